@@ -1,0 +1,24 @@
+// Brings a fresh clone to where the tests and the command can run: dependencies, then a build.
+// `npm start` and `npm test` call it first, so it must be quick when there is nothing to do.
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+
+process.chdir(new URL('..', import.meta.url).pathname)
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`Bletchley needs Node >= 20.19; this is ${process.versions.node}.\n`)
+  process.exit(1)
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (error) process.stderr.write(`${command}: ${error.message}\n`)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+// npm writes this file last, so its age tells whether an install of the present lock file went through.
+const installed = 'node_modules/.package-lock.json'
+const fresh = existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs
+if (!fresh) run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+run('npm', ['run', '--silent', 'build'])
