@@ -1,1 +1,1 @@
-export {}
+export { type Core, type CoreOptions, startCore } from './core.ts'

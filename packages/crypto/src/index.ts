@@ -1,1 +1,33 @@
-export {}
+export { decrypt, encrypt } from './aesGcm.ts'
+export { bytesToHex, bytesToUtf8, concatBytes, equalBytes, hexToBytes, u64be, utf8ToBytes } from './bytes.ts'
+export { CryptoError, type CryptoErrorCode } from './cryptoError.ts'
+export { keccak256, lengthPrefixed, sha256 } from './hashes.ts'
+export { addressOf, ecdh, generateKeyPair, type KeyPair, keyPairFromSecret, parsePublicKey, SecretKey } from './keys.ts'
+export { MsgPackReader, type MsgPackType } from './msgPackReader.ts'
+export { MsgPackWriter } from './msgPackWriter.ts'
+export {
+  decodePttRequest,
+  decodePttResponse,
+  decodeStateKeys,
+  encodePttRequest,
+  encodePttResponse,
+  encodeStateKeys,
+  type PttRequest,
+  type PttResponse,
+  pttRequestItems,
+  type StateKey,
+} from './ptt.ts'
+export { createSimulatedQuote, parseQuote, type Quote, reportDataOfQuote } from './quote.ts'
+export { randomBytes } from './random.ts'
+export { Secret } from './secret.ts'
+export { recoverAddress, sign, signItems } from './signature.ts'
+export {
+  computeFailureItems,
+  computeInputsHash,
+  computeSuccessItems,
+  deployFailureItems,
+  deployInputsHash,
+  deploySuccessItems,
+  type EthereumCall,
+} from './task.ts'
+export { userMessageItems } from './userMessage.ts'

@@ -1,1 +1,1 @@
-export {}
+export { type Principal, type PrincipalOptions, startPrincipal } from './principal.ts'

@@ -1,1 +1,38 @@
-export {}
+export type { MessageId } from './envelope.ts'
+export type { AnyWorkerError, DbCommand, DbFailure, EnclaveErrorName, ErrorCode, ErrorData } from './errors.ts'
+export {
+  dbCommands,
+  dbFailures,
+  dbFailureText,
+  enclaveErrorNames,
+  enclaveErrorText,
+  errorKinds,
+  existingKeyText,
+  fromWireMessage,
+  isWorkerError,
+  missingKeyText,
+  parseErrorText,
+  toWireMessage,
+  WorkerError,
+} from './errors.ts'
+export { ExactNumber } from './internal/jsonReader.ts'
+export * from './limits.ts'
+export type { MessageDoc } from './message.ts'
+export type {
+  AddressedType,
+  FailedTaskResult,
+  Handlers,
+  Input,
+  MessageType,
+  Outcome,
+  ReplyResult,
+  RequestInput,
+  Result,
+  TaskFailure,
+  TaskType,
+} from './registry.ts'
+export { isMessageType, messages, messageTypes, replies } from './registry.ts'
+export type { DecodedReply, Dialect, ErrorReply, FailedTaskReply, Reply, ResultReply } from './reply.ts'
+export { answer, decodeReply, dialects, encodeReply, replyId } from './reply.ts'
+export type { DecodedRequest, RefusedRequest, Request } from './request.ts'
+export { decodeRequest, encodeRequest } from './request.ts'

@@ -1,1 +1,6 @@
-export {}
+export { deploy, type Prepared, prepareRuntime, runCompute } from './contract.ts'
+export { type Acceptance, describeModule, type ModuleDescription } from './describe.ts'
+export type { EthereumCall, HostCapabilities, Invocation } from './host/environment.ts'
+export { maxModuleBytes } from './limits.ts'
+export type { PreparedModule } from './prepare.ts'
+export type { Outcome } from './run.ts'

@@ -1,1 +1,4 @@
-export {}
+export { CommandProcess, type ProcessEnd, runCommand } from './commandProcess.ts'
+export { type CoreProcess, type CoreProcessOptions, startCoreProcess } from './coreProcess.ts'
+export { temporaryFolder } from './temporaryFolder.ts'
+export { TestPrincipal } from './testPrincipal.ts'

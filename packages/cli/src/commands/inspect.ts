@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises'
+import { CoreClient } from '@bletchley/client'
+import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@bletchley/crypto'
+import { isWorkerError } from '@bletchley/protocol'
+import { describeModule } from '@bletchley/sandbox'
+import { Command } from 'commander'
+import { CommandError, exitCodes } from '../exitCodes.ts'
+import { endpointOption, timeoutOption } from '../options.ts'
+import { jsonOption, print } from '../output.ts'
+
+interface InspectFlags {
+  endpoint: string
+  timeout: number
+  json?: true
+}
+
+export const inspectCommand = () =>
+  new Command('inspect')
+    .description('Show what a worker holds, one of its contracts, or what a WebAssembly file is.')
+    .argument('[what]', 'a contract’s address, or a .wasm file; the worker if absent')
+    .addOption(endpointOption())
+    .addOption(timeoutOption())
+    .addOption(jsonOption())
+    .action(async (what: string | undefined, flags: InspectFlags) => {
+      if (what?.endsWith('.wasm')) return print(await inspectFile(what), flags)
+      const address = what?.replace(/^0x/i, '')
+      if (address !== undefined && !/^[0-9a-f]{64}$/i.test(address)) {
+        throw new CommandError('It must be an address of 64 hex digits, or a .wasm file.', exitCodes.usage)
+      }
+      using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
+      print(
+        address === undefined ? await inspectWorker(client) : await inspectContract(client, hexToBytes(address)),
+        flags,
+      )
+    })
+
+async function inspectFile(path: string): Promise<object> {
+  const bytes = await readFile(path)
+  const description = describeModule(bytes)
+  if ('undecodable' in description) return { file: path, size: bytes.length, error: description.undecodable }
+  const { imports, exports, memory, functionCount, deploy, compute } = description
+  return {
+    file: path,
+    size: bytes.length,
+    hash: bytesToHex(keccak256(bytes)),
+    functions: functionCount,
+    memory: memory && `${memory.origin}, ${memory.initial} to ${memory.maximum ?? 'unlimited'} pages`,
+    imports: imports.map(({ module, field, kind }) => `${kind} ${module}.${field}`),
+    exports: exports.map(({ name, kind }) => `${kind} ${name}`),
+    deploy: deploy.accepted ? `accepted, ${deploy.exeCode.size} bytes of exeCode` : deploy.reason,
+    compute: compute.accepted ? 'accepted' : compute.reason,
+  }
+}
+
+async function inspectWorker({ methods }: CoreClient): Promise<object> {
+  const { signingKey, report, signature } = await methods.getRegistrationParams(undefined)
+  const { addresses } = await methods.getAllAddrs(undefined)
+  const { tips } = await methods.getAllTips(undefined)
+  const tipOf = new Map(tips.map(({ address, key }) => [bytesToHex(address), key]))
+  return {
+    signingKey: bytesToHex(signingKey),
+    attestation: signature.length === 0 && isSimulated(report) ? 'simulation' : 'hardware',
+    contracts: addresses.map(bytesToHex).map((address) => ({ address, tip: tipOf.get(address) ?? null })),
+  }
+}
+
+function isSimulated(report: Uint8Array): boolean {
+  const quote = Uint8Array.from(Buffer.from(bytesToUtf8(report), 'base64'))
+  return parseQuote(quote).simulated
+}
+
+async function inspectContract({ methods }: CoreClient, address: Uint8Array): Promise<object> {
+  const { bytecode } = await methods.getContract({ address })
+  const tip = await methods.getTip({ address }).catch((error: unknown) => {
+    if (isWorkerError(error) && error.code === 'not_found') return undefined
+    throw error
+  })
+  return {
+    address: bytesToHex(address),
+    codeSize: bytecode.length,
+    codeHash: bytecode.length === 0 ? null : bytesToHex(keccak256(bytecode)),
+    tip: tip === undefined ? null : { key: tip.key, size: tip.data.length, hash: bytesToHex(keccak256(tip.data)) },
+  }
+}

@@ -1,0 +1,31 @@
+import { type Logger, pino } from 'pino'
+import { exitCodes } from './exitCodes.ts'
+
+/** Something that runs until it is told to stop. */
+export interface Service {
+  close(): Promise<void>
+}
+
+/** A stop that takes longer is cut off, so that a supervisor is not kept waiting (5 s are promised). */
+const stopLimitMs = 4500
+
+/** Logs JSON lines on stderr; `room` tells the parts of one process apart. */
+export function createLogger(level: string, room: string): Logger {
+  return pino({ level, base: { pid: process.pid, room } }, pino.destination({ dest: 2, sync: true }))
+}
+
+/** Keeps a service up until SIGTERM or SIGINT, then stops it. */
+export async function runUntilStopped(service: Service, logger: Logger): Promise<number> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  logger.info({ signal }, 'stopping')
+  const cutOff = setTimeout(() => {
+    logger.warn('the stop took too long and was cut off')
+    process.exit(exitCodes.done)
+  }, stopLimitMs)
+  await service.close()
+  clearTimeout(cutOff)
+  return exitCodes.done
+}

@@ -1,0 +1,107 @@
+import { CoreClient, type TaskEnd, type UserCall } from '@bletchley/client'
+import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError } from '@bletchley/client/user'
+import { bytesToHex } from '@bletchley/crypto'
+import type { Command } from 'commander'
+import { CommandError, exitCodes } from './exitCodes.ts'
+import { endpointOption, option, parseGas, parseHex, timeoutOption } from './options.ts'
+import { jsonOption, print } from './output.ts'
+
+/** Options that `deploy` and `compute` share. */
+export interface TaskFlags {
+  endpoint: string
+  timeout: number
+  gasLimit: bigint
+  worker?: Uint8Array
+  json?: true
+}
+
+export function addTaskOptions(command: Command): Command {
+  return command
+    .addOption(endpointOption())
+    .addOption(timeoutOption())
+    .addOption(
+      option('--gas-limit <gas>', 'the most gas the task may use').argParser(parseGas).default(10_000_000n, '10000000'),
+    )
+    .addOption(
+      option('--worker <address>', 'accept this worker’s signatures only (default: whoever answers)').argParser(
+        parseHex(20),
+      ),
+    )
+    .addOption(jsonOption())
+}
+
+/**
+ * Runs a task and prints how it ended.
+ *
+ * @param run sends the call and opens what comes back
+ * @param show what to print of a success
+ */
+export async function runTask<Opened extends { usedGas: bigint }>(
+  flags: TaskFlags,
+  call: UserCall,
+  run: (client: CoreClient, call: UserCall) => Promise<TaskEnd<Opened>>,
+  show: (opened: Opened) => object,
+): Promise<void> {
+  using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
+  const end = await verifying(() => run(client, call))
+  const contract = bytesToHex(call.contractAddress)
+  const verified = [
+    flags.worker === undefined
+      ? 'the encryption key is signed by the worker that answered'
+      : 'the encryption key is signed by the worker that was asked for',
+    'the result is signed by the same worker, for this task',
+  ]
+  if (end.kind === 'failed') {
+    print({ status: 'failed', contract, error: end.message, usedGas: String(end.usedGas), verified }, flags)
+    process.exitCode = exitCodes.taskFailed
+  } else {
+    print({ status: 'success', contract, ...show(end), usedGas: String(end.usedGas), verified }, flags)
+  }
+}
+
+/** Turns what does not verify, or does not fit the command line, into its exit code. */
+async function verifying<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    const exitCode = error.code === 'invalid_arguments' ? exitCodes.usage : exitCodes.notVerified
+    throw new CommandError(error.message, exitCode)
+  }
+}
+
+/** A call as it is typed: `name(type,…)`, and behind it, if wanted, `(type,…)` of what comes back. */
+export interface TypedCall {
+  callable: string
+  args: AbiValue[]
+  returns: string[] | undefined
+}
+
+/** @throws CommandError with the exit code for a wrong command line */
+export function parseCall(text: string, args: readonly string[]): TypedCall {
+  const [, callable = text, returns] = /^([^()]*\([^()]*\))\s*(\([^()]*\))?$/.exec(text.trim()) ?? []
+  try {
+    const { types } = parseCallable(callable)
+    return {
+      callable,
+      args: parseArguments(types, args),
+      returns: returns === undefined ? undefined : parseCallable(`returns${returns}`).types,
+    }
+  } catch (error) {
+    if (error instanceof UserError) throw new CommandError(error.message, exitCodes.usage)
+    throw error
+  }
+}
+
+/** What a function returned: decoded if its types are known, else as it is. */
+export function showOutput(output: Uint8Array, returns: readonly string[] | undefined): object {
+  const raw = `0x${bytesToHex(output)}`
+  if (returns !== undefined) return { output: decodeOutput(returns, output).map(plain), raw }
+  // One word is most often a number.
+  return output.length === 32 ? { output: [BigInt(raw).toString()], raw } : { raw }
+}
+
+function plain(value: AbiValue): unknown {
+  if (Array.isArray(value)) return value.map(plain)
+  return typeof value === 'bigint' ? value.toString() : value
+}

@@ -1,0 +1,259 @@
+import { bytesToHex, hexToBytes } from '@bletchley/crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodeOutput, encodeArguments, parseArguments, parseCallable } from './index.ts'
+
+const invalid = expect.objectContaining({ code: 'invalid_arguments' })
+const undecodable = expect.objectContaining({ code: 'undecodable' })
+const word = (hex: string) => hex.padStart(64, '0')
+const left = (hex: string) => hex.padEnd(64, '0')
+
+describe('parseCallable', () => {
+  it.each([
+    ['construct()', { name: 'construct', types: [] }],
+    ['addition(uint256,uint256)', { name: 'addition', types: ['uint256', 'uint256'] }],
+    [' vote( bytes32[], uint ) ', { name: 'vote', types: ['bytes32[]', 'uint'] }],
+    ['_a1(string)', { name: '_a1', types: ['string'] }],
+  ])('reads %j', (text, expected) => {
+    expect(parseCallable(text)).toEqual(expected)
+  })
+
+  it.each([
+    '',
+    'construct',
+    'f (uint256)',
+    '()',
+    ')(',
+    'f(uint256',
+    'f)uint256(',
+    'f(uint7)',
+    'f(uint0)',
+    'f(uint264)',
+    'f(bytes33)',
+    'f(bytes0)',
+    'f(float)',
+    'f(uint256,)',
+    'f(,)',
+    'f((uint256,bool))',
+    'f(uint256[)',
+    'f(uint256])',
+    'f(uint08)',
+    '1f()',
+    'f()()',
+    'f(uint256[-1])',
+  ])('refuses %j', (text) => {
+    expect(() => parseCallable(text)).toThrow(invalid)
+  })
+})
+
+// The encodings stand in the Solidity ABI specification, "Examples", or follow from its rules by hand.
+describe('encoding', () => {
+  it('gives the bytes of the examples of the ABI specification', () => {
+    expect(bytesToHex(encodeArguments(['uint32', 'bool'], [69, true]))).toBe(word('45') + word('1'))
+    expect(bytesToHex(encodeArguments(['bytes3[2]'], [['0x616263', '0x646566']]))).toBe(left('616263') + left('646566'))
+    const dave = encodeArguments(['bytes', 'bool', 'uint256[]'], ['0x64617665', true, [1, 2, 3]])
+    expect(bytesToHex(dave)).toBe(
+      [word('60'), word('1'), word('a0'), word('4'), left('64617665'), word('3'), word('1'), word('2'), word('3')].join(
+        '',
+      ),
+    )
+    const f = encodeArguments(
+      ['uint256', 'uint32[]', 'bytes10', 'bytes'],
+      [0x123, [0x456, 0x789], '0x31323334353637383930', new TextEncoder().encode('Hello, world!')],
+    )
+    expect(bytesToHex(f)).toBe(
+      [
+        word('123'),
+        word('80'),
+        left('31323334353637383930'),
+        word('e0'),
+        word('2'),
+        word('456'),
+        word('789'),
+        word('d'),
+        left('48656c6c6f2c20776f726c6421'),
+      ].join(''),
+    )
+  })
+
+  it('encodes arrays of dynamic elements with offsets from the first element', () => {
+    expect(bytesToHex(encodeArguments(['string[]'], [['one', 'two', 'three']]))).toBe(
+      [
+        word('20'),
+        word('3'),
+        word('60'),
+        word('a0'),
+        word('e0'),
+        word('3'),
+        left('6f6e65'),
+        word('3'),
+        left('74776f'),
+        word('5'),
+        left('7468726565'),
+      ].join(''),
+    )
+  })
+
+  it('extends the sign of integers and aligns addresses', () => {
+    expect(bytesToHex(encodeArguments(['int32', 'int64'], [-1, -(2n ** 63n)]))).toBe(
+      `${'f'.repeat(64)}${'f'.repeat(48)}8000000000000000`,
+    )
+    const address = '565bb98965acd6dd393e0327646b9e998b1b43e0'
+    expect(bytesToHex(encodeArguments(['address'], [`0x${address.toUpperCase()}`]))).toBe(word(address))
+  })
+
+  it.each<[string, unknown]>([
+    ['uint8', 256],
+    ['uint32', -1],
+    ['uint64', 2n ** 64n],
+    ['uint256', 2n ** 256n],
+    ['int32', 2 ** 31],
+    ['int32', -(2 ** 31) - 1],
+    ['uint256', 1.5],
+    ['uint256', 2 ** 53],
+    ['uint256', Number.NaN],
+    ['uint256', ''],
+    ['uint256', '1e3'],
+    ['uint256', '1_000'],
+    ['uint256', true],
+    ['uint256', null],
+    ['uint256', undefined],
+    ['bool', 1],
+    ['bool', 'yes'],
+    ['string', 5],
+    ['address', '0x1234'],
+    ['address', 'zz'.repeat(20)],
+    ['bytes32', '0x00'],
+    ['bytes4', new Uint8Array(5)],
+    ['bytes', '0x123'],
+    ['bytes', [1, 2]],
+    ['uint256[]', 5],
+    ['uint256[]', ['5', 'x']],
+    ['uint256[2]', [1, 2, 3]],
+    ['uint256[][]', [1]],
+  ])('refuses for %s the value %s', (type, value) => {
+    expect(() => encodeArguments([type], [value])).toThrow(invalid)
+  })
+
+  it('refuses another number of values', () => {
+    expect(() => encodeArguments(['uint256'], [])).toThrow(invalid)
+    expect(() => encodeArguments([], [1])).toThrow(invalid)
+  })
+
+  it('never tells the value in the error', () => {
+    expect(() => encodeArguments(['uint8'], [987_654_321])).toThrow(/^Argument 1 is no uint8$/)
+    expect(() => encodeArguments(['bool', 'bytes4'], [true, '0xdeadbeefdeadbeef'])).toThrow(/^(?!.*dead)/)
+  })
+})
+
+describe('arguments typed at a prompt', () => {
+  it.each<[string, string, unknown]>([
+    ['uint256', '7', 7n],
+    ['uint256', '0xff', 255n],
+    ['uint256', '115792089237316195423570985008687907853269984665640564039457584007913129639935', 2n ** 256n - 1n],
+    ['int64', '-5', -5n],
+    ['bool', 'true', true],
+    ['bool', 'false', false],
+    ['string', ' kept as is ', ' kept as is '],
+    ['string', '', ''],
+    ['bytes', '0xABcd', '0xabcd'],
+    ['bytes', '', '0x'],
+    ['bytes4', '01020304', '0x01020304'],
+    ['address', '565BB98965ACD6DD393E0327646B9E998B1B43E0', '0x565bb98965acd6dd393e0327646b9e998b1b43e0'],
+    ['uint256[]', '[1, "0x10", "18446744073709551616"]', [1n, 16n, 2n ** 64n]],
+    ['string[]', '["a", ""]', ['a', '']],
+    ['bool[2]', '[true, false]', [true, false]],
+    ['uint64[][]', '[[1],[]]', [[1n], []]],
+  ])('%s from %j', (type, text, expected) => expect(parseArguments([type], [text])).toEqual([expected]))
+
+  it('loses no digit of an integer in an array: it must be quoted', () => {
+    expect(() => parseArguments(['uint64[]'], ['[18446744073709551615]'])).toThrow(invalid)
+  })
+
+  it.each(['1,2', '[1', '{}', '"1"', ''])('refuses %j for an array', (text) => {
+    expect(() => parseArguments(['uint256[]'], [text])).toThrow(invalid)
+  })
+})
+
+describe('decoding', () => {
+  const values: [string, fc.Arbitrary<unknown>][] = [
+    ['uint32', fc.bigInt({ min: 0n, max: 2n ** 32n - 1n })],
+    ['uint64', fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })],
+    ['int32', fc.bigInt({ min: -(2n ** 31n), max: 2n ** 31n - 1n })],
+    ['int64', fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })],
+    ['uint256', fc.bigInt({ min: 0n, max: 2n ** 256n - 1n })],
+    ['bool', fc.boolean()],
+    ['string', fc.string({ unit: 'grapheme' })],
+    ['address', fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => `0x${bytesToHex(bytes)}`)],
+    ['bytes32', fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => `0x${bytesToHex(bytes)}`)],
+    ['bytes7', fc.uint8Array({ minLength: 7, maxLength: 7 }).map((bytes) => `0x${bytesToHex(bytes)}`)],
+    ['bytes', fc.uint8Array({ maxLength: 100 }).map((bytes) => `0x${bytesToHex(bytes)}`)],
+  ]
+  const typed = fc
+    .constantFrom(...values)
+    .chain(([type, value]) =>
+      fc.oneof(
+        fc.tuple(fc.constant(type), value),
+        fc.tuple(fc.constant(`${type}[]`), fc.array(value, { maxLength: 4 })),
+        fc.tuple(
+          fc.constant(`${type}[][2]`),
+          fc.array(fc.array(value, { maxLength: 3 }), { minLength: 2, maxLength: 2 }),
+        ),
+      ),
+    )
+
+  it('gives back what was encoded, for every type that contracts have', () => {
+    fc.assert(
+      fc.property(fc.array(typed, { maxLength: 5 }), fc.uint8Array({ maxLength: 40 }), (arguments_, trailing) => {
+        const types = arguments_.map(([type]) => type)
+        const expected = arguments_.map(([, value]) => value)
+        const encoded = encodeArguments(types, expected)
+        expect(decodeOutput(types, encoded)).toEqual(expected)
+        expect(decodeOutput(types, Uint8Array.from([...encoded, ...trailing]))).toEqual(expected)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('gives a value or a refusal for any bytes, and never quotes them', () => {
+    fc.assert(
+      fc.property(
+        typed,
+        fc.array(fc.constantFrom(word('0'), word('1'), word('20'), word('40'), 'f'.repeat(64), left('ff'))),
+        ([type], words) => {
+          try {
+            decodeOutput([type], hexToBytes(words.join('')))
+          } catch (error) {
+            expect(error).toEqual(undecodable)
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it.each([
+    ['uint32', word('100000000')],
+    ['uint64', 'f'.repeat(64)],
+    ['int32', word('80000000')],
+    ['bool', word('2')],
+    ['uint256', ''],
+    ['uint256', 'ff'.repeat(31)],
+    ['string', word('20') + word('1') + left('ff')],
+    ['bytes', word('20') + word('ffffffff')],
+    ['uint256[]', word('20') + word('ffffffff')],
+    ['uint256[]', 'f'.repeat(128)],
+  ])('refuses %s from %s', (type, hex) => {
+    expect(() => decodeOutput([type], hexToBytes(hex))).toThrow(undecodable)
+    expect(() => decodeOutput([type], hexToBytes(hex))).toThrow(/^(?!.*ffff)/)
+  })
+
+  it('ignores the upper bytes of an address, as contracts do', () => {
+    expect(decodeOutput(['address'], hexToBytes('ff'.repeat(12) + 'ab'.repeat(20)))).toEqual([`0x${'ab'.repeat(20)}`])
+  })
+
+  it('decodes no types from whatever there is', () => {
+    expect(decodeOutput([], new Uint8Array())).toEqual([])
+    expect(decodeOutput([], Uint8Array.of(1, 2))).toEqual([])
+  })
+})

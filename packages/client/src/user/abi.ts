@@ -1,0 +1,205 @@
+import { bytesToHex, bytesToUtf8, hexToBytes } from '@bletchley/crypto'
+import * as AbiParameters from 'ox/AbiParameters'
+import { UserError } from './userError.ts'
+
+/** A value of the ABI as this package gives it: integers always as bigint, bytes and addresses as 0x… text. */
+export type AbiValue = bigint | boolean | string | AbiValue[]
+
+/** `name(type,…)`, taken apart. */
+export interface Callable {
+  name: string
+  types: string[]
+}
+
+/** What the codec underneath is asked for: the widest type, so that ranges are checked here and nothing is rounded. */
+type WireType = 'uint256' | 'int256' | 'bool' | 'address' | 'string' | 'bytes' | `bytes${number}`
+type ElementaryType =
+  | { kind: 'integer'; name: string; wire: WireType; min: bigint; max: bigint }
+  | { kind: 'bytes'; name: string; wire: WireType; length: number | undefined }
+  | { kind: 'bool' | 'string'; name: string; wire: WireType }
+interface ArrayType {
+  kind: 'array'
+  name: string
+  element: ParsedType
+  length: number | undefined
+}
+type ParsedType = ElementaryType | ArrayType
+
+/**
+ * Takes the text of a call apart: `transfer(address,uint256)`.
+ *
+ * @throws UserError invalid_arguments if it has another form or a type that contracts do not have (tuples above all)
+ */
+export function parseCallable(callable: string): Callable {
+  const match = /^\s*([A-Za-z_][A-Za-z0-9_]*)\(([^()]*)\)\s*$/.exec(callable)
+  if (match === null) throw new UserError('invalid_arguments', 'A call has the form name(type,…)')
+  const list = match[2]!.trim()
+  const types = list === '' ? [] : list.split(',').map((type) => type.trim())
+  for (const type of types) parseType(type)
+  return { name: match[1]!, types }
+}
+
+/**
+ * Turns arguments as they are typed at a prompt into values.
+ *
+ * Integers decimal or 0x…; booleans `true` or `false`; bytes and addresses hexadecimal, with or without 0x; strings as
+ * they are; arrays as JSON, where integers above 2^53 stand in quotes.
+ *
+ * @throws UserError invalid_arguments, which names the position and the type but never the value
+ */
+export function parseArguments(types: readonly string[], texts: readonly string[]): AbiValue[] {
+  assertCount(types, texts)
+  return types.map((name, i) => {
+    const type = parseType(name)
+    return checkedValue(type, type.kind === 'array' ? parseJsonArray(texts[i]!, type, i) : texts[i]!, i)
+  })
+}
+
+/**
+ * Encodes values by the Solidity ABI.
+ *
+ * @param values as `parseArguments` gives them; also numbers that are safe integers, the texts that it takes, and bytes
+ * @throws UserError invalid_arguments
+ */
+export function encodeArguments(types: readonly string[], values: readonly unknown[]): Uint8Array {
+  assertCount(types, values)
+  const parsed = types.map(parseType)
+  const exact = parsed.map((type, i) => checkedValue(type, values[i], i))
+  return hexToBytes(
+    AbiParameters.encode(
+      parsed.map((type) => parameterOf(type)),
+      exact as never,
+    ).slice(2),
+  )
+}
+
+/**
+ * Decodes what a function returned.
+ *
+ * @param types  of the returned values, `['uint256', 'string']`; not part of the call, so the contract's author says
+ * @param output the decrypted bytes; what follows the values is ignored
+ * @throws UserError undecodable if the bytes are not such values; invalid_arguments for an unknown type
+ */
+export function decodeOutput(types: readonly string[], output: Uint8Array): AbiValue[] {
+  const parsed = types.map(parseType)
+  if (parsed.length === 0) return []
+  try {
+    const values: readonly unknown[] = AbiParameters.decode(
+      // Strings are taken as bytes, for bytes that are not UTF-8 must not turn into other text.
+      parsed.map((type) => parameterOf(type, 'bytes')),
+      output,
+      { checksumAddress: false },
+    )
+    return parsed.map((type, i) => decodedValue(type, values[i]))
+  } catch {
+    // The codec's own errors quote the data, which is secret.
+    throw new UserError('undecodable', `The output of ${output.length} bytes does not encode (${types.join(',')})`)
+  }
+}
+
+function parseType(name: string): ParsedType {
+  const array = /^(.+)\[([0-9]{0,9})\]$/.exec(name)
+  if (array !== null) {
+    return {
+      kind: 'array',
+      name,
+      element: parseType(array[1]!),
+      length: array[2] === '' ? undefined : Number(array[2]),
+    }
+  }
+  if (name === 'bool' || name === 'string') return { kind: name, name, wire: name }
+  if (name === 'address') return { kind: 'bytes', name, wire: name, length: 20 }
+  if (name === 'bytes') return { kind: 'bytes', name, wire: name, length: undefined }
+  const [, family, digits = ''] = /^(bytes|uint|int)([1-9][0-9]{0,2})?$/.exec(name) ?? []
+  if (family === 'bytes') {
+    const length = Number(digits)
+    if (length <= 32) return { kind: 'bytes', name, wire: `bytes${length}`, length }
+  } else if (family !== undefined) {
+    const bits = digits === '' ? 256n : BigInt(digits)
+    if (bits % 8n === 0n && bits <= 256n) {
+      if (family === 'uint') return { kind: 'integer', name, wire: 'uint256', min: 0n, max: 2n ** bits - 1n }
+      return { kind: 'integer', name, wire: 'int256', min: -(2n ** (bits - 1n)), max: 2n ** (bits - 1n) - 1n }
+    }
+  }
+  throw new UserError('invalid_arguments', `There is no type ${printable(name)}`)
+}
+
+function parameterOf(type: ParsedType, stringAs: 'string' | 'bytes' = 'string'): { type: string } {
+  if (type.kind !== 'array') return { type: type.kind === 'string' ? stringAs : type.wire }
+  return { type: `${parameterOf(type.element, stringAs).type}[${type.length ?? ''}]` }
+}
+
+/** Any accepted form of a value, as its one exact form. */
+function checkedValue(type: ParsedType, value: unknown, position: number): AbiValue {
+  const exact = exactValue(type, value, position)
+  if (exact === undefined) throw invalidArgument(position, `is no ${type.name}`)
+  return exact
+}
+
+function exactValue(type: ParsedType, value: unknown, position: number): AbiValue | undefined {
+  switch (type.kind) {
+    case 'bool':
+      if (value === true || value === 'true') return true
+      return value === false || value === 'false' ? false : undefined
+    case 'string':
+      return typeof value === 'string' ? value : undefined
+    case 'integer': {
+      const integer = integerOf(value)
+      return integer !== undefined && integer >= type.min && integer <= type.max ? integer : undefined
+    }
+    case 'bytes': {
+      const hex = hexOf(value)
+      return hex !== undefined && (type.length === undefined || hex.length === 2 * type.length) ? `0x${hex}` : undefined
+    }
+    case 'array':
+      if (!Array.isArray(value) || (type.length !== undefined && value.length !== type.length)) return undefined
+      return value.map((item) => checkedValue(type.element, item, position))
+  }
+}
+
+function integerOf(value: unknown): bigint | undefined {
+  if (typeof value === 'bigint') return value
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : undefined
+  const text = typeof value === 'string' ? /^(-?)([0-9]+|0x[0-9a-f]+)$/i.exec(value.trim()) : null
+  if (text === null) return undefined
+  return text[1] === '-' ? -BigInt(text[2]!) : BigInt(text[2]!)
+}
+
+function hexOf(value: unknown): string | undefined {
+  if (value instanceof Uint8Array) return bytesToHex(value)
+  const hex = typeof value === 'string' ? value.trim().replace(/^0x/i, '').toLowerCase() : undefined
+  return hex !== undefined && /^([0-9a-f]{2})*$/.test(hex) ? hex : undefined
+}
+
+function parseJsonArray(text: string, type: ArrayType, position: number): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalidArgument(position, `is no ${type.name}: an array is written as JSON`)
+  }
+}
+
+function decodedValue(type: ParsedType, value: unknown): AbiValue {
+  if (type.kind === 'array') return (value as unknown[]).map((item) => decodedValue(type.element, item))
+  if (type.kind === 'string') return bytesToUtf8(hexToBytes((value as string).slice(2)))
+  if (type.kind === 'integer') {
+    const integer = value as bigint
+    if (integer < type.min || integer > type.max) throw new RangeError('out of range')
+    return integer
+  }
+  return value as AbiValue
+}
+
+function assertCount(types: readonly string[], values: readonly unknown[]): void {
+  if (types.length !== values.length) {
+    throw new UserError('invalid_arguments', `The call takes ${types.length} arguments, got ${values.length}`)
+  }
+}
+
+function invalidArgument(position: number, what: string): UserError {
+  return new UserError('invalid_arguments', `Argument ${position + 1} ${what}`)
+}
+
+function printable(name: string): string {
+  return JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name)
+}

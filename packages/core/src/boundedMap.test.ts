@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { BoundedMap } from './boundedMap.ts'
+
+describe('BoundedMap', () => {
+  it('lets the oldest entry go when it is full', () => {
+    const map = new BoundedMap<number>({ entries: 2 })
+    map.set('a', 1)
+    map.set('b', 2)
+    map.set('a', 3)
+    map.set('c', 4)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([3, undefined, 4, 2])
+  })
+
+  it('lets entries go until the weight fits, also the newest if it alone is too heavy', () => {
+    const map = new BoundedMap<string>({ entries: 10, weight: 100 })
+    map.set('a', 'a', 60)
+    map.set('b', 'b', 40)
+    map.set('c', 'c', 1)
+    expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([undefined, 'b', 'c'])
+    map.set('d', 'd', 101)
+    expect([map.get('d'), map.size]).toEqual([undefined, 0])
+    map.set('e', 'e', 100)
+    expect(map.get('e')).toBe('e')
+  })
+
+  it('forgets an entry at the end of its lifetime, which a new value starts again', () => {
+    let now = 0
+    const map = new BoundedMap<number>({ entries: 10, lifetimeMs: 10 }, () => now)
+    map.set('a', 1)
+    map.set('b', 1)
+    now = 9
+    map.set('b', 2)
+    expect(map.get('a')).toBe(1)
+    now = 10
+    expect([map.get('a'), map.get('b')]).toEqual([undefined, 2])
+  })
+
+  it('hands a value out once', () => {
+    const map = new BoundedMap<number>({ entries: 10 })
+    map.set('a', 0)
+    expect([map.take('a'), map.take('a')]).toEqual([0, undefined])
+  })
+
+  it('keeps names apart that objects would not', () => {
+    const map = new BoundedMap<number>({ entries: 10 })
+    expect([map.get('__proto__'), map.get('constructor')]).toEqual([undefined, undefined])
+  })
+})

@@ -1,0 +1,68 @@
+// The entry of a compute thread: takes jobs from the engine, one at a time, and answers each.
+import { parentPort, workerData } from 'node:worker_threads'
+import { SecretKey } from '@bletchley/crypto'
+import { ContractRunner } from './contractRunner.ts'
+import type { ContractRecords } from './contractStates.ts'
+import type { Job, JobResult, MessageFromThread, MessageToThread, RecordsCall, ThreadData } from './threadMessages.ts'
+
+if (parentPort === null) throw new Error('computeThread runs as a worker thread')
+const port = parentPort
+const { signingKey, encryptEmptyOutput } = workerData as ThreadData
+
+const post = (message: MessageFromThread): void => port.postMessage(message)
+
+let waiting: { resolve(value: unknown): void; reject(error: Error): void } | undefined
+
+/** Asks the engine for records; a job asks for one thing at a time. */
+function ask(call: RecordsCall): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    waiting = { resolve, reject }
+    post({ kind: 'records', call })
+  })
+}
+
+const records: ContractRecords = {
+  bytecode: (...args) => ask({ name: 'bytecode', args }) as ReturnType<ContractRecords['bytecode']>,
+  snapshot: (...args) => ask({ name: 'snapshot', args }) as ReturnType<ContractRecords['snapshot']>,
+  deltas: (...args) => ask({ name: 'deltas', args }) as ReturnType<ContractRecords['deltas']>,
+}
+
+const runner = new ContractRunner(
+  { signingKey: new SecretKey(signingKey), encryptEmptyOutput, onRun: () => post({ kind: 'running' }) },
+  records,
+)
+
+function perform(job: Job): Promise<JobResult> {
+  if (job.forget) runner.forget(job.request.address)
+  switch (job.kind) {
+    case 'deploy':
+      return runner.deploy(job.request)
+    case 'compute':
+      return runner.compute(job.request)
+    case 'rebuild':
+      return runner.rebuild(job.request)
+  }
+}
+
+async function answer(job: Job): Promise<void> {
+  try {
+    post({ kind: 'done', result: await perform(job) })
+  } catch (error) {
+    // Where it failed, not what it said: the message could quote a contract's data.
+    const { name, stack = '' } = error instanceof Error ? error : new Error()
+    post({
+      kind: 'failed',
+      reason: `${name}\n${stack
+        .split('\n')
+        .filter((line) => line.startsWith('    at '))
+        .join('\n')}`,
+    })
+  }
+}
+
+port.on('message', (message: MessageToThread) => {
+  if (message.kind === 'job') void answer(message.job)
+  else if (message.kind === 'records') waiting?.resolve(message.value)
+  else waiting?.reject(new Error(message.reason))
+})
+post({ kind: 'ready' })

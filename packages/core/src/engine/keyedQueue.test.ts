@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { KeyedQueue } from './keyedQueue.ts'
+
+/** A job that waits until it is let go, and writes down when it starts and ends. */
+function createJob(log: string[], name: string) {
+  let letGo!: () => void
+  const gate = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  return {
+    letGo,
+    run: async () => {
+      log.push(`${name} starts`)
+      await gate
+      log.push(`${name} ends`)
+      return name
+    },
+  }
+}
+
+describe('KeyedQueue', () => {
+  it('runs the jobs of a key in order, one at a time', async () => {
+    const queue = new KeyedQueue()
+    const log: string[] = []
+    const [first, second] = [createJob(log, 'first'), createJob(log, 'second')]
+    const both = [queue.run(['a'], first.run), queue.run(['a'], second.run)]
+    second.letGo()
+    first.letGo()
+    expect(await Promise.all(both)).toEqual(['first', 'second'])
+    expect(log).toEqual(['first starts', 'first ends', 'second starts', 'second ends'])
+    expect(queue.size).toBe(0)
+  })
+
+  it('runs jobs of different keys side by side', async () => {
+    const queue = new KeyedQueue()
+    const log: string[] = []
+    const [first, second] = [createJob(log, 'first'), createJob(log, 'second')]
+    const running = queue.run(['a'], first.run)
+    second.letGo()
+    expect(await queue.run(['b'], second.run)).toBe('second')
+    first.letGo()
+    await running
+    expect(log.at(-1)).toBe('first ends')
+  })
+
+  it('starts a job of several keys when all are free, and never locks up', async () => {
+    const queue = new KeyedQueue()
+    const log: string[] = []
+    const first = createJob(log, 'first')
+    const running = [
+      queue.run(['a'], first.run),
+      queue.run(['a', 'b'], async () => log.push('both')),
+      queue.run(['b', 'a', 'b'], async () => log.push('reverse')),
+      queue.run(['b'], async () => log.push('last')),
+    ]
+    first.letGo()
+    await Promise.all(running)
+    expect(log).toEqual(['first starts', 'first ends', 'both', 'reverse', 'last'])
+    expect(queue.size).toBe(0)
+  })
+
+  it('goes on behind a job that fails', async () => {
+    const queue = new KeyedQueue()
+    const failing = queue.run(['a'], async () => {
+      throw new Error('failed')
+    })
+    const next = queue.run(['a'], async () => 'next')
+    await expect(failing).rejects.toThrow('failed')
+    expect(await next).toBe('next')
+  })
+})

@@ -1,0 +1,86 @@
+import { bytesToHex, bytesToUtf8, hexToBytes, utf8ToBytes } from '@bletchley/crypto'
+import type { FailedTaskResult, Result } from '@bletchley/protocol'
+import { BoundedMap } from '../boundedMap.ts'
+
+export interface DeployedReply {
+  kind: 'deployed'
+  result: Result<'DeploySecretContract'>
+}
+
+export interface ComputedReply {
+  kind: 'computed'
+  result: Result<'ComputeTask'>
+}
+
+export interface FailedReply {
+  kind: 'failed'
+  result: FailedTaskResult
+}
+
+/** The signed answer to a task: what the user is owed, and what a retry gets again. */
+export type TaskReply = DeployedReply | ComputedReply | FailedReply
+
+/** A peer that lost a reply asks again soon, or never. */
+const bounds = { entries: 10_000, lifetimeMs: 60 * 60 * 1000, weight: 64 * 1024 * 1024 }
+
+/**
+ * The signed replies of the last tasks, so that the same request gets the same signed bytes: the user's key is burnt by
+ * the run, so a task whose reply was lost could not be run again.
+ */
+export class TaskReplies {
+  readonly #replies = new BoundedMap<{ address: string; reply: TaskReply }>(bounds)
+
+  get(taskId: Uint8Array): TaskReply | undefined {
+    return this.#replies.get(bytesToHex(taskId))?.reply
+  }
+
+  keep(taskId: Uint8Array, address: Uint8Array, reply: TaskReply): void {
+    const weight = reply.result.output.length + ('delta' in reply.result ? (reply.result.delta.data?.length ?? 0) : 0)
+    this.#replies.set(bytesToHex(taskId), { address: bytesToHex(address), reply }, weight)
+  }
+
+  /** Forgets a contract's replies: its chain has been cut, and they tell of deltas that are not there any more. */
+  forget(address: Uint8Array): void {
+    const name = bytesToHex(address)
+    this.#replies.deleteWhere((kept) => kept.address === name)
+  }
+}
+
+/**
+ * The part of a reply that is stored beside its delta, so that a retry after a restart gets the same signed bytes.
+ * Bytecode and delta are stored already.
+ */
+export function encodeReceipt(reply: DeployedReply | ComputedReply): Uint8Array {
+  const { usedGas, ethereumPayload, ethereumAddress, signature } = reply.result
+  return utf8ToBytes(
+    JSON.stringify({
+      usedGas: usedGas.toString(),
+      ethereumPayload: bytesToHex(ethereumPayload),
+      ethereumAddress: bytesToHex(ethereumAddress),
+      signature: bytesToHex(signature),
+      ...(reply.kind === 'deployed'
+        ? { preCodeHash: bytesToHex(reply.result.preCodeHash) }
+        : { output: bytesToHex(reply.result.output) }),
+    }),
+  )
+}
+
+/** The reverse of {@link encodeReceipt}. */
+export function decodeReceipt(
+  receipt: Uint8Array,
+  delta: { key: number; data: Uint8Array },
+  bytecode: Uint8Array,
+): TaskReply {
+  const { usedGas, preCodeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
+  const field = (name: string): Uint8Array => hexToBytes(rest[name] ?? '')
+  const common = {
+    delta,
+    usedGas: BigInt(usedGas ?? 0),
+    ethereumPayload: field('ethereumPayload'),
+    ethereumAddress: field('ethereumAddress'),
+    signature: field('signature'),
+  }
+  return preCodeHash === undefined
+    ? { kind: 'computed', result: { ...common, output: field('output') } }
+    : { kind: 'deployed', result: { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) } }
+}

@@ -1,0 +1,11 @@
+import { parsePublicKey } from '@bletchley/crypto'
+import { enclaveError } from '../refusals.ts'
+import type { Handler } from './handler.ts'
+
+export const newTaskEncryptionKey: Handler<'NewTaskEncryptionKey'> = async ({ userPubKey }, { userKeys }) => {
+  try {
+    return userKeys.exchange(parsePublicKey(userPubKey))
+  } catch (error) {
+    throw enclaveError('KeysError', error)
+  }
+}

@@ -1,0 +1,128 @@
+import {
+  bytesToHex,
+  CryptoError,
+  decodePttRequest,
+  ecdh,
+  encodePttResponse,
+  encodeStateKeys,
+  encrypt,
+  generateKeyPair,
+  hexToBytes,
+  lengthPrefixed,
+  type PttRequest,
+  pttRequestItems,
+  recoverAddress,
+  type SecretKey,
+  sign,
+} from '@bletchley/crypto'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { RpcError, rpcErrorCodes } from './rpcError.ts'
+import type { StateKeys } from './stateKeys.ts'
+
+/** More addresses than this in one request are refused; enigma-p2p asks for one, or for all. */
+const maxAddresses = 1000
+/** A request has some 250 bytes. */
+const maxRequestBytes = 1024
+const signatureLength = 65
+const contractAddressLength = 32
+
+/** Hexadecimal text in either letter case, with or without 0x; becomes lower case without. */
+const Hex = z
+  .string()
+  .transform((text) => text.replace(/^0x/i, '').toLowerCase())
+  .refine((hex) => /^([0-9a-f]{2})*$/.test(hex), 'must be hexadecimal, with an even number of digits')
+const hexOf = (bytes: number) => Hex.refine((hex) => hex.length === 2 * bytes, `must be ${bytes} bytes in hexadecimal`)
+
+const ParamsObject = z.object({
+  data: Hex.refine((hex) => hex.length <= 2 * maxRequestBytes, 'is too long for a request'),
+  sig: hexOf(signatureLength),
+  block_number: z.union([z.string().regex(/^[0-9]{1,78}$/, 'must be a decimal number'), z.int().min(0)]).nullish(),
+  addresses: z
+    .array(hexOf(contractAddressLength))
+    .max(maxAddresses, `must be at most ${maxAddresses} addresses`)
+    .nullish(),
+})
+const Params = z.preprocess(objectFromPositional, ParamsObject)
+
+/**
+ * `getStateKeys`: hands state keys to a worker, encrypted for the key that it signed.
+ *
+ * Params `{data, sig, block_number?, addresses?}`, or the same four as an array in this order. Result `{data, sig}`:
+ * the response message and this principal's signature over its bytes.
+ *
+ * Here there is no chain: `block_number` is checked and otherwise ignored, and a request without addresses gets the
+ * keys of all contracts, where the reference gives those that the epoch assigns to the worker.
+ *
+ * @see spec/crypto.md 8
+ */
+export function getStateKeys(context: {
+  stateKeys: StateKeys
+  secretKey: SecretKey
+  authorize: ((worker: string) => boolean) | undefined
+  logger: Logger
+}) {
+  const { stateKeys, secretKey, authorize, logger } = context
+  return async (params: unknown): Promise<{ data: string; sig: string }> => {
+    const parsed = Params.safeParse(params)
+    if (!parsed.success) throw new RpcError(rpcErrorCodes.invalidParams, describeIssues(parsed.error))
+    const { data, sig, addresses } = parsed.data
+    const request = decodeRequest(hexToBytes(data))
+    const worker = recoverWorker(request, hexToBytes(sig))
+    if (authorize !== undefined && !authorize(worker)) throw notAuthorised()
+
+    const pair = generateKeyPair()
+    const sharedKey = shareKey(pair.secretKey, request.publicKey)
+    const wanted = addresses == null ? await stateKeys.addresses() : [...new Set(addresses)]
+    const encrypted = encrypt(sharedKey, encodeStateKeys(await stateKeys.get(wanted)))
+    const response = encodePttResponse({ id: request.id, publicKey: pair.publicKey, encrypted })
+    logger.info({ worker, contracts: wanted.length }, 'state keys handed out')
+    return { data: bytesToHex(response), sig: bytesToHex(sign(secretKey, response)) }
+  }
+}
+
+function objectFromPositional(params: unknown): unknown {
+  if (!Array.isArray(params)) return params
+  const [data, sig, block_number, addresses] = params
+  return { data, sig, block_number, addresses }
+}
+
+function describeIssues(error: z.ZodError): string {
+  const issues = error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join('.')}: ${message}`,
+  )
+  return issues.slice(0, 5).join('; ')
+}
+
+function decodeRequest(bytes: Uint8Array): PttRequest {
+  try {
+    return decodePttRequest(bytes)
+  } catch (error) {
+    throw refusalOf(error, rpcErrorCodes.invalidParams, 'data: is not a request for state keys')
+  }
+}
+
+/** Whoever signed: 40 lower-case digits. */
+function recoverWorker(request: PttRequest, signature: Uint8Array): string {
+  try {
+    return bytesToHex(recoverAddress(lengthPrefixed(pttRequestItems(request)), signature))
+  } catch (error) {
+    throw refusalOf(error, rpcErrorCodes.notAuthorised, 'sig: leads to no worker')
+  }
+}
+
+function shareKey(secretKey: SecretKey, publicKey: Uint8Array): Uint8Array {
+  try {
+    return ecdh(secretKey, publicKey)
+  } catch (error) {
+    throw refusalOf(error, rpcErrorCodes.invalidParams, 'data: the public key is not on the curve')
+  }
+}
+
+function notAuthorised(): RpcError {
+  return new RpcError(rpcErrorCodes.notAuthorised, 'The worker is not authorised')
+}
+
+function refusalOf(error: unknown, code: RpcError['code'], message: string): unknown {
+  return error instanceof CryptoError ? new RpcError(code, message, { cause: error }) : error
+}

@@ -1,0 +1,382 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  addressOf,
+  bytesToHex,
+  decodePttResponse,
+  decodeStateKeys,
+  decrypt,
+  ecdh,
+  encodePttRequest,
+  generateKeyPair,
+  hexToBytes,
+  pttRequestItems,
+  randomBytes,
+  recoverAddress,
+  signItems,
+} from '@bletchley/crypto'
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { type PrincipalOptions, startPrincipal } from './index.ts'
+
+const contract = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32)
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'bletchley-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** A principal in a folder of its own, or in a given one that outlives it. */
+async function runPrincipal(options: Partial<PrincipalOptions> = {}) {
+  const folder = options.dataFolder === undefined ? await temporaryFolder() : undefined
+  const dataFolder = options.dataFolder ?? join(folder!.path, 'data')
+  const principal = await startPrincipal({ ...options, dataFolder })
+  return {
+    ...principal,
+    dataFolder,
+    [Symbol.asyncDispose]: async () => {
+      await principal.close()
+      await folder?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A worker that asks for state keys: its signing pair, and a pair and id for one request. */
+function makeWorker({ prefix = true } = {}) {
+  const signing = generateKeyPair()
+  const { secretKey, publicKey } = generateKeyPair()
+  const id = randomBytes(12)
+  return {
+    address: bytesToHex(addressOf(signing.publicKey)),
+    data: bytesToHex(encodePttRequest({ id, publicKey, prefix })),
+    sig: bytesToHex(signItems(signing.secretKey, pttRequestItems({ id, publicKey }))),
+    open: (result: { data: string }) => {
+      const response = decodePttResponse(hexToBytes(result.data))
+      expect(response.id).toEqual(id)
+      const stateKeys = decodeStateKeys(decrypt(ecdh(secretKey, response.publicKey), response.encrypted))
+      return new Map(stateKeys.map(({ address, key }) => [bytesToHex(address), bytesToHex(key)]))
+    },
+  }
+}
+
+async function post(url: string, body: unknown): Promise<Response> {
+  return fetch(url, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) })
+}
+
+async function call(url: string, method: string, params?: unknown) {
+  const response = await post(url, { jsonrpc: '2.0', id: 1, method, params })
+  expect(response.status).toBe(200)
+  const reply = await response.json()
+  expect(reply).toMatchObject({ jsonrpc: '2.0', id: 1 })
+  return reply
+}
+
+async function keysOf(url: string, params: Record<string, unknown> = {}) {
+  const worker = makeWorker()
+  const { result } = await call(url, 'getStateKeys', { data: worker.data, sig: worker.sig, ...params })
+  return worker.open(result)
+}
+
+describe('getStateKeys', () => {
+  it('gives a worker random keys, encrypted for it and signed by the principal', async () => {
+    await using principal = await runPrincipal()
+    const worker = makeWorker()
+    const addresses = [contract(1), contract(2)]
+    const { result } = await call(principal.url, 'getStateKeys', { data: worker.data, sig: worker.sig, addresses })
+    expect(bytesToHex(recoverAddress(hexToBytes(result.data), hexToBytes(result.sig)))).toBe(principal.address)
+    const keys = worker.open(result)
+    expect([...keys.keys()]).toEqual(addresses)
+    expect(keys.get(contract(1))).toMatch(/^[0-9a-f]{64}$/)
+    expect(keys.get(contract(1))).not.toBe(keys.get(contract(2)))
+    expect(Object.keys(result)).toEqual(['data', 'sig'])
+  })
+
+  it('gives every worker the same key, in a response of its own', async () => {
+    await using principal = await runPrincipal()
+    const addresses = [contract(1)]
+    const worker = makeWorker({ prefix: false })
+    const ask = () => call(principal.url, 'getStateKeys', { data: worker.data, sig: worker.sig, addresses })
+    const [one, other] = [await ask(), await ask()]
+    expect(one.result.data).not.toBe(other.result.data)
+    expect(decodePttResponse(hexToBytes(one.result.data)).publicKey).not.toEqual(
+      decodePttResponse(hexToBytes(other.result.data)).publicKey,
+    )
+    expect(worker.open(one.result)).toEqual(worker.open(other.result))
+    expect(await keysOf(principal.url, { addresses })).toEqual(worker.open(one.result))
+  })
+
+  it('takes positional parameters, 0x, either letter case, and block numbers', async () => {
+    await using principal = await runPrincipal()
+    const expected = await keysOf(principal.url, { addresses: [contract(0xab)] })
+    const address = `0X${contract(0xab).toUpperCase()}`
+    for (const block of ['17', null, 17]) {
+      const worker = makeWorker()
+      const params = [`0x${worker.data.toUpperCase()}`, `0x${worker.sig}`, block, [address]]
+      const { result } = await call(principal.url, 'getStateKeys', params)
+      expect(worker.open(result), `block ${block}`).toEqual(expected)
+    }
+    expect(await keysOf(principal.url, { addresses: [address], block_number: '0' })).toEqual(expected)
+  })
+
+  it('gives the keys of all contracts when no addresses are named', async () => {
+    await using principal = await runPrincipal()
+    expect((await keysOf(principal.url)).size).toBe(0)
+    const some = await keysOf(principal.url, { addresses: [contract(9), contract(3), contract(9)] })
+    expect(some.size).toBe(2)
+    await writeFile(join(principal.dataFolder, 'state-keys', 'notes.txt'), 'not a key')
+    const all = await keysOf(principal.url)
+    expect([...all.keys()]).toEqual([contract(3), contract(9)])
+    expect(all).toEqual(new Map([...some].sort()))
+    expect((await keysOf(principal.url, { addresses: [] })).size).toBe(0)
+  })
+
+  it('makes one key, however many ask for it first', async () => {
+    await using principal = await runPrincipal()
+    const addresses = Array.from({ length: 40 }, (_, i) => contract(i))
+    const answers = await Promise.all(Array.from({ length: 10 }, () => keysOf(principal.url, { addresses })))
+    for (const [i, answer] of answers.entries()) expect(answer, `answer ${i}`).toEqual(answers[0])
+    expect(new Set(answers[0]!.values()).size).toBe(addresses.length)
+    expect(await readdir(join(principal.dataFolder, 'state-keys'))).toHaveLength(addresses.length)
+  })
+
+  it('keeps its keys and its address over a restart, and shows none of them on disk', async () => {
+    await using folder = await temporaryFolder()
+    const addresses = [contract(1), contract(2)]
+    const run = async () => {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      return { address: principal.address, keys: await keysOf(principal.url, { addresses }) }
+    }
+    const before = await run()
+    expect(await run()).toEqual(before)
+    const files = (await readdir(folder.path, { recursive: true })).filter((name) => name.endsWith('.sealed'))
+    expect(files).toHaveLength(3)
+    for (const file of files) {
+      const content = (await readFile(join(folder.path, file))).toString('hex')
+      for (const key of before.keys.values()) expect(content.includes(key), file).toBe(false)
+    }
+  })
+
+  it('takes no sealed key in the place of another, and goes on with the others', async () => {
+    await using folder = await temporaryFolder()
+    const file = (byte: number) => join(folder.path, 'state-keys', `${contract(byte)}.sealed`)
+    {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      await keysOf(principal.url, { addresses: [contract(1), contract(2)] })
+    }
+    const swapped = await readFile(file(2))
+    await writeFile(file(1), swapped)
+    await using principal = await runPrincipal({ dataFolder: folder.path })
+    const worker = makeWorker()
+    const params = { data: worker.data, sig: worker.sig, addresses: [contract(1)] }
+    const { error } = await call(principal.url, 'getStateKeys', params)
+    expect(error.code).toBe(-32603)
+    expect(error.message).toMatch(/^Internal error [0-9a-f]{8}$/)
+    expect(await readFile(file(1))).toEqual(swapped)
+    expect((await keysOf(principal.url, { addresses: [contract(2)] })).size).toBe(1)
+  })
+
+  it('asks who may have keys', async () => {
+    const asked: string[] = []
+    const friend = makeWorker()
+    const authorize = (worker: string) => asked.push(worker) > 0 && worker === friend.address
+    await using principal = await runPrincipal({ authorize })
+    const stranger = makeWorker()
+    const addresses = [contract(1)]
+    const refused = await call(principal.url, 'getStateKeys', { data: stranger.data, sig: stranger.sig, addresses })
+    expect(refused.error.code).toBe(-32001)
+    const stolen = await call(principal.url, 'getStateKeys', { data: stranger.data, sig: friend.sig, addresses })
+    expect(stolen.error.code).toBe(-32001)
+    const { result } = await call(principal.url, 'getStateKeys', { data: friend.data, sig: friend.sig, addresses })
+    expect(friend.open(result).size).toBe(1)
+    expect(asked[0]).toBe(stranger.address)
+    expect(asked).toHaveLength(3)
+  })
+
+  it('makes no key for a worker that is refused', async () => {
+    await using principal = await runPrincipal({ authorize: () => false })
+    const worker = makeWorker()
+    await call(principal.url, 'getStateKeys', { data: worker.data, sig: worker.sig, addresses: [contract(1)] })
+    expect(await readdir(principal.dataFolder)).not.toContain('state-keys')
+  })
+
+  const { data, sig } = makeWorker()
+  const withV = (v: number) => sig.slice(0, 128) + v.toString(16).padStart(2, '0')
+  const offCurve = bytesToHex(encodePttRequest({ id: new Uint8Array(12), publicKey: new Uint8Array(64) }))
+  it.each<[string, unknown, number]>([
+    ['none', undefined, -32602],
+    ['null', null, -32602],
+    ['an empty list', [], -32602],
+    ['no data', { sig }, -32602],
+    ['no signature', { data }, -32602],
+    ['data that is a number', { data: 1, sig }, -32602],
+    ['data that is not hexadecimal', { data: 'xy', sig }, -32602],
+    ['data of odd length', { data: data.slice(1), sig }, -32602],
+    ['empty data', { data: '', sig }, -32602],
+    ['data that is cut off', { data: data.slice(2), sig }, -32602],
+    ['data that is far too long', { data: '00'.repeat(2000), sig }, -32602],
+    ['a key that is not on the curve', { data: offCurve, sig }, -32602],
+    ['a signature of 64 bytes', { data, sig: sig.slice(2) }, -32602],
+    ['a signature of zeros', { data, sig: `${'00'.repeat(64)}1b` }, -32001],
+    ['a signature with v = 0', { data, sig: withV(0) }, -32001],
+    ['a signature with v = 26', { data, sig: withV(26) }, -32001],
+    ['a signature with v = 31', { data, sig: withV(31) }, -32001],
+    ['a block number that is none', { data, sig, block_number: '0x10' }, -32602],
+    ['addresses that are no list', { data, sig, addresses: contract(1) }, -32602],
+    ['an address of 31 bytes', { data, sig, addresses: ['00'.repeat(31)] }, -32602],
+    ['an address that climbs out', { data, sig, addresses: ['../'.repeat(21).padEnd(64, 'a')] }, -32602],
+    ['1001 addresses', { data, sig, addresses: Array(1001).fill(contract(1)) }, -32602],
+  ])('refuses params with %s', async (_, params, code) => {
+    await using principal = await runPrincipal()
+    const { error } = await call(principal.url, 'getStateKeys', params)
+    expect(error.code).toBe(code)
+    expect(error.message).not.toContain(sig.slice(0, 20))
+    expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+  })
+})
+
+describe('JSON-RPC', () => {
+  const health = { jsonrpc: '2.0', method: 'getHealthCheck' }
+
+  it.each<[string, string, number]>([
+    ['nothing', '', -32700],
+    ['no JSON', 'hello', -32700],
+    ['truncated JSON', '{"jsonrpc":"2.0"', -32700],
+    ['a hundred thousand brackets', '['.repeat(100_000), -32700],
+    ['an empty batch', '[]', -32600],
+    ['a batch of 101', JSON.stringify(Array(101).fill({ ...health, id: 1 })), -32600],
+    ['null', 'null', -32600],
+    ['a number', '7', -32600],
+    ['no version', '{"method":"getHealthCheck"}', -32600],
+    ['another version', '{"jsonrpc":"1.0","method":"getHealthCheck"}', -32600],
+    ['a number for a method', '{"jsonrpc":"2.0","method":1}', -32600],
+    ['text for params', '{"jsonrpc":"2.0","method":"getHealthCheck","params":"x"}', -32600],
+    ['an object for an id', '{"jsonrpc":"2.0","method":"getHealthCheck","id":{}}', -32600],
+  ])('refuses %s', async (_, body, code) => {
+    await using principal = await runPrincipal()
+    const response = await post(principal.url, body)
+    expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code } })
+    expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+  })
+
+  it.each(['nothing', 'toString', '__proto__', 'constructor', ''])('has no method %j', async (method) => {
+    await using principal = await runPrincipal()
+    expect((await call(principal.url, method)).error).toMatchObject({ code: -32601 })
+  })
+
+  it.each([0, '', 'a', null, -1, 1.5])('repeats the id %j', async (id) => {
+    await using principal = await runPrincipal()
+    const reply = await (await post(principal.url, { ...health, id })).json()
+    expect(reply).toEqual({ jsonrpc: '2.0', result: true, id })
+    const refused = await (await post(principal.url, { jsonrpc: '3.0', id })).json()
+    expect(refused).toMatchObject({ id, error: { code: -32600 } })
+  })
+
+  it('answers no notification, and each other call of a batch', async () => {
+    await using principal = await runPrincipal()
+    for (const body of [health, { jsonrpc: '2.0', method: 'nothing' }, [health, health]]) {
+      const response = await post(principal.url, body)
+      expect([response.status, await response.text()]).toEqual([204, ''])
+    }
+    const batch = [{ ...health, id: 1 }, health, 5, { jsonrpc: '2.0', method: 'nothing', id: 'x' }]
+    expect(await (await post(principal.url, batch)).json()).toMatchObject([
+      { id: 1, result: true },
+      { id: null, error: { code: -32600 } },
+      { id: 'x', error: { code: -32601 } },
+    ])
+  })
+
+  it('reads no body above a megabyte, announced or not', async () => {
+    await using principal = await runPrincipal()
+    const announced = await post(principal.url, ' '.repeat((1 << 20) + 1))
+    expect([announced.status, await announced.json()]).toMatchObject([413, { error: { code: -32600 } }])
+    const chunk = new Uint8Array(1 << 18)
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(chunk)
+      },
+    })
+    const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+    const streamed = await fetch(principal.url, init).then(
+      (response) => response.status,
+      () => 'cut off',
+    )
+    expect([413, 'cut off']).toContain(streamed)
+    expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+  })
+
+  it('is not for web pages', async () => {
+    await using principal = await runPrincipal()
+    const status = await new Promise((resolve, reject) => {
+      const request = httpRequest(principal.url, { method: 'POST', headers: { origin: 'http://example.org' } })
+      request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject)
+      request.end(JSON.stringify({ ...health, id: 1 }))
+    })
+    expect(status).toBe(403)
+  })
+})
+
+describe('startPrincipal', () => {
+  it('logs no secret', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) })
+    await using principal = await runPrincipal({ logger })
+    const worker = makeWorker()
+    const params = { data: worker.data, sig: worker.sig, addresses: [contract(1)] }
+    const { result } = await call(principal.url, 'getStateKeys', params)
+    await call(principal.url, 'getStateKeys', { ...params, data: '00' })
+    const log = lines.join('')
+    expect(log).toContain(worker.address)
+    expect(log).not.toContain(worker.open(result).get(contract(1)))
+    expect(log).not.toContain(result.data.slice(0, 40))
+    const sealingKey = await readFile(join(principal.dataFolder, 'sealing.key'), 'utf8')
+    expect(log).not.toContain(sealingKey.slice(24, 60))
+  })
+
+  it('says so when the port is taken', async () => {
+    await using principal = await runPrincipal()
+    await using folder = await temporaryFolder()
+    const port = Number(new URL(principal.url).port)
+    await expect(startPrincipal({ dataFolder: folder.path, port })).rejects.toThrow('EADDRINUSE')
+  })
+
+  it('does not start over a signing key that it cannot read', async () => {
+    await using folder = await temporaryFolder()
+    {
+      await using _first = await runPrincipal({ dataFolder: folder.path })
+    }
+    const path = join(folder.path, 'signing-key.sealed')
+    const damaged = (await readFile(path)).fill(0, 40)
+    await writeFile(path, damaged)
+    await expect(startPrincipal({ dataFolder: folder.path })).rejects.toThrow(
+      expect.objectContaining({ code: 'undecryptable' }),
+    )
+    expect(await readFile(path)).toEqual(damaged)
+  })
+
+  it('answers the call under way before it closes', async () => {
+    let closed: Promise<void> | undefined
+    const authorize = () => {
+      closed = principal.close()
+      return true
+    }
+    await using principal = await runPrincipal({ authorize })
+    expect((await keysOf(principal.url, { addresses: [contract(1)] })).size).toBe(1)
+    await closed
+    await expect(fetch(principal.url, { method: 'POST' })).rejects.toThrow()
+  })
+
+  it('closes although a peer keeps its connection, more than once', async () => {
+    await using principal = await runPrincipal()
+    const socket = connect(Number(new URL(principal.url).port), '127.0.0.1')
+    await new Promise((resolve) => socket.once('connect', resolve))
+    const ended = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('error', () => {}).resume()
+    await principal.close()
+    await principal.close()
+    await ended
+    await expect(fetch(principal.url, { method: 'POST' })).rejects.toThrow()
+  })
+})

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { findMember } from './findMember.ts'
+import { ExactNumber } from './jsonReader.ts'
+
+const encoder = new TextEncoder()
+const find = (text: string, name = 'id') => findMember(encoder.encode(text), name)
+
+describe('findMember', () => {
+  test.each([
+    ['cut off', '{"id":"a","type":"GetTip","inp', 'a'],
+    ['cut off inside a string', '{"id":"a","type":"Get', 'a'],
+    ['text before', '\ufeff{"id":"a"}', 'a'],
+    ['text after', '{"id":"a"} x', 'a'],
+    ['white space', '{ "type" : 1 ,\r\n"id"\t: "a" ', 'a'],
+    ['broken value before', '{"input":[1,,],"id":"a"}', 'a'],
+    ['escapes', '{"id":"\\u0061\\"","x', 'a"'],
+    ['a brace in a string', '{"x":"}{","id":"a"', 'a'],
+    ['the name as a value', '{"x":"id","id":"a"', 'a'],
+    ['a number', '{"id":12,', 12],
+    ['a long number', '{"id":123456789012345678901,', new ExactNumber('123456789012345678901')],
+    ['a boolean', '{"id":false,', false],
+    ['first of two', '{"id":"a","id":"b"', 'a'],
+  ])('%s', (_, text, wanted) => expect(find(text)).toEqual(wanted))
+
+  test.each([
+    ['empty', ''],
+    ['only in an inner object', '{"input":{"id":"inner"}'],
+    ['inside a string', '{"x":"\\"id\\":\\"a\\"'],
+    ['its string cut off', '{"id":"a'],
+    ['its number perhaps cut off', '{"id":12'],
+    ['null', '{"id":null,'],
+    ['an object', '{"id":{"a":1},'],
+    ['no quotes', '{id:"a"}'],
+    ['other case', '{"ID":"a"}'],
+  ])('nothing: %s', (_, text) => expect(find(text)).toBeUndefined())
+
+  test('skips an id that is not UTF-8', () => {
+    expect(
+      findMember(new Uint8Array([...encoder.encode('{"id":"'), 0xff, ...encoder.encode('","id":"b"')]), 'id'),
+    ).toBe('b')
+  })
+
+  test('finds the id in every cut of a frame that still holds it whole', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.jsonValue(), fc.nat(), (id, input, cut) => {
+        const head = encoder.encode(`{"type":"GetTip","id":${JSON.stringify(id)}`)
+        const whole = encoder.encode(`{"type":"GetTip","id":${JSON.stringify(id)},"input":${JSON.stringify(input)}}`)
+        const end = head.length + (cut % (whole.length - head.length + 1))
+        // Lone surrogates are escaped in JSON and come back as they were.
+        expect(findMember(whole.subarray(0, end), 'id')).toBe(id)
+      }),
+    )
+  })
+
+  test('never throws on any bytes', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void findMember(bytes, 'id')))
+  })
+})

@@ -1,0 +1,67 @@
+import { ExactNumber, JsonSyntaxError, readJsonScalar } from './jsonReader.ts'
+
+/** A value that may stand where an `id` or a `type` is. */
+export type Scalar = string | number | boolean | ExactNumber
+
+export function isScalar(value: unknown): value is Scalar {
+  return (
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value instanceof ExactNumber
+  )
+}
+
+/**
+ * Finds a member of the outermost object in a text that need not be JSON: cut off, with wrong bytes, with something
+ * before or after it. One pass, keeps nothing, stops at the first find.
+ *
+ * @param name ASCII without escapes
+ * @returns undefined if it is not there, not whole, or not a scalar
+ */
+export function findMember(bytes: Uint8Array, name: string): Scalar | undefined {
+  let depth = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const code = bytes[at]
+    if (code === 0x7b || code === 0x5b) depth++
+    else if (code === 0x7d || code === 0x5d) depth--
+    else if (code === 0x22) {
+      const end = endOfString(bytes, at)
+      if (depth === 1 && spells(bytes, at + 1, end, name)) {
+        const value = memberValue(bytes, end + 1)
+        if (value !== undefined) return value
+      }
+      at = end
+    }
+  }
+  return undefined
+}
+
+/** Position of the closing quote of the string that opens at `start`; the length if it never closes. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  let at = start + 1
+  while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1
+  return Math.min(at, bytes.length)
+}
+
+function spells(bytes: Uint8Array, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false
+  return true
+}
+
+function memberValue(bytes: Uint8Array, afterName: number): Scalar | undefined {
+  const at = skipSpace(bytes, afterName)
+  if (bytes[at] !== 0x3a) return undefined
+  try {
+    const { value, end } = readJsonScalar(bytes, skipSpace(bytes, at + 1))
+    // A number at the very end may have lost digits.
+    return isScalar(value) && (typeof value === 'string' || end < bytes.length) ? value : undefined
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return undefined
+    throw error
+  }
+}
+
+function skipSpace(bytes: Uint8Array, start: number): number {
+  let at = start
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
+  return at
+}

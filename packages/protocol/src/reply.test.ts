@@ -1,0 +1,117 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { ErrorReply } from './index.ts'
+import { decodeReply, decodeRequest, encodeReply, isWorkerError, messageTypes, replyId, WorkerError } from './index.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const error: ErrorReply = { kind: 'error', id: 'a', requestType: 'GetTip', message: 'no' }
+const write = (reply: ErrorReply, dialect: 'document' | 'enigma-p2p') => decoder.decode(encodeReply(reply, dialect))
+
+describe('Error', () => {
+  test('document dialect: the type is that of the request', () => {
+    expect(write(error, 'document')).toBe('{"id":"a","type":"GetTip","msg":"no"}')
+    expect(write({ ...error, requestType: 'NoSuchType' }, 'document')).toBe('{"id":"a","type":"NoSuchType","msg":"no"}')
+    expect(write({ ...error, requestType: undefined }, 'document')).toBe('{"id":"a","type":"Error","msg":"no"}')
+  })
+
+  test('dialect enigma-p2p: the type is Error', () => {
+    expect(write(error, 'enigma-p2p')).toBe('{"id":"a","type":"Error","msg":"no","error":"no","requestType":"GetTip"}')
+    expect(write({ ...error, requestType: undefined }, 'enigma-p2p')).toContain('"requestType":"Error"')
+  })
+
+  test('types and texts of any kind become short and printable', () => {
+    const json = JSON.parse(write({ ...error, requestType: 'x'.repeat(9999), message: 'é\n'.repeat(9999) }, 'document'))
+    expect(json.type).toBe('x'.repeat(64))
+    expect(json.msg).toMatch(/^\?{509}\.\.\.$/)
+  })
+
+  test('a refused frame is answered in both dialects, and the client reads it back', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.string(), (bytes, type) => {
+        const head = encoder.encode(`{"id":7,"type":${JSON.stringify(type)},`)
+        const refused = decodeRequest(new Uint8Array([...head, ...bytes]))
+        if (refused.ok) return
+        for (const dialect of ['document', 'enigma-p2p'] as const) {
+          const frame = encodeReply({ kind: 'error', ...refused }, dialect)
+          expect(replyId(frame)).toBe(7)
+          expect(decodeReply(frame, 'GetTip')).toEqual({
+            kind: 'error',
+            id: 7,
+            requestType: type.slice(0, 64),
+            message: refused.message,
+          })
+        }
+      }),
+    )
+  })
+
+  test('ids are repeated digit by digit', () => {
+    for (const id of ['9007199254740993', '-0', '1.50', '"a\\"\\u0000"', 'true', '12345678901234567890']) {
+      const refused = decodeRequest(encoder.encode(`{"id":${id},"type":"x"}`))
+      if (refused.ok) throw new Error('x is no type')
+      expect(write({ kind: 'error', ...refused }, 'document')).toMatch(`{"id":${id},"type":"x"`)
+    }
+  })
+})
+
+test('the address of a write reply is spelt as in the request', () => {
+  const spelling = `0X${'5C'.repeat(32)}`
+  const request = decodeRequest(encoder.encode(`{"id":"a","type":"RemoveContract","address":"${spelling}"}`))
+  if (!request.ok || request.type !== 'RemoveContract') throw new Error('refused')
+  const frame = encodeReply(
+    { kind: 'result', id: 'a', type: request.type, input: request.input, result: { status: 0 } },
+    'document',
+  )
+  expect(decoder.decode(frame)).toBe(`{"id":"a","type":"RemoveContract","address":"${spelling}","result":{"status":0}}`)
+})
+
+test('gas is written in full', () => {
+  const result = { output: new Uint8Array(1), usedGas: 2n ** 64n - 1n, signature: new Uint8Array(65) }
+  const frame = encodeReply({ kind: 'failedTask', id: 'a', result }, 'document')
+  expect(decoder.decode(frame)).toContain('"usedGas":18446744073709551615,')
+  expect(decodeReply(frame, 'ComputeTask')).toEqual({ kind: 'failedTask', id: 'a', result })
+})
+
+describe('decodeReply', () => {
+  test('takes a PTTResponse reply under the name that the document prints', () => {
+    const frame = encoder.encode('{"id":"a","type":"GetPTTRequest","result":{"errors":[]}}')
+    expect(decodeReply(frame, 'PTTResponse')).toEqual({ kind: 'result', id: 'a', result: { errors: [] } })
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['not JSON', '{"id":"a"'],
+    ['no object', '[]'],
+    ['neither result nor msg', '{"id":"a","type":"GetTip"}'],
+    ['another type', '{"id":"a","type":"GetTips","result":{"key":1,"data":[]}}'],
+    ['a FailedTask for a read', '{"id":"a","type":"FailedTask","result":{"output":"","usedGas":0,"signature":""}}'],
+    ['a wrong result', '{"id":"a","type":"GetTip","result":{"key":1,"data":[256]}}'],
+    ['msg beside a null result', '{"id":"a","type":"GetTip","msg":"x","result":null}'],
+  ])('refuses %s', (_, text) => {
+    expect(() => decodeReply(encoder.encode(text), 'GetTip')).toThrow(
+      expect.toSatisfy((thrown) => isWorkerError(thrown) && thrown.code === 'malformed_reply'),
+    )
+  })
+
+  test('throws nothing but WorkerError, on any bytes and any JSON', () => {
+    const frames = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.json().map((json) => encoder.encode(json)),
+      fc
+        .tuple(fc.constantFrom(...messageTypes), fc.jsonValue())
+        .map(([type, result]) => encoder.encode(JSON.stringify({ id: 'a', type, result }))),
+    )
+    fc.assert(
+      fc.property(frames, fc.constantFrom(...messageTypes), (frame, type) => {
+        try {
+          expect(['result', 'failedTask', 'error']).toContain(decodeReply(frame, type).kind)
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(WorkerError)
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})

@@ -1,0 +1,174 @@
+import type { MessageId } from './envelope.ts'
+import { beginMessage, idOf, noId, textOf } from './envelope.ts'
+import { WorkerError } from './errors.ts'
+import { findMember } from './internal/findMember.ts'
+import type { JsonObject } from './internal/jsonReader.ts'
+import { readJson } from './internal/jsonReader.ts'
+import { JsonWriter } from './internal/jsonWriter.ts'
+import { printable } from './internal/text.ts'
+import { maxEchoedTypeLength, maxMessageLength, maxReplyBytes, maxReplyValues } from './limits.ts'
+import type {
+  AddressedType,
+  FailedTaskResult,
+  Handlers,
+  Input,
+  MessageType,
+  Outcome,
+  ReplyResult,
+  Result,
+  TaskFailure,
+  TaskType,
+} from './registry.ts'
+import { messageOf, replies } from './registry.ts'
+import type { Request } from './request.ts'
+import { problemOf } from './request.ts'
+import { within } from './wire.ts'
+
+/**
+ * How replies are written. `document` follows the published document; `enigma-p2p` suits the archived client of that
+ * name, which expects another error reply, other status fields and another GetDelta.
+ */
+export type Dialect = 'document' | 'enigma-p2p'
+export const dialects: readonly Dialect[] = ['document', 'enigma-p2p']
+
+export type ResultReply = { [K in MessageType]: ResultReplyOf<K> }[MessageType]
+interface ResultReplyOf<K extends MessageType> {
+  readonly kind: 'result'
+  readonly id: MessageId
+  readonly type: K
+  /** Needed where the reply repeats the address; any spelling of it will do elsewhere. */
+  readonly input: K extends AddressedType ? Input<K> : Input<K> | undefined
+  readonly result: Result<K>
+}
+export interface FailedTaskReply {
+  readonly kind: 'failedTask'
+  readonly id: MessageId
+  readonly result: FailedTaskResult
+}
+export interface ErrorReply {
+  readonly kind: 'error'
+  readonly id: MessageId
+  /** The type of the request as far as it is known; of any length. */
+  readonly requestType: string | undefined
+  readonly message: string
+}
+export type Reply = ResultReply | FailedTaskReply | ErrorReply
+
+/** Calls the handler of a request and makes the reply of its outcome; what the handler throws passes through. */
+export async function answer<Ctx>(handlers: Handlers<Ctx>, request: Request, ctx: Ctx): Promise<Reply> {
+  const { id, type, input } = request
+  // The compiler cannot see that handler and input are those of the same type.
+  const handler = handlers[type] as (input: Request['input'], ctx: Ctx) => Promise<Outcome<MessageType>>
+  const outcome = await handler(input, ctx)
+  if (messageOf(type).isTask && 'failedTask' in outcome) {
+    return { kind: 'failedTask', id, result: (outcome as TaskFailure).failedTask }
+  }
+  return { kind: 'result', id, type, input, result: outcome } as ResultReply
+}
+
+/**
+ * Writes a reply.
+ *
+ * @throws TypeError that names the field if the result is not of its type or range
+ * @throws WorkerError `limit_exceeded` if the reply would be too large
+ */
+export function encodeReply(reply: Reply, dialect: Dialect): Uint8Array {
+  const writer = new JsonWriter(maxReplyBytes)
+  if (reply.kind === 'error') writeError(writer, reply, dialect)
+  else if (reply.kind === 'failedTask') {
+    beginMessage(writer, reply.id, replies.FailedTask.type)
+    writeResult(writer, () => replies.FailedTask.result.encode(writer, reply.result))
+  } else {
+    const message = messageOf(reply.type)
+    beginMessage(writer, reply.id, reply.type)
+    if (message.echoesAddress) {
+      writer.raw(',"address":')
+      writer.string((reply.input as Input<AddressedType>).addressText)
+    }
+    const p2p = dialect === 'enigma-p2p'
+    const codec = (p2p && message.p2pResult) || message.result
+    writeResult(writer, () => codec.encode(writer, reply.result as never))
+    if (p2p && message.p2pMirror) {
+      writer.raw(',')
+      message.p2pMirror.encodeMembers(writer, reply.result as never)
+    }
+  }
+  writer.raw('}')
+  return writer.finish()
+}
+
+function writeResult(writer: JsonWriter, encode: () => void): void {
+  writer.raw(',"result":')
+  within('result', encode)
+}
+
+function writeError(writer: JsonWriter, reply: ErrorReply, dialect: Dialect): void {
+  const requestType = reply.requestType?.slice(0, maxEchoedTypeLength) ?? replies.Error.type
+  const message = printable(reply.message, maxMessageLength)
+  beginMessage(writer, reply.id, dialect === 'document' ? requestType : replies.Error.type)
+  writer.raw(',"msg":')
+  writer.string(message)
+  if (dialect === 'enigma-p2p') {
+    writer.raw(',"error":')
+    writer.string(message)
+    writer.raw(',"requestType":')
+    writer.string(requestType)
+  }
+}
+
+/** What a client gets in answer to a request of type K. */
+export type DecodedReply<K extends MessageType> =
+  | { readonly kind: 'result'; readonly id: MessageId; readonly result: ReplyResult<K> }
+  | {
+      readonly kind: 'error'
+      readonly id: MessageId
+      readonly requestType: string | undefined
+      readonly message: string
+    }
+  | (K extends TaskType ? FailedTaskReply : never)
+
+/**
+ * Reads the reply to a request of the given type, in either dialect.
+ *
+ * @throws WorkerError `malformed_reply`
+ */
+export function decodeReply<K extends MessageType>(frame: Uint8Array, type: K): DecodedReply<K> {
+  if (frame.length > maxReplyBytes) throw malformed(`more than ${maxReplyBytes} bytes`)
+  try {
+    const reply = readJson(frame, maxReplyValues)
+    if (reply instanceof Map) return decodeObject(reply, type)
+  } catch (error) {
+    throw error instanceof WorkerError ? error : malformed(problemOf(error), error)
+  }
+  throw malformed('not a JSON object')
+}
+
+function decodeObject<K extends MessageType>(reply: JsonObject, type: K): DecodedReply<K> {
+  const id = idOf(reply)?.id ?? noId
+  const replyType = textOf(reply, 'type')
+  const result = reply.get('result')
+  const message = textOf(reply, 'msg')
+  if (message !== undefined && result === undefined) {
+    const requestType = textOf(reply, 'requestType') ?? replyType
+    return { kind: 'error', id, requestType, message: printable(message, maxMessageLength) }
+  }
+  if (result === undefined) throw malformed('neither result nor msg')
+  const { isTask, result: codec } = messageOf(type)
+  if (isTask && replyType === replies.FailedTask.type) {
+    const failure = within('result', () => replies.FailedTask.result.decode(result))
+    return { kind: 'failedTask', id, result: failure } as DecodedReply<K>
+  }
+  if (replyType !== type && !(type === 'PTTResponse' && replyType === 'GetPTTRequest')) {
+    throw malformed(`type: expected ${type}`)
+  }
+  return { kind: 'result', id, result: within('result', () => codec.decode(result)) as ReplyResult<K> }
+}
+
+/** The `id` of a reply, found without reading what stands after it; undefined if it has none. */
+export function replyId(frame: Uint8Array): MessageId | undefined {
+  return findMember(frame, 'id')
+}
+
+function malformed(problem: string, cause?: unknown): WorkerError<'malformed_reply'> {
+  return new WorkerError('malformed_reply', { problem }, { cause })
+}

@@ -1,0 +1,52 @@
+import { prepareDeployment } from './deployment/constructor.ts'
+import { ModuleError } from './errors.ts'
+import { gasPerCodeByte, gasPerCompute, gasPerDeploy } from './gasCosts.ts'
+import type { Invocation } from './host/environment.ts'
+import { stackAddend } from './meter/stackCounter.ts'
+import { type PreparedModule, prepareModule } from './prepare.ts'
+import { type Outcome, run } from './run.ts'
+import { decodeModule } from './wasm/decode.ts'
+
+/** `refused` carries the display text of the failed task, whose usedGas is 0. */
+export type Prepared = { kind: 'ready'; module: PreparedModule } | { kind: 'refused'; message: string }
+
+/**
+ * Decodes, checks, meters and compiles the code of a deployed contract. The result depends on `exeCode` only, so it
+ * can be kept and used for any number of runs.
+ */
+export function prepareRuntime(exeCode: Uint8Array): Prepared {
+  try {
+    return { kind: 'ready', module: prepareModule(decodeModule(exeCode), 'call') }
+  } catch (error) {
+    if (error instanceof ModuleError) return { kind: 'refused', message: error.message }
+    throw error
+  }
+}
+
+/**
+ * Runs export `call`. The run needs a thread with a large stack (64 MB), or the engine's stack ends before the
+ * deterministic limits do. On failure the caller discards what happened to `invocation.state`.
+ */
+export function runCompute(module: PreparedModule, invocation: Invocation): Outcome {
+  return run(module, invocation, { opening: 0n, closing: gasPerCompute, stackAddend: 0n })
+}
+
+/** The reference calls `deploy` from a generated function, whose operands and activation count. */
+const wrapperUse = stackAddend({ height: 2, depth: 1, slots: 0 })
+
+/**
+ * Runs export `deploy` of pre-code, if it has one; the output of success is exeCode, whatever the constructor passed to
+ * `ret`. The thread needs a large stack, as for `runCompute`. On failure the caller discards what happened to
+ * `invocation.state`.
+ */
+export function deploy(preCode: Uint8Array, invocation: Invocation): Outcome {
+  try {
+    const { exeCode, constructorModule } = prepareDeployment(preCode)
+    const closing = BigInt(exeCode.length) * gasPerCodeByte
+    const outcome = run(constructorModule, invocation, { opening: gasPerDeploy, closing, stackAddend: wrapperUse })
+    return outcome.kind === 'success' ? { ...outcome, output: exeCode } : outcome
+  } catch (error) {
+    if (error instanceof ModuleError) return { kind: 'failure', message: error.message, usedGas: 0n }
+    throw error
+  }
+}

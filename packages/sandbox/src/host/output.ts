@@ -1,0 +1,41 @@
+import type { HostFunction } from './environment.ts'
+import { decodeUtf8 } from './text.ts'
+
+/** `(pointer, length)`: sets the result of the run. The last call counts; the run goes on. */
+export const ret: HostFunction = {
+  name: 'ret',
+  parameters: 2,
+  returnsValue: false,
+  call(environment, pointer, length) {
+    environment.output = environment.read(pointer!, length!)
+    return undefined
+  },
+}
+
+const addressBytes = 20
+
+/** `(payload, payload length, address)`: asks for one call of an Ethereum contract. The last call counts. */
+export const writeEthBridge: HostFunction = {
+  name: 'write_eth_bridge',
+  parameters: 3,
+  returnsValue: false,
+  call(environment, payload, length, address) {
+    environment.ethereum = {
+      payload: environment.read(payload!, length!),
+      address: environment.read(address!, addressBytes),
+    }
+    return undefined
+  },
+}
+
+/** `(pointer, length)`: a message for whoever debugs the contract; text that is not UTF-8 prints as nothing. */
+export const eprint: HostFunction = {
+  name: 'eprint',
+  parameters: 2,
+  returnsValue: false,
+  call(environment, pointer, length) {
+    const bytes = environment.read(pointer!, length!)
+    environment.invocation.host.print?.(decodeUtf8(bytes) ?? '')
+    return undefined
+  },
+}

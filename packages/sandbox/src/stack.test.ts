@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { runOnDeepStack } from '../test/support/deepStack.ts'
+import { wat } from '../test/support/modules.ts'
+import { analyseFunctions } from './meter/analysis.ts'
+import { decodeModule } from './wasm/decode.ts'
+
+const code = 'Error in execution of WASM code: '
+const gasLimit = 100_000_000n
+
+async function runDeep(source: string, deployment = false) {
+  const [outcome] = await runOnDeepStack([{ bytes: wat(source), gasLimit, deployment }])
+  return outcome!
+}
+
+describe('stack cost of one function, as the reference counts it', () => {
+  it.each<[string, number]>([
+    ['(func)', 1],
+    ['(func (local i32 i32 i32))', 2],
+    ['(func (local i32 i64 i32))', 4],
+    ['(func (param i32 i32 i32))', 1],
+    ['(func (if (i32.const 0) (then)))', 2],
+    [`(func ${'(if (i32.const 0) (then))'.repeat(3)})`, 4],
+    ['(func (result i32) (i32.const 1) (i32.const 2) (block) (drop))', 3],
+    ['(func (result i32) (if (result i32) (i32.const 0) (then (i32.const 1)) (else (i32.const 2))))', 3],
+    // The reference refuses this valid dead code; here it counts what was reached.
+    ['(func (unreachable) (drop (i32.add (i32.const 1))))', 1],
+  ])('%s costs %i', (source, cost) => {
+    const module = decodeModule(wat(`(module ${source})`))
+    expect(analyseFunctions(module).map(({ stackCost }) => stackCost)).toEqual([cost])
+  })
+})
+
+describe('deep recursion', () => {
+  it('ends in the limiter at cost 2 per activation, as measured in the reference', async () => {
+    const outcome = await runDeep(`(module
+      (func $f (param i32) (result i32) (i32.add (call $f (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
+      (func (export "call") (drop (call $f (i32.const 0)))))`)
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}unreachable`, usedGas: 229_373n })
+  })
+
+  it('ends one activation later through the exported function itself', async () => {
+    // Thunk 1, call 2, and from there $f: activations pay 2 each while their depth is below 65 536.
+    const outcome = await runDeep('(module (func $f (export "call") (call $f)))')
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}stack overflow`, usedGas: 2n * 65_534n })
+  })
+
+  it('counts thunk and function for each indirect call', async () => {
+    const outcome = await runDeep(`(module (table 1 funcref) (elem (i32.const 0) $f) (type $t (func))
+      (func $f (call_indirect (type $t) (i32.const 0))) (func (export "call") (call $f)))`)
+    // call has depth 2, the first $f 3, each further one 2 more; 1 + const + call_indirect = 3 gas each. The leaked
+    // table index makes the cost 1 + 1: 32 767 activations reach the depth limit, which comes before the height limit.
+    const activations = BigInt(Math.floor((65_535 - 3) / 2) + 1)
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}stack overflow`, usedGas: 2n + 3n * activations })
+  })
+
+  it('comes back from 60 000 activations and has its room again', async () => {
+    const outcome = await runDeep(`(module
+      (func $down (param i32) (block (br_if 0 (i32.eqz (local.get 0))) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+      (func (export "call") (call $down (i32.const 30000)) (call $down (i32.const 30000))))`)
+    // $down: 1 + block, then 1 + 5 + 2 instructions in the block.
+    expect(outcome).toMatchObject({ kind: 'success' })
+  })
+
+  it('takes leave of frames through branches and returns alike', async () => {
+    const source = (exit: string) => `(module
+      (func $f (param i32) (result i32) (local i64)
+        (block $out (result i32) ${exit} (i32.add (call $f (i32.sub (local.get 0) (i32.const 1))) (i32.const 1))))
+      (func (export "call") (local i32) (loop
+        (drop (call $f (i32.const 15000)))
+        (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 6))))))`
+    for (const exit of [
+      '(if (i32.eqz (local.get 0)) (then (return (i32.const 7))))',
+      '(if (i32.eqz (local.get 0)) (then (br $out (i32.const 7))))',
+      '(drop (br_if $out (i32.const 7) (i32.eqz (local.get 0))))',
+    ]) {
+      expect(await runDeep(source(exit)), exit).toMatchObject({ kind: 'success' })
+    }
+  })
+
+  it('counts real locals, not declarations', async () => {
+    const outcome = await runDeep(`(module (func $f (local ${'i64 '.repeat(1000)}) (call $f))
+      (func (export "call") (call $f)))`)
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}stack overflow`, usedGas: 2n + 65n * 2n })
+  })
+
+  it('counts operands that wait below a call', async () => {
+    const outcome = await runDeep(`(module
+      (func $f (result i32) (i32.const 1) (i32.const 1) (i32.const 1) (call $f) (drop) (drop) (drop))
+      (func (export "call") (drop (call $f))))`)
+    // Three operands wait in each activation, and each costs four (the third constant, then the result); the limiter
+    // allows 65 536 / 4.
+    expect(outcome).toMatchObject({ kind: 'failure', message: `${code}unreachable` })
+  })
+
+  it('does not let a single frame be larger than the stack', async () => {
+    const outcome = await runDeep(`(module (func (export "call") (local ${'i32 '.repeat(49_000)})
+      (call $g)) (func $g (local ${'i32 '.repeat(20_000)})))`)
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}stack overflow`, usedGas: 2n })
+  })
+
+  it('lets memory.grow be called two activations below the limit, and not below that', async () => {
+    // The helper that charges for growth is an activation of its own.
+    const source = (activations: number) => `(module (import "env" "memory" (memory 1 1))
+      (global $left (mut i32) (i32.const ${activations}))
+      (func $f (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+        (block (br_if 0 (global.get $left)) (drop (memory.grow (i32.const 0))) (return))
+        (call $f))
+      (func (export "call") (call $f)))`
+    // Each $f costs the limiter 2: 32 766 of them and 1 for call leave 3 for the helper.
+    expect(await runDeep(source(32_766))).toMatchObject({ kind: 'success' })
+    expect(await runDeep(source(32_767))).toMatchObject({ kind: 'failure', message: `${code}unreachable` })
+  })
+
+  it('has less room in a constructor, which the reference calls from a function of its own', async () => {
+    const source = (name: string) => `(module ${name === 'deploy' ? '(memory 1)' : ''}
+      (func $f (param i32) (result i32) (i32.add (call $f (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
+      (func (export "${name}") (drop (call $f (i32.const 0)))))`
+    expect(await runDeep(source('call'))).toMatchObject({ usedGas: 4n + 32_767n * 7n })
+    // 2 more for the wrapper and 1 for deploy: 2 + 1 + 2n <= 65 536.
+    expect(await runDeep(source('deploy'), true)).toMatchObject({ usedGas: 5n + 4n + 32_766n * 7n })
+  })
+})

@@ -1,0 +1,252 @@
+import { decodeError, validationError } from '../errors.ts'
+import { maxModuleBytes } from '../limits.ts'
+import { ByteReader } from './byteReader.ts'
+import { ByteWriter } from './byteWriter.ts'
+import { InstructionReader, opensBlock } from './instructionReader.ts'
+import {
+  type ConstantExpression,
+  type DataSegment,
+  type ElementSegment,
+  type Export,
+  externalKinds,
+  type FunctionBody,
+  type FunctionType,
+  type Global,
+  type GlobalType,
+  type Import,
+  type Limits,
+  SectionId,
+  type WasmModule,
+} from './module.ts'
+import { isValueType, Op } from './opcodes.ts'
+
+/**
+ * Decodes a module of the first version of WebAssembly and nothing newer; custom sections are dropped.
+ *
+ * The result is well-formed, not validated: indices may point nowhere and types may not fit. Views into `bytes` stay
+ * in it, so the caller must not change them.
+ *
+ * @throws ModuleError with the texts of spec/runtime.md 1.6
+ */
+export function decodeModule(bytes: Uint8Array): WasmModule {
+  if (bytes.length > maxModuleBytes) throw decodeError(`module is larger than ${maxModuleBytes} bytes`)
+  const reader = new ByteReader(bytes)
+  readPreamble(reader)
+  const module: WasmModule = {
+    types: [],
+    imports: [],
+    functions: [],
+    tables: [],
+    memories: [],
+    globals: [],
+    exports: [],
+    start: undefined,
+    elements: [],
+    bodies: [],
+    data: [],
+    emptied: new Set(),
+  }
+  let last = 0
+  while (!reader.atEnd) {
+    const id = reader.byte()
+    if (id > SectionId.data) throw decodeError(`Invalid section id: ${id}`)
+    const section = reader.slice(reader.u32())
+    if (id === SectionId.custom) continue
+    if (id === last) throw decodeError(`Dupliated sections (${id})`)
+    if (id < last) throw decodeError('Sections out of order')
+    last = id
+    readSection(module, id, section)
+    if (!section.atEnd) throw decodeError('I/O Error: InvalidData')
+  }
+  if (module.functions.length !== module.bodies.length) {
+    throw decodeError('Number of function body entries and signatures does not match')
+  }
+  return module
+}
+
+function readPreamble(reader: ByteReader): void {
+  const magic = reader.take(4)
+  if (magic[0] !== 0x00 || magic[1] !== 0x61 || magic[2] !== 0x73 || magic[3] !== 0x6d) {
+    throw decodeError('Invalid magic number at start of file')
+  }
+  const version = reader.take(4).reduceRight((value, byte) => value * 256 + byte, 0)
+  if (version !== 1) throw decodeError(`Unsupported wasm version ${version}`)
+}
+
+function readSection(module: WasmModule, id: number, section: ByteReader): void {
+  switch (id) {
+    case SectionId.type:
+      module.types = readList(section, readFunctionType)
+      break
+    case SectionId.import:
+      module.imports = readList(section, readImport)
+      break
+    case SectionId.function:
+      module.functions = readList(section, (reader) => reader.u32())
+      break
+    case SectionId.table:
+      module.tables = readList(section, readTableType)
+      break
+    case SectionId.memory:
+      module.memories = readList(section, readLimits)
+      break
+    case SectionId.global:
+      module.globals = readList(section, readGlobal)
+      break
+    case SectionId.export:
+      module.exports = readList(section, readExport)
+      break
+    case SectionId.start:
+      module.start = section.u32()
+      break
+    case SectionId.element:
+      module.elements = readList(section, readElementSegment)
+      break
+    case SectionId.code:
+      module.bodies = readList(section, readBody)
+      break
+    case SectionId.data:
+      module.data = readList(section, readDataSegment)
+      break
+  }
+}
+
+/** A counted list. The claimed count reserves nothing: each entry has to come out of the bytes. */
+function readList<T>(reader: ByteReader, readEntry: (reader: ByteReader) => T): T[] {
+  const count = reader.u32()
+  const entries: T[] = []
+  for (let index = 0; index < count; index++) entries.push(readEntry(reader))
+  return entries
+}
+
+function readValueType(reader: ByteReader): number {
+  const byte = reader.byte()
+  if (!isValueType(byte)) throw decodeError(`Unknown value type ${byte}`)
+  return byte
+}
+
+function readFunctionType(reader: ByteReader): FunctionType {
+  const form = reader.byte()
+  if (form !== 0x60) throw decodeError(`Unknown function form: 0x${form.toString(16).padStart(2, '0')}`)
+  const params = reader.take(reader.u32())
+  const unknown = params.find((byte) => !isValueType(byte))
+  if (unknown !== undefined) throw decodeError(`Unknown value type ${unknown}`)
+  const results = reader.u32()
+  if (results > 1) throw decodeError('Enable the multi_value feature to deserialize more than one function result')
+  return { params, result: results === 1 ? readValueType(reader) : undefined }
+}
+
+function readImport(reader: ByteReader): Import {
+  const module = reader.name()
+  const field = reader.name()
+  const kind = reader.byte()
+  switch (kind) {
+    case 0:
+      return { module, field, kind: 'function', type: reader.u32() }
+    case 1:
+      return { module, field, kind: 'table', limits: readTableType(reader) }
+    case 2:
+      return { module, field, kind: 'memory', limits: readLimits(reader) }
+    case 3:
+      return { module, field, kind: 'global', global: readGlobalType(reader) }
+    default:
+      throw decodeError(`Unknown external kind ${kind}`)
+  }
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.byte()
+  if (flag > 1) throw decodeError(`Invalid varuint1 ${flag}`)
+  return flag === 1
+}
+
+function readLimits(reader: ByteReader): Limits {
+  const hasMaximum = readFlag(reader)
+  const initial = reader.u32()
+  return { initial, maximum: hasMaximum ? reader.u32() : undefined }
+}
+
+function readTableType(reader: ByteReader): Limits {
+  const elementType = reader.byte()
+  if (elementType !== 0x70) throw decodeError(`Unknown table element type ${elementType}`)
+  return readLimits(reader)
+}
+
+function readGlobalType(reader: ByteReader): GlobalType {
+  const valueType = readValueType(reader)
+  return { valueType, mutable: readFlag(reader) }
+}
+
+function readGlobal(reader: ByteReader): Global {
+  return { ...readGlobalType(reader), init: readConstantExpression(reader) }
+}
+
+function readExport(reader: ByteReader): Export {
+  const name = reader.name()
+  const code = reader.byte()
+  const kind = externalKinds[code]
+  if (kind === undefined) throw decodeError(`Unknown internal kind ${code}`)
+  return { name, kind, index: reader.u32() }
+}
+
+function readConstantExpression(reader: ByteReader): ConstantExpression {
+  const instruction = new InstructionReader(reader.bytes, reader.position, reader.end)
+  instruction.next()
+  const { opcode, index } = instruction
+  if (!isConstant(opcode)) throw validationError('initialiser is not a constant')
+  const code = new ByteWriter(16)
+  instruction.writeShortest(code)
+  instruction.next()
+  if (instruction.opcode !== Op.end) throw validationError('initialiser is more than one instruction')
+  reader.position = instruction.position
+  if (opcode === Op.globalGet) return { kind: 'global', index }
+  return { kind: 'constant', code: code.toBytes(), value: opcode === Op.i32Const ? index : undefined }
+}
+
+function isConstant(opcode: number): boolean {
+  return opcode === Op.globalGet || (opcode >= Op.i32Const && opcode <= Op.f64Const)
+}
+
+/** The first number of a segment names its memory or table: there is one only, so it can but be 0. */
+function readSegmentIndex(reader: ByteReader): void {
+  const index = reader.u32()
+  if (index !== 0) throw decodeError(`Invalid segment index ${index}`)
+}
+
+function readElementSegment(reader: ByteReader): ElementSegment {
+  readSegmentIndex(reader)
+  return { offset: readConstantExpression(reader), members: readList(reader, (members) => members.u32()) }
+}
+
+function readDataSegment(reader: ByteReader): DataSegment {
+  readSegmentIndex(reader)
+  return { offset: readConstantExpression(reader), bytes: reader.take(reader.u32()) }
+}
+
+function readBody(reader: ByteReader): FunctionBody {
+  const body = reader.slice(reader.u32())
+  const locals: number[] = []
+  const groups = body.u32()
+  for (let group = 0; group < groups; group++) locals.push(body.u32(), readValueType(body))
+  const instructions = new InstructionReader(body.bytes, body.position, body.end)
+  for (let depth = 1; depth > 0; ) {
+    instructions.next()
+    if (instructions.opcode === Op.end) depth--
+    else if (opensBlock(instructions.opcode)) depth++
+  }
+  if (!instructions.atEnd) throw decodeError('I/O Error: InvalidData')
+  const code = instructions.padded
+    ? shortenIntegers(body.bytes, body.position, body.end)
+    : body.bytes.subarray(body.position, body.end)
+  return { locals, code }
+}
+
+function shortenIntegers(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const instructions = new InstructionReader(bytes, start, end)
+  const writer = new ByteWriter(end - start)
+  while (!instructions.atEnd) {
+    instructions.next()
+    instructions.writeShortest(writer)
+  }
+  return writer.view()
+}

@@ -1,0 +1,275 @@
+import { encrypt, keccak256, MsgPackWriter } from '@bletchley/crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { jsonObject } from '../test/arbitraries.ts'
+import {
+  applyDelta,
+  type ContractState,
+  decodeDelta,
+  decodeState,
+  diff,
+  encodeDelta,
+  encodeState,
+  initialState,
+  isInitial,
+  JsonFloat,
+  type JsonObject,
+  openDelta,
+  openState,
+  type Patch,
+  parseJson,
+  sealDelta,
+  sealState,
+} from './index.ts'
+
+const key = new Uint8Array(32).fill(7)
+const zeros = new Uint8Array(32)
+const object = (text: string) => parseJson(new TextEncoder().encode(text)) as JsonObject
+const stateError = (code: string) => expect.objectContaining({ name: 'StateError', code })
+const patch: Patch = [{ op: 'add', path: '/a', value: 1 }]
+
+describe('a chain', () => {
+  test('rebuilds every state of a random history', () => {
+    fc.assert(
+      fc.property(fc.array(jsonObject, { minLength: 1, maxLength: 5 }), (history) => {
+        const state = initialState()
+        const hashes: Uint8Array[] = [zeros]
+        let before: JsonObject = new Map()
+        history.forEach((after, index) => {
+          const blob = sealDelta(key, { patch: diff(before, after), previousHash: hashes[index]! })
+          applyDelta(state, index, key, blob)
+          hashes.push(keccak256(blob))
+          expect(encodeState(state)).toStrictEqual(
+            encodeState({ json: after, deltaHash: hashes[index + 1]!, deltaIndex: index }),
+          )
+          before = after
+        })
+        expect(openState(key, sealState(key, state))).toStrictEqual(decodeState(encodeState(state)))
+      }),
+    )
+  })
+
+  test.each<[string, string, (state: ContractState) => void]>([
+    [
+      'index_gap',
+      'a skipped index',
+      (state) => applyDelta(state, 2, key, sealDelta(key, { patch, previousHash: state.deltaHash })),
+    ],
+    [
+      'index_gap',
+      'the same index again',
+      (state) => applyDelta(state, 0, key, sealDelta(key, { patch, previousHash: zeros })),
+    ],
+    [
+      'hash_mismatch',
+      'another predecessor',
+      (state) => applyDelta(state, 1, key, sealDelta(key, { patch, previousHash: zeros })),
+    ],
+    [
+      'undecryptable',
+      'another key',
+      (state) => applyDelta(state, 1, key, sealDelta(zeros, { patch, previousHash: state.deltaHash })),
+    ],
+    ['undecryptable', 'no bytes', (state) => applyDelta(state, 1, key, new Uint8Array())],
+    ['malformed', 'other content', (state) => applyDelta(state, 1, key, encrypt(key, new Uint8Array([0xc0])))],
+    [
+      'invalid_patch',
+      'a patch that fails half-way',
+      (state) =>
+        applyDelta(
+          state,
+          1,
+          key,
+          sealDelta(key, { patch: [...patch, { op: 'remove', path: '/none' }], previousHash: state.deltaHash }),
+        ),
+    ],
+  ])('%s: %s leaves the state alone', (code, _name, attempt) => {
+    const state = initialState()
+    applyDelta(state, 0, key, sealDelta(key, { patch: [{ op: 'add', path: '/x', value: 1 }], previousHash: zeros }))
+    const before = encodeState(state)
+    expect(() => attempt(state)).toThrow(stateError(code))
+    expect(encodeState(state)).toStrictEqual(before)
+  })
+
+  test('the first delta is number 0, whatever the index of the initial state says', () => {
+    const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5 }
+    const blob = sealDelta(key, { patch, previousHash: zeros })
+    expect(() => applyDelta(state, 6, key, blob)).toThrow(stateError('index_gap'))
+    applyDelta(state, 0, key, blob)
+    expect(isInitial(state)).toBe(false)
+    expect(state.deltaIndex).toBe(0)
+  })
+
+  test('D2: a stored initial state counts as none', () => {
+    const stored = sealState(key, { json: object('{"stale":1}'), deltaHash: zeros, deltaIndex: 0 })
+    expect(openState(key, stored)).toStrictEqual(initialState())
+  })
+})
+
+describe('decoding', () => {
+  const write = (build: (writer: MsgPackWriter) => void) => {
+    const writer = new MsgPackWriter()
+    build(writer)
+    return writer.bytes()
+  }
+  const hash = keccak256(key)
+
+  test('structs may be maps with member names, in any order, with unknown ones', () => {
+    const state = write((writer) => {
+      writer.mapHeader(4)
+      writer.str('delta_index')
+      writer.int(3)
+      writer.str('extra')
+      writer.arrayHeader(1)
+      writer.nil()
+      writer.str('json')
+      writer.mapHeader(0)
+      writer.str('delta_hash')
+      writer.byteArray(hash)
+    })
+    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3 })
+    const delta = write((writer) => {
+      writer.mapHeader(2)
+      writer.str('previous_hash')
+      writer.byteArray(hash)
+      writer.str('patch')
+      writer.arrayHeader(1)
+      writer.mapHeader(3)
+      writer.str('path')
+      writer.str('/a')
+      writer.str('value')
+      writer.float(1)
+      writer.str('op')
+      writer.str('add')
+    })
+    expect(decodeDelta(delta)).toStrictEqual({
+      patch: [{ op: 'add', path: '/a', value: new JsonFloat(1) }],
+      previousHash: hash,
+    })
+  })
+
+  test('every kind of operation survives', () => {
+    const delta = {
+      patch: [
+        { op: 'add', path: '/a', value: object('{"b":[1,1.0,null,true,18446744073709551615]}') },
+        { op: 'replace', path: '/a', value: 'x' },
+        { op: 'test', path: '/a', value: 'x' },
+        { op: 'move', from: '/a', path: '/b' },
+        { op: 'copy', from: '/b', path: '/c' },
+        { op: 'remove', path: '/c' },
+      ] satisfies Patch,
+      previousHash: hash,
+    }
+    expect(decodeDelta(encodeDelta(delta))).toStrictEqual(delta)
+  })
+
+  test.each<[string, (writer: MsgPackWriter) => void]>([
+    ['nothing', () => {}],
+    ['a scalar', (writer) => writer.int(1)],
+    ['too few members', (writer) => writer.arrayHeader(1)],
+    [
+      'too many members',
+      (writer) => [writer.arrayHeader(3), writer.arrayHeader(0), writer.byteArray(hash), writer.nil()],
+    ],
+    ['a missing member', (writer) => [writer.mapHeader(1), writer.str('patch'), writer.arrayHeader(0)]],
+    ['a short hash', (writer) => [writer.arrayHeader(2), writer.arrayHeader(0), writer.byteArray(hash.subarray(1))]],
+    [
+      'trailing bytes',
+      (writer) => [writer.arrayHeader(2), writer.arrayHeader(0), writer.byteArray(hash), writer.nil()],
+    ],
+    ['a patch that is no array', (writer) => [writer.arrayHeader(2), writer.nil(), writer.byteArray(hash)]],
+    [
+      'an empty operation',
+      (writer) => [writer.arrayHeader(2), writer.arrayHeader(1), writer.arrayHeader(0), writer.byteArray(hash)],
+    ],
+    [
+      'an unknown operation',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.arrayHeader(2),
+        writer.str('toString'),
+        writer.str('/a'),
+      ],
+    ],
+    [
+      'an operation without its value',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.arrayHeader(2),
+        writer.str('add'),
+        writer.str('/a'),
+      ],
+    ],
+    [
+      'an operation map without its path',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.mapHeader(1),
+        writer.str('op'),
+        writer.str('remove'),
+        writer.byteArray(hash),
+      ],
+    ],
+  ])('a delta with %s is malformed', (_name, build) => {
+    expect(() => decodeDelta(write((writer) => void build(writer)))).toThrow(stateError('malformed'))
+  })
+
+  test.each<[string, (writer: MsgPackWriter) => void]>([
+    ['a root that is no object', (writer) => writer.arrayHeader(0)],
+    ['a name that is no string', (writer) => [writer.mapHeader(1), writer.int(1), writer.int(1)]],
+    ['a number that is not finite', (writer) => [writer.mapHeader(1), writer.str('a'), writer.float(Number.NaN)]],
+    [
+      'nesting without end',
+      (writer) => [writer.mapHeader(1), writer.str('a'), ...Array.from({ length: 200 }, () => writer.arrayHeader(1))],
+    ],
+  ])('a state with %s is malformed', (_name, build) => {
+    const bytes = write((writer) => {
+      writer.arrayHeader(3)
+      build(writer)
+      writer.byteArray(hash)
+      writer.int(0)
+    })
+    expect(() => decodeState(bytes)).toThrow(stateError('malformed'))
+  })
+
+  test.each([-1, 2 ** 32, 2n ** 64n - 1n])('a state with index %s is malformed', (index) => {
+    const bytes = write((writer) => {
+      writer.arrayHeader(3)
+      writer.mapHeader(0)
+      writer.byteArray(hash)
+      writer.int(index)
+    })
+    expect(() => decodeState(bytes)).toThrow(stateError('malformed'))
+  })
+
+  test('cut or random plaintexts are malformed, never a crash', () => {
+    const good = encodeState({ json: object('{"a":[1,2,{"b":"c"}]}'), deltaHash: hash, deltaIndex: 1 })
+    for (let length = 0; length < good.length; length++) {
+      expect(() => decodeState(good.subarray(0, length)), `${length} bytes`).toThrow(stateError('malformed'))
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        for (const decode of [decodeState, decodeDelta]) {
+          try {
+            decode(bytes)
+          } catch (error) {
+            expect(error).toStrictEqual(stateError('malformed'))
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('a blob with any byte changed cannot be opened', () => {
+    const blob = sealDelta(key, { patch, previousHash: zeros })
+    for (let index = 0; index < blob.length; index++) {
+      const changed = blob.slice()
+      changed[index]! ^= 1
+      expect(() => openDelta(key, changed), `byte ${index}`).toThrow(stateError('undecryptable'))
+    }
+  })
+})

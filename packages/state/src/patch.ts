@@ -1,0 +1,236 @@
+import { StateError } from './errors.ts'
+import { cloneJson, equalJson, type JsonObject, type JsonValue, maxStateDepth } from './json.ts'
+import { parseIndex, parsePointer } from './pointer.ts'
+
+/** One step of RFC 6902. `diff` produces add, replace and remove only; the others are understood when reading. */
+export type Operation =
+  | { op: 'add' | 'replace' | 'test'; path: string; value: JsonValue }
+  | { op: 'remove'; path: string }
+  | { op: 'move' | 'copy'; from: string; path: string }
+
+export type Patch = Operation[]
+
+/** Values that the `copy` operations of one patch may duplicate; without it a short patch could fill the memory. */
+const maxCopiedValues = 1_000_000
+
+/**
+ * Applies a patch to `root` in place, at a cost of what it touches, and leaves `root` as it was if an operation fails.
+ *
+ * @param root  changed and returned
+ * @param patch its values are copied, so it can be applied again elsewhere
+ * @throws StateError `invalid_patch`
+ * @see spec/crypto.md 9.5
+ */
+export function applyPatch(root: JsonObject, patch: Patch): JsonObject {
+  return applyOwnedPatch(
+    root,
+    patch.map((operation) => ('value' in operation ? { ...operation, value: cloneJson(operation.value) } : operation)),
+  )
+}
+
+/** `applyPatch` without the copies: the containers inside `patch` become part of `root`. */
+export function applyOwnedPatch(root: JsonObject, patch: Patch): JsonObject {
+  const run = new PatchRun(root)
+  let index = 0
+  try {
+    while (index < patch.length) {
+      const operation = patch[index]!
+      const repeats = operation.op === 'remove' ? countRepeats(patch, index) : 1
+      run.apply(operation, repeats)
+      index += repeats
+    }
+  } catch (error) {
+    run.rollBack()
+    if (!(error instanceof Refusal)) throw error
+    throw new StateError('invalid_patch', `operation ${index} of the patch cannot be applied: ${error.message}`)
+  }
+  return root
+}
+
+/** A shortened array is written as the same `remove` again and again; taken one by one that is quadratic. */
+function countRepeats(patch: Patch, start: number): number {
+  const { path } = patch[start]!
+  let end = start + 1
+  while (patch[end]?.op === 'remove' && patch[end]!.path === path) end++
+  return end - start
+}
+
+class Refusal extends Error {}
+
+class PatchRun {
+  readonly #root: JsonObject
+  readonly #undo: (() => void)[] = []
+  #copied = 0
+
+  constructor(root: JsonObject) {
+    this.#root = root
+  }
+
+  /** @param repeats how often a `remove` stands there; 1 for all others */
+  apply(operation: Operation, repeats: number): void {
+    const path = parsePath(operation.path)
+    switch (operation.op) {
+      case 'add':
+        this.#add(path, operation.value)
+        break
+      case 'replace':
+        this.#replace(path, operation.value)
+        break
+      case 'remove':
+        this.#remove(path, repeats)
+        break
+      case 'test':
+        if (!equalJson(this.#resolve(path), operation.value)) throw new Refusal('test failed')
+        break
+      case 'move': {
+        const from = parsePath(operation.from)
+        if (from.length < path.length && from.every((token, index) => token === path[index])) {
+          throw new Refusal('a value cannot be moved into itself')
+        }
+        const value = this.#resolve(from)
+        this.#remove(from, 1)
+        this.#add(path, value)
+        break
+      }
+      case 'copy': {
+        const value = this.#resolve(parsePath(operation.from))
+        this.#copied += countValues(value)
+        if (this.#copied > maxCopiedValues) throw new Refusal('copies too much')
+        this.#add(path, cloneJson(value))
+        break
+      }
+    }
+  }
+
+  rollBack(): void {
+    for (let step = this.#undo.pop(); step; step = this.#undo.pop()) step()
+  }
+
+  #add(path: string[], value: JsonValue): void {
+    assertDepth(path, value)
+    const last = path.at(-1)
+    const parent = this.#parent(path)
+    if (last === undefined) this.#replaceRoot(value)
+    else if (parent instanceof Map) this.#setMember(parent, last, value)
+    else if (Array.isArray(parent)) this.#insert(parent, last, value)
+    else throw new Refusal('no such place')
+  }
+
+  #replace(path: string[], value: JsonValue): void {
+    assertDepth(path, value)
+    const last = path.at(-1)
+    const parent = this.#parent(path)
+    if (last === undefined) {
+      this.#replaceRoot(value)
+      return
+    }
+    const old = child(parent, last)
+    if (parent instanceof Map) this.#setMember(parent, last, value)
+    else if (Array.isArray(parent)) {
+      const index = Number(last)
+      parent[index] = value
+      this.#undo.push(() => {
+        parent[index] = old
+      })
+    }
+  }
+
+  #remove(path: string[], repeats: number): void {
+    const last = path.at(-1)
+    if (last === undefined) throw new Refusal('the root cannot be removed')
+    const parent = this.#parent(path)
+    const old = child(parent, last)
+    if (Array.isArray(parent)) {
+      const index = Number(last)
+      if (index + repeats > parent.length) throw new Refusal('no such place')
+      const removed = parent.splice(index, repeats)
+      this.#undo.push(() => insertAll(parent, index, removed))
+    } else if (parent instanceof Map) {
+      if (repeats > 1) throw new Refusal('no such place')
+      parent.delete(last)
+      this.#undo.push(() => parent.set(last, old))
+    }
+  }
+
+  #insert(parent: JsonValue[], token: string, value: JsonValue): void {
+    const index = token === '-' ? parent.length : parseIndex(token)
+    if (index === undefined || index > parent.length) throw new Refusal('no such place')
+    if (index === parent.length) {
+      parent.push(value)
+      this.#undo.push(() => parent.pop())
+    } else {
+      parent.splice(index, 0, value)
+      this.#undo.push(() => parent.splice(index, 1))
+    }
+  }
+
+  #setMember(parent: JsonObject, key: string, value: JsonValue): void {
+    const old = parent.get(key)
+    parent.set(key, value)
+    this.#undo.push(() => (old === undefined ? parent.delete(key) : parent.set(key, old)))
+  }
+
+  #replaceRoot(value: JsonValue): void {
+    if (!(value instanceof Map)) throw new Refusal('the root must stay an object')
+    const root = this.#root
+    const old = new Map(root)
+    fill(root, value)
+    this.#undo.push(() => fill(root, old))
+  }
+
+  #parent(path: string[]): JsonValue {
+    return this.#resolve(path.slice(0, -1))
+  }
+
+  #resolve(path: string[]): JsonValue {
+    let value: JsonValue = this.#root
+    for (const token of path) value = child(value, token)
+    return value
+  }
+}
+
+function parsePath(pointer: string): string[] {
+  const path = parsePointer(pointer)
+  if (path === undefined) throw new Refusal('not a pointer')
+  return path
+}
+
+/** The existing value at one step below `parent`. */
+function child(parent: JsonValue, token: string): JsonValue {
+  let value: JsonValue | undefined
+  if (parent instanceof Map) value = parent.get(token)
+  else if (Array.isArray(parent)) value = parent[parseIndex(token) ?? -1]
+  if (value === undefined) throw new Refusal('no such place')
+  return value
+}
+
+function assertDepth(path: string[], value: JsonValue): void {
+  if (!isShallow(value, maxStateDepth - path.length)) throw new Refusal('nested too deeply')
+}
+
+function isShallow(value: JsonValue, levels: number): boolean {
+  if (Array.isArray(value)) return levels > 0 && value.every((item) => isShallow(item, levels - 1))
+  if (!(value instanceof Map)) return levels >= 0
+  if (levels <= 0) return false
+  for (const member of value.values()) if (!isShallow(member, levels - 1)) return false
+  return true
+}
+
+function countValues(value: JsonValue): number {
+  let count = 1
+  if (Array.isArray(value)) for (const item of value) count += countValues(item)
+  else if (value instanceof Map) for (const member of value.values()) count += countValues(member)
+  return count
+}
+
+function fill(target: JsonObject, source: JsonObject): void {
+  target.clear()
+  for (const [key, value] of source) target.set(key, value)
+}
+
+/** Not `splice(index, 0, ...items)`, which overflows the stack when there are many. */
+function insertAll(array: JsonValue[], index: number, items: JsonValue[]): void {
+  const tail = array.splice(index)
+  for (const item of items) array.push(item)
+  for (const item of tail) array.push(item)
+}

@@ -1,0 +1,75 @@
+/**
+ * What the store needs of a database: an ordered map of byte strings with atomic, durable, conditional batches.
+ *
+ * Keys are compared byte by byte, a prefix before what it begins; 1 to 80 bytes. Values may be empty. An array that goes
+ * in must not change until the promise settles; one that comes out belongs to the caller. A failing disk rejects the
+ * promise; it never ends the process.
+ */
+export interface KeyValueBackend {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+
+  /**
+   * The entries of a range in chunks of moderate size; other work gets its turn between two chunks. Each chunk is
+   * consistent in itself; what is written meanwhile may or may not appear in later ones.
+   */
+  entries(range: KeyRange): AsyncIterable<Entry[]>
+
+  /** As `entries`, without reading the values. */
+  keys(range: KeyRange): AsyncIterable<Uint8Array[]>
+
+  /**
+   * Writes a batch wholly or not at all. When the promise resolves, the batch is on disk.
+   *
+   * The writes are applied in order, and only if every expectation holds at that moment. Calls take effect in the order
+   * in which they were made; concurrent ones may share one disk flush.
+   *
+   * @throws ConflictError if an expectation fails
+   */
+  commit(batch: Write[], expectations?: Expectation[]): Promise<void>
+
+  /** Waits for the commits under way. Whatever is called afterwards is rejected. */
+  close(): Promise<void>
+}
+
+/** `[gte, lt)`, ascending unless `reverse`. */
+export interface KeyRange {
+  gte: Uint8Array
+  lt: Uint8Array
+  reverse?: boolean
+  limit?: number
+}
+
+export interface Entry {
+  key: Uint8Array
+  value: Uint8Array
+}
+
+/** `undefined` deletes; deleting what is not there is fine. */
+export interface Write {
+  key: Uint8Array
+  value: Uint8Array | undefined
+}
+
+/** The value that must be stored under `key`; `undefined` if none may be. */
+export interface Expectation {
+  key: Uint8Array
+  value: Uint8Array | undefined
+}
+
+/** Somebody else changed what a write relies on. Nothing was written. */
+export class ConflictError extends Error {
+  override readonly name = 'ConflictError'
+}
+
+/** The database could not read or write; the cause says why. Nothing was acknowledged. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError'
+}
+
+export function assertWritable(batch: Write[]): void {
+  for (const { key } of batch) {
+    if (key.length === 0 || key.length > maxKeyBytes) throw new RangeError(`a key of ${key.length} bytes`)
+  }
+}
+
+const maxKeyBytes = 80

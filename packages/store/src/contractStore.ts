@@ -1,0 +1,349 @@
+import { ConflictError, type Expectation, type KeyValueBackend, StorageError, type Write } from './backend.ts'
+import { equalBytes, u32be, u64be, viewOf } from './bytes.ts'
+import { ContractEdit } from './contractEdit.ts'
+import {
+  assertAddress,
+  assertIndex,
+  assertRange,
+  assertTaskId,
+  ContractReader,
+  type Delta,
+  type DeltaRow,
+  firstChunk,
+} from './contractReader.ts'
+import { KeyedLocks } from './keyedLocks.ts'
+import {
+  bytecodeKey,
+  contractKey,
+  contractSpan,
+  deltaKey,
+  deltaSpan,
+  maxDeltaIndex,
+  orderKey,
+  parseKey,
+  receiptKey,
+  receiptSpan,
+  schemaKey,
+  sequenceKey,
+  snapshotKey,
+  wholeSpan,
+} from './keys.ts'
+import { Pacer } from './pacer.ts'
+import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
+import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt } from './records.ts'
+
+const schemaVersion = 1
+
+/** A contract's last deltas whose task receipts are kept. */
+const keptReceipts = 64
+
+export interface ContractStoreOptions {
+  /** How `TaskCommit.previousHash` is made from a delta's data: keccak256 in the worker. */
+  hashDelta(data: Uint8Array): Uint8Array
+}
+
+/** All that one successful task leaves behind. */
+export interface TaskCommit {
+  address: Uint8Array
+  /** The new delta. A deployment starts the chain anew with number 0. */
+  delta: Delta
+  /** Hash of the delta before it, on which the task was computed; `undefined` for number 0. */
+  previousHash?: Uint8Array | undefined
+  /** Given by a deployment only. */
+  bytecode?: Uint8Array | undefined
+  /** The encrypted state after this delta. */
+  snapshot?: Uint8Array | undefined
+  receipt?: Receipt | undefined
+}
+
+/**
+ * The contracts of a worker.
+ *
+ * Every write is one atomic batch that is on disk when its promise resolves. It holds only if the contract is as it was
+ * when the write was prepared (its record carries a revision), so several stores over one database, in one process or
+ * many, cannot overwrite each other; what can be prepared anew is retried, the rest is a ConflictError.
+ *
+ * Arrays that are passed in must not change until the promise settles.
+ */
+export class ContractStore extends ContractReader {
+  readonly #hashDelta: (data: Uint8Array) => Uint8Array
+  readonly #locks = new KeyedLocks()
+  /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
+  #nextSequence: bigint | undefined
+
+  private constructor(backend: KeyValueBackend, options: ContractStoreOptions) {
+    super(backend)
+    this.#hashDelta = options.hashDelta
+  }
+
+  /** @throws StorageError if the database holds something else, or contracts of another schema */
+  static async open(backend: KeyValueBackend, options: ContractStoreOptions): Promise<ContractStore> {
+    const stored = await backend.get(schemaKey)
+    if (stored === undefined) await initialise(backend)
+    else if (!equalBytes(stored, u32be(schemaVersion))) {
+      throw new StorageError('the database was written by another version of the store')
+    }
+    return new ContractStore(backend, options)
+  }
+
+  close(): Promise<void> {
+    return this.backend.close()
+  }
+
+  /** Creates or replaces the bytecode and leaves all else. */
+  async putBytecode(address: Uint8Array, bytecode: Uint8Array): Promise<void> {
+    await this.#write([address], async (edit) => edit.put(bytecodeKey(address), bytecode))
+  }
+
+  /** Creates or replaces the bytecode and one delta. */
+  async putContract(address: Uint8Array, bytecode: Uint8Array, delta: Delta): Promise<void> {
+    assertIndex(delta.key)
+    await this.#write([address], async (edit) => {
+      edit.put(bytecodeKey(address), bytecode)
+      await this.#putDeltas(edit, new Map([[delta.key, delta.data]]))
+    })
+  }
+
+  /**
+   * Creates or replaces deltas of any contracts. Of rows with the same address and key the last counts. A snapshot that
+   * contains a delta which is now another goes; so do the receipts of such deltas.
+   */
+  async putDeltas(rows: DeltaRow[]): Promise<void> {
+    for (const { key } of rows) assertIndex(key)
+    const contracts = groupByAddress(rows)
+    await this.#write(
+      [...contracts.values()].map(({ address }) => address),
+      (edit) => {
+        const group = contracts.get(nameOf(edit.address))
+        return this.#putDeltas(edit, new Map(group?.rows.map(({ key, data }) => [key, data])))
+      },
+    )
+  }
+
+  /** Removes all that is stored of a contract. One that is unknown is fine. */
+  async removeContract(address: Uint8Array): Promise<void> {
+    await this.#write([address], async (edit) => {
+      if (edit.stored === undefined) return
+      edit.remains = false
+      await this.#deleteAll(edit, contractSpan(address))
+    })
+  }
+
+  /**
+   * Removes the stored deltas of the ranges, with their receipts and with the snapshots of the contracts that lose any.
+   * A contract without deltas and bytecode disappears. The cost depends on what is stored, not on the width of a range.
+   */
+  async removeDeltas(ranges: DeltaRange[]): Promise<void> {
+    for (const { from, to } of ranges) assertRange(from, to)
+    const contracts = groupByAddress(ranges)
+    await this.#write(
+      [...contracts.values()].map(({ address }) => address),
+      async (edit) => {
+        if (edit.stored === undefined) return
+        const merged = mergeRanges(contracts.get(nameOf(edit.address))?.rows ?? [])
+        for (const { from, to } of merged) await this.#deleteAll(edit, deltaSpan(edit.address, from, to))
+        if (edit.writes.length === 0) return
+        edit.delete(snapshotKey(edit.address))
+        for (const { from, to } of merged) await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
+        edit.remains =
+          (await this.#exists(bytecodeSpan(edit.address))) || (await this.#hasDelta(edit, rangesBetween(merged)))
+        if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
+      },
+    )
+  }
+
+  /**
+   * Stores what a task produced, provided that the chain still is what the task was computed on. Deltas with a higher
+   * number than the new one cannot follow it and go, with their receipts and the snapshot.
+   *
+   * @throws ConflictError if, on deployment, there is bytecode already; otherwise if the contract is gone, the delta
+   *   before the new one is not the one of `previousHash`, or the new one's number is taken
+   */
+  async commitTask(task: TaskCommit): Promise<void> {
+    const { address, delta, bytecode, snapshot, receipt } = task
+    assertIndex(delta.key)
+    if (receipt) assertTaskId(receipt.taskId)
+    if (bytecode ? delta.key !== 0 : (task.previousHash === undefined) !== (delta.key === 0)) {
+      throw new RangeError('a deployment makes delta 0, and every delta but 0 needs the hash of the one before')
+    }
+    await this.#write([address], async (edit) => {
+      if (bytecode) await this.#assertNoBytecode(edit)
+      else await this.#assertPredecessor(edit, delta.key, task.previousHash)
+
+      await this.#deleteAll(edit, deltaSpan(address, bytecode ? 0 : delta.key + 1, maxDeltaIndex + 1))
+      if (edit.writes.length > 0) edit.delete(snapshotKey(address))
+      await this.#deleteAll(edit, receiptSpan(address, delta.key, maxDeltaIndex + 1))
+      await this.#deleteAll(edit, receiptSpan(address, 0, Math.max(0, delta.key + 1 - keptReceipts)))
+
+      edit.put(deltaKey(address, delta.key), delta.data)
+      if (bytecode) edit.put(bytecodeKey(address), bytecode)
+      if (snapshot) edit.put(snapshotKey(address), encodeSnapshot({ key: delta.key, data: snapshot }))
+      if (receipt) edit.put(receiptKey(address, delta.key), encodeReceipt(receipt))
+    })
+  }
+
+  async #assertNoBytecode({ address }: ContractEdit): Promise<void> {
+    if (await this.#exists(bytecodeSpan(address))) throw new ConflictError('the contract has bytecode already')
+  }
+
+  async #assertPredecessor(
+    { address, stored }: ContractEdit,
+    key: number,
+    hash: Uint8Array | undefined,
+  ): Promise<void> {
+    if (stored === undefined) throw new ConflictError('the contract is gone')
+    if (await this.#exists(deltaSpan(address, key, key + 1))) throw new ConflictError(`delta ${key} exists already`)
+    if (key === 0 || hash === undefined) return
+    const previous = await this.getDelta(address, key - 1)
+    if (!previous || !equalBytes(this.#hashDelta(previous), hash)) {
+      throw new ConflictError(`delta ${key - 1} is not the one that the task was computed on`)
+    }
+  }
+
+  async #putDeltas(edit: ContractEdit, deltas: Map<number, Uint8Array>): Promise<void> {
+    const { address } = edit
+    if (edit.stored !== undefined) {
+      const snapshotIndex = (await this.getSnapshot(address))?.key ?? -1
+      const receipts = await this.#receiptIndices(address)
+      const pacer = new Pacer()
+      for (const [index, data] of deltas) {
+        if (index > snapshotIndex && !receipts.has(index)) continue
+        const stored = await this.getDelta(address, index)
+        if (!stored || equalBytes(stored, data)) continue
+        if (index <= snapshotIndex) edit.delete(snapshotKey(address))
+        if (receipts.has(index)) edit.delete(receiptKey(address, index))
+        await pacer.pause()
+      }
+    }
+    for (const [index, data] of deltas) edit.put(deltaKey(address, index), data)
+  }
+
+  async #receiptIndices(address: Uint8Array): Promise<Set<number>> {
+    const indices = new Set<number>()
+    for await (const chunk of this.backend.keys(receiptSpan(address, 0, maxDeltaIndex + 1))) {
+      for (const key of chunk) {
+        const parsed = parseKey(key)
+        if (parsed?.kind === 'receipt') indices.add(parsed.index)
+      }
+    }
+    return indices
+  }
+
+  async #deleteAll(edit: ContractEdit, span: { gte: Uint8Array; lt: Uint8Array }): Promise<void> {
+    for await (const chunk of this.backend.keys(span)) for (const key of chunk) edit.delete(key)
+  }
+
+  async #hasDelta({ address }: ContractEdit, ranges: Range[]): Promise<boolean> {
+    for (const { from, to } of ranges) if (await this.#exists(deltaSpan(address, from, to))) return true
+    return false
+  }
+
+  async #exists(span: { gte: Uint8Array; lt: Uint8Array }): Promise<boolean> {
+    return (await firstChunk(this.backend.keys({ ...span, limit: 1 }))).length > 0
+  }
+
+  /** Prepares and commits until nobody interferes. `prepare` may run several times. */
+  async #write(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<void> {
+    addresses.forEach(assertAddress)
+    await this.#locks.run(addresses.map(nameOf), async () => {
+      while (!(await this.#tryWrite(addresses, prepare)));
+    })
+  }
+
+  async #tryWrite(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<boolean> {
+    const edits: ContractEdit[] = []
+    const pacer = new Pacer()
+    for (const address of addresses) {
+      const edit = new ContractEdit(address, await this.backend.get(contractKey(address)))
+      await prepare(edit)
+      if (edit.writes.length > 0) edits.push(edit)
+      await pacer.pause()
+    }
+    if (edits.length === 0) return true
+    if (edits.some(({ record }) => record === undefined)) {
+      const sequence = this.#nextSequence ?? (await this.#readSequence())
+      this.#nextSequence ??= sequence // another write may have read it, and used it, meanwhile
+    }
+    try {
+      // Nothing is awaited between taking sequence numbers and the commit, so concurrent creations commit in the order of
+      // their numbers and can share a flush.
+      await this.#commit(edits)
+      return true
+    } catch (error) {
+      ;
+      if (error instanceof ConflictError) return false
+      throw error
+    }
+  }
+
+  #commit(edits: ContractEdit[]): Promise<void> {
+    const batch: Write[] = []
+    const expectations: Expectation[] = []
+    const firstSequence = this.#nextSequence
+    for (const { address, stored, record, writes, remains } of edits) {
+      const key = contractKey(address)
+      expectations.push({ key, value: stored })
+      for (const write of writes) batch.push(write)
+      if (!remains) {
+        batch.push({ key, value: undefined })
+        if (record) batch.push({ key: orderKey(record.sequence), value: undefined })
+      } else if (record) {
+        batch.push({ key, value: encodeContract({ ...record, revision: record.revision + 1n }) })
+      } else if (this.#nextSequence !== undefined) {
+        const sequence = this.#nextSequence++
+        batch.push({ key, value: encodeContract({ sequence, revision: 0n }) })
+        batch.push({ key: orderKey(sequence), value: address })
+      }
+    }
+    if (firstSequence !== undefined && this.#nextSequence !== firstSequence) {
+      expectations.push({ key: sequenceKey, value: u64be(firstSequence) })
+      batch.push({ key: sequenceKey, value: u64be(this.#nextSequence!) })
+    }
+    return this.backend.commit(batch, expectations)
+  }
+
+  async #readSequence(): Promise<bigint> {
+    const stored = await this.backend.get(sequenceKey)
+    if (stored?.length !== 8) throw new StorageError('the record of the next contract number is damaged')
+    return viewOf(stored).getBigUint64(0)
+  }
+}
+
+async function initialise(backend: KeyValueBackend): Promise<void> {
+  if ((await firstChunk(backend.keys({ ...wholeSpan, limit: 1 }))).length > 0) {
+    throw new StorageError('the database holds something else than contracts')
+  }
+  try {
+    await backend.commit(
+      [
+        { key: schemaKey, value: u32be(schemaVersion) },
+        { key: sequenceKey, value: u64be(0n) },
+      ],
+      [{ key: schemaKey, value: undefined }],
+    )
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error // somebody else did the same just now
+  }
+}
+
+function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
+  return { gte: bytecodeKey(address), lt: contractKey(address) }
+}
+
+/** A name for maps: an address as text, one character per byte. */
+function nameOf(address: Uint8Array): string {
+  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
+}
+
+/** In order of first appearance. */
+function groupByAddress<T extends { address: Uint8Array }>(rows: T[]): Map<string, { address: Uint8Array; rows: T[] }> {
+  const groups = new Map<string, { address: Uint8Array; rows: T[] }>()
+  for (const row of rows) {
+    assertAddress(row.address)
+    const name = nameOf(row.address)
+    const group = groups.get(name)
+    if (group) group.rows.push(row)
+    else groups.set(name, { address: row.address, rows: [row] })
+  }
+  return groups
+}

@@ -1,0 +1,92 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import reference from '../vectors/reference.json' with { type: 'json' }
+import {
+  bytecodeKey,
+  contractKey,
+  contractSpan,
+  deltaKey,
+  deltaSpan,
+  maxDeltaIndex,
+  orderKey,
+  orderSpan,
+  parseKey,
+  receiptKey,
+  receiptSpan,
+  schemaKey,
+  sequenceKey,
+  snapshotKey,
+} from './keys.ts'
+
+const address = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const index = fc.oneof(fc.constantFrom(0, 1, 255, 256, maxDeltaIndex), fc.nat(maxDeltaIndex))
+const compare = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b)
+
+test.each(reference.vectors)('$name stands below the address', ({ inputs, expected }) => {
+  const key = deltaKey(new Uint8Array(32).fill(0xaa), Number(inputs.index))
+  expect(Buffer.from(key).toString('hex')).toBe(`04${'aa'.repeat(32)}${expected}`)
+})
+
+describe('every key', () => {
+  test('parses back to what it was made from', () => {
+    fc.assert(
+      fc.property(address, index, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (address, index, sequence) => {
+        expect(parseKey(schemaKey)).toStrictEqual({ kind: 'schema' })
+        expect(parseKey(sequenceKey)).toStrictEqual({ kind: 'sequence' })
+        expect(parseKey(orderKey(sequence))).toStrictEqual({ kind: 'order', sequence })
+        expect(parseKey(snapshotKey(address))).toStrictEqual({ kind: 'snapshot', address })
+        expect(parseKey(bytecodeKey(address))).toStrictEqual({ kind: 'bytecode', address })
+        expect(parseKey(contractKey(address))).toStrictEqual({ kind: 'contract', address })
+        expect(parseKey(deltaKey(address, index))).toStrictEqual({ kind: 'delta', address, index })
+        expect(parseKey(receiptKey(address, index))).toStrictEqual({ kind: 'receipt', address, index })
+      }),
+    )
+  })
+
+  test('of a contract lies in its span and in no other one', () => {
+    const inside = (key: Uint8Array, { gte, lt }: { gte: Uint8Array; lt: Uint8Array }) =>
+      compare(key, gte) >= 0 && compare(key, lt) < 0
+    fc.assert(
+      fc.property(address, address, index, (a, b, index) => {
+        const different = compare(a, b) !== 0
+        for (const key of [snapshotKey, bytecodeKey, contractKey].map((make) => make(a))) {
+          expect(inside(key, contractSpan(a))).toBe(true)
+          expect(inside(key, deltaSpan(a, 0, 2 ** 32))).toBe(false)
+          expect(inside(key, receiptSpan(a, 0, 2 ** 32))).toBe(false)
+          if (different) expect(inside(key, contractSpan(b))).toBe(false)
+        }
+        const delta = deltaKey(a, index)
+        expect(inside(delta, deltaSpan(a, 0, 2 ** 32))).toBe(true)
+        expect(inside(delta, deltaSpan(a, index, index + 1))).toBe(true)
+        expect(inside(delta, deltaSpan(a, index, index))).toBe(false)
+        expect(inside(delta, deltaSpan(a, 0, index))).toBe(false)
+        if (different) expect(inside(delta, deltaSpan(b, 0, 2 ** 32))).toBe(false)
+        expect(inside(receiptKey(a, index), receiptSpan(a, index, index + 1))).toBe(true)
+        expect(inside(receiptKey(a, index), deltaSpan(a, 0, 2 ** 32))).toBe(false)
+        expect(inside(orderKey(BigInt(index)), orderSpan)).toBe(true)
+      }),
+    )
+  })
+
+  test('of an index is ordered as the indices are', () => {
+    fc.assert(
+      fc.property(address, index, index, (address, a, b) => {
+        expect(Math.sign(compare(deltaKey(address, a), deltaKey(address, b)))).toBe(Math.sign(a - b))
+        expect(Math.sign(compare(orderKey(BigInt(a)), orderKey(BigInt(b))))).toBe(Math.sign(a - b))
+      }),
+    )
+  })
+
+  test('other bytes parse to nothing', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const parsed = parseKey(bytes)
+        if (parsed === undefined) return
+        expect(parsed.kind === 'order' ? bytes.length : 9).toBe(9)
+      }),
+    )
+    expect(parseKey(new Uint8Array())).toBe(undefined)
+    expect(parseKey(Uint8Array.of(3, 0, 0))).toBe(undefined)
+    expect(parseKey(new Uint8Array(34).fill(4).fill(9, 33))).toBe(undefined)
+  })
+})

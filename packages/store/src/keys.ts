@@ -1,0 +1,114 @@
+import { concatBytes, u32be, u64be, viewOf } from './bytes.ts'
+
+/**
+ * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.
+ *
+ *     // key                                  -> value
+ *     01                                      -> schema version, u32be
+ *     02                                      -> next creation sequence, u64be
+ *     03 sequence(u64be)                      -> contract address (32): the order of first appearance
+ *     04 address(32) 01 index(u32be)          -> delta, the encrypted blob
+ *     04 address(32) 02                       -> snapshot: delta index (u32be), encrypted state blob
+ *     04 address(32) 03                       -> bytecode
+ *     04 address(32) 04                       -> contract: creation sequence (u64be), revision (u64be)
+ *     04 address(32) 05 index(u32be)          -> receipt of the task that made this delta: task id (32), reply
+ *
+ * Below the address, 01 to 03 are the reference's own keys (spec/storage.md 1).
+ */
+const tags = { schema: 1, sequence: 2, order: 3, contract: 4 } as const
+const innerTags = { delta: 1, snapshot: 2, bytecode: 3, contract: 4, receipt: 5 } as const
+
+export const maxDeltaIndex = 0xffff_ffff
+
+export type ParsedKey =
+  | { kind: 'schema' | 'sequence' }
+  | { kind: 'order'; sequence: bigint }
+  | { kind: 'snapshot' | 'bytecode' | 'contract'; address: Uint8Array }
+  | { kind: 'delta' | 'receipt'; address: Uint8Array; index: number }
+
+interface Span {
+  gte: Uint8Array
+  lt: Uint8Array
+}
+
+export const schemaKey = Uint8Array.of(tags.schema)
+export const sequenceKey = Uint8Array.of(tags.sequence)
+export const orderSpan: Span = { gte: Uint8Array.of(tags.order), lt: Uint8Array.of(tags.order + 1) }
+/** Everything. */
+export const wholeSpan: Span = { gte: Uint8Array.of(0), lt: Uint8Array.of(0xff) }
+
+/** @param sequence u64 */
+export function orderKey(sequence: bigint): Uint8Array {
+  return concatBytes(Uint8Array.of(tags.order), u64be(sequence))
+}
+
+export function snapshotKey(address: Uint8Array): Uint8Array {
+  return inner(address, innerTags.snapshot)
+}
+
+export function bytecodeKey(address: Uint8Array): Uint8Array {
+  return inner(address, innerTags.bytecode)
+}
+
+export function contractKey(address: Uint8Array): Uint8Array {
+  return inner(address, innerTags.contract)
+}
+
+/** @param index u32 */
+export function deltaKey(address: Uint8Array, index: number): Uint8Array {
+  return inner(address, innerTags.delta, u32be(index))
+}
+
+/** @param index u32 */
+export function receiptKey(address: Uint8Array, index: number): Uint8Array {
+  return inner(address, innerTags.receipt, u32be(index))
+}
+
+/** Deltas `[from, to)`; both 0 .. 2^32. */
+export function deltaSpan(address: Uint8Array, from: number, to: number): Span {
+  return indexSpan(address, innerTags.delta, from, to)
+}
+
+/** Receipts `[from, to)`; both 0 .. 2^32. */
+export function receiptSpan(address: Uint8Array, from: number, to: number): Span {
+  return indexSpan(address, innerTags.receipt, from, to)
+}
+
+/** All records of one contract. */
+export function contractSpan(address: Uint8Array): Span {
+  return { gte: inner(address, 0), lt: inner(address, 0xff) }
+}
+
+/** @returns `undefined` for bytes that no function here makes */
+export function parseKey(key: Uint8Array): ParsedKey | undefined {
+  if (key[0] === tags.schema) return key.length === 1 ? { kind: 'schema' } : undefined
+  if (key[0] === tags.sequence) return key.length === 1 ? { kind: 'sequence' } : undefined
+  if (key[0] === tags.order)
+    return key.length === 9 ? { kind: 'order', sequence: viewOf(key).getBigUint64(1) } : undefined
+  if (key[0] !== tags.contract || key.length < 34) return undefined
+  const address = key.slice(1, 33)
+  if (key.length === 34) {
+    if (key[33] === innerTags.snapshot) return { kind: 'snapshot', address }
+    if (key[33] === innerTags.bytecode) return { kind: 'bytecode', address }
+    if (key[33] === innerTags.contract) return { kind: 'contract', address }
+  } else if (key.length === 38) {
+    const index = viewOf(key).getUint32(34)
+    if (key[33] === innerTags.delta) return { kind: 'delta', address, index }
+    if (key[33] === innerTags.receipt) return { kind: 'receipt', address, index }
+  }
+  return undefined
+}
+
+function inner(address: Uint8Array, tag: number, rest?: Uint8Array): Uint8Array {
+  const key = new Uint8Array(34 + (rest?.length ?? 0))
+  key[0] = tags.contract
+  key.set(address, 1)
+  key[33] = tag
+  if (rest) key.set(rest, 34)
+  return key
+}
+
+function indexSpan(address: Uint8Array, tag: number, from: number, to: number): Span {
+  const bound = (index: number) => (index > maxDeltaIndex ? inner(address, tag + 1) : inner(address, tag, u32be(index)))
+  return { gte: bound(from), lt: bound(to) }
+}

@@ -1,0 +1,22 @@
+// Fills the database until the disk has no room, then goes on. Prints what it found as one JSON object. An unhandled
+// rejection would end it with another exit code.
+import { ContractStore, openLmdb, StorageError } from '@bletchley/store'
+
+const hashDelta = () => new Uint8Array(32)
+const store = await ContractStore.open(openLmdb({ folder: process.argv[2] }), { hashDelta })
+const address = new Uint8Array(32).fill(1)
+const put = (key) =>
+  store.putDeltas([{ address, key, data: new Uint8Array(200_000).fill(key) }]).then(
+    () => 'stored',
+    (error) => (error instanceof StorageError ? 'refused' : `${error}`),
+  )
+
+let key = 0
+while ((await put(key)) === 'stored') key++
+const outcomes = await Promise.all([put(key), put(key + 1)])
+const tip = await store.getTip(address)
+await store.removeDeltas([{ address, from: tip.key, to: tip.key + 1 }])
+process.stdout.write(
+  JSON.stringify({ lastStored: key - 1, outcomes, tip: tip.key, later: (await store.getTip(address)).key }),
+)
+await store.close()

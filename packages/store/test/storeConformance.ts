@@ -1,0 +1,459 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ConflictError, type ContractStore, StorageError } from '../src/index.ts'
+import { CountingBackend, CrashingBackend, type Harness } from './harness.ts'
+import { bytes32, hashDelta, Model, type Operation, observe, observeModel, openStore, perform } from './model.ts'
+
+const contracts = [1, 2, 200]
+const tasks = [50, 51]
+const bytes = (...values: number[]) => Uint8Array.from(values)
+const address = bytes32(1)
+
+const contract = fc.constantFrom(...contracts)
+const index = fc.constantFrom(0, 1, 2, 3, 5, 64, 65, 0xffff_fffe, 0xffff_ffff)
+const bound = fc.constantFrom(0, 1, 2, 3, 4, 6, 0xffff_ffff, 2 ** 32)
+const data = fc.constantFrom(bytes(), bytes(0), bytes(1), bytes(1, 2))
+const maybe = fc.option(data, { nil: undefined })
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ kind: fc.constant('putBytecode'), contract, bytecode: data }),
+  fc.record({ kind: fc.constant('putContract'), contract, bytecode: data, key: index, data }),
+  fc.record({
+    kind: fc.constant('putDeltas'),
+    rows: fc.array(fc.record({ contract, key: index, data }), { maxLength: 5 }),
+  }),
+  fc.record({ kind: fc.constant('removeContract'), contract }),
+  fc.record({
+    kind: fc.constant('removeDeltas'),
+    ranges: fc.array(fc.record({ contract, from: bound, to: bound }), { maxLength: 3 }),
+  }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('commitTask'),
+      contract,
+      step: fc.constantFrom(1, 1, 1, 1, 0, -1, 2),
+      data,
+      stale: fc.constantFrom(false, false, false, true),
+      bytecode: maybe,
+      snapshot: maybe,
+      task: fc.constantFrom(undefined, ...tasks),
+    }),
+  },
+)
+
+/** What a ContractStore must do over any backend. */
+export function storeConformance(name: string, createHarness: () => Promise<Harness>): void {
+  const withStore = async (run: (store: ContractStore, harness: Harness) => Promise<void>) => {
+    await using harness = await createHarness()
+    await run(await openStore(await harness.open()), harness)
+  }
+
+  /** A chain of `length` deltas on top of bytecode, made by tasks. */
+  const grow = async (store: ContractStore, length: number) => {
+    await store.commitTask({ address, delta: { key: 0, data: bytes(0) }, bytecode: bytes(9) })
+    for (let key = 1; key < length; key++) {
+      await store.commitTask({ address, delta: { key, data: bytes(key) }, previousHash: hashDelta(bytes(key - 1)) })
+    }
+  }
+
+  describe(`store over ${name}`, () => {
+    test('does what the model does, in one commit per write, through power failures', async () => {
+      const step = fc.record({ operation, crash: fc.constantFrom(undefined, undefined, 'before', 'after') })
+      const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        await using harness = await createHarness()
+        let backend = new CrashingBackend(await harness.open())
+        let store = await openStore(backend)
+        let model = new Model()
+        for (const { operation, crash } of steps) {
+          const after = model.clone()
+          const task = model.taskOf(operation)
+          const accepted = after.apply(operation)
+          backend.commits = 0
+          backend.crash = crash
+          const outcome = await perform(store, operation, task).then(
+            () => 'done',
+            (error: unknown) => (error instanceof ConflictError ? 'conflict' : 'failed'),
+          )
+          expect(backend.commits).toBeLessThanOrEqual(1)
+          expect(outcome).toBe(backend.crashed ? 'failed' : accepted ? 'done' : 'conflict')
+          if (accepted && !(backend.crashed && crash === 'before')) model = after
+          if (backend.crashed) {
+            backend = new CrashingBackend(await harness.open())
+            store = await openStore(backend)
+          }
+          backend.crash = undefined
+          expect(await observe(store, contracts, tasks)).toStrictEqual(observeModel(model, contracts, tasks))
+        }
+      })
+      await fc.assert(property, { numRuns: 60 })
+    })
+
+    test('everything is there after it was opened again', async () => {
+      await using harness = await createHarness()
+      const first = await openStore(await harness.open())
+      await grow(first, 3)
+      await first.putContract(bytes32(2), bytes(), { key: 0xffff_ffff, data: bytes() })
+      const before = await observe(first, contracts, tasks)
+      await first.close()
+      const second = await openStore(await harness.open())
+      expect(await observe(second, contracts, tasks)).toStrictEqual(before)
+      await second.putBytecode(bytes32(3), bytes())
+      expect(await second.allAddresses()).toStrictEqual([address, bytes32(2), bytes32(3)])
+    })
+
+    test('concurrent creations keep the order of the calls', async () => {
+      await withStore(async (store) => {
+        const addresses = Array.from({ length: 100 }, (_, index) => bytes32(index).fill(7, 0, 16))
+        await Promise.all(addresses.map((address) => store.putBytecode(address, bytes())))
+        expect(await store.allAddresses()).toStrictEqual(addresses)
+      })
+    })
+
+    test('two stores over one database never lose or double anything', async () => {
+      await using harness = await createHarness()
+      const backend = await harness.open()
+      const stores = [await openStore(backend), await openStore(backend)]
+      await Promise.all(
+        Array.from({ length: 60 }, async (_, index) => {
+          const store = stores[index % 2]!
+          await store.putDeltas([{ address: bytes32(index >> 2), key: index % 4, data: bytes(index) }])
+        }),
+      )
+      const rows = await stores[0]!.allTips()
+      expect(rows).toHaveLength(15)
+      expect(new Set(rows.map((row) => row.address[0])).size).toBe(15)
+      for (let number = 0; number < 15; number++) {
+        expect(await stores[1]!.getDeltas(bytes32(number), 0, 9)).toStrictEqual(
+          [0, 1, 2, 3].map((key) => ({ key, data: bytes(number * 4 + key) })),
+        )
+      }
+    })
+
+    test('two cores that computed on the same delta cannot fork the chain', async () => {
+      await using harness = await createHarness()
+      const backend = await harness.open()
+      const stores = await Promise.all([openStore(backend), openStore(backend), openStore(backend)])
+      await grow(stores[0]!, 3)
+      const results = await Promise.allSettled(
+        stores.map((store, index) =>
+          store.commitTask({ address, delta: { key: 3, data: bytes(30 + index) }, previousHash: hashDelta(bytes(2)) }),
+        ),
+      )
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      for (const result of results)
+        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(ConflictError)
+      const winner = results.findIndex(({ status }) => status === 'fulfilled')
+      expect(await stores[0]!.getTip(address)).toStrictEqual({ key: 3, data: bytes(30 + winner) })
+    })
+
+    test('the cost of finding a tip does not depend on the number of deltas', async () => {
+      await using harness = await createHarness()
+      const backend = new CountingBackend(await harness.open())
+      const store = await openStore(backend)
+      const costs: number[] = []
+      for (const count of [1, 10, 5000]) {
+        await store.putDeltas(Array.from({ length: count }, (_, key) => ({ address, key, data: bytes(1) })))
+        backend.reads = 0
+        expect((await store.getTip(address))?.key).toBe(count - 1)
+        costs.push(backend.reads)
+      }
+      expect(costs).toStrictEqual([2, 2, 2])
+    })
+
+    test('the cost of a task does not depend on the length of the chain', async () => {
+      await using harness = await createHarness()
+      const backend = new CountingBackend(await harness.open())
+      const store = await openStore(backend)
+      const costs: number[] = []
+      for (const count of [10, 3000]) {
+        await store.putDeltas(Array.from({ length: count }, (_, key) => ({ address, key, data: bytes(1) })))
+        backend.reads = 0
+        await store.commitTask({ address, delta: { key: count, data: bytes(2) }, previousHash: hashDelta(bytes(1)) })
+        costs.push(backend.reads)
+      }
+      expect(costs[0]).toBe(costs[1])
+      expect(costs[0]).toBeLessThan(12)
+    })
+
+    test('the last 64 receipts of a contract are kept', async () => {
+      await withStore(async (store) => {
+        await store.putBytecode(address, bytes())
+        let previousHash: Uint8Array | undefined
+        for (let key = 0; key < 70; key++) {
+          const receipt = { taskId: bytes32(key), reply: bytes(key) }
+          await store.commitTask({ address, delta: { key, data: bytes(key) }, previousHash, receipt })
+          previousHash = hashDelta(bytes(key))
+        }
+        const kept: number[] = []
+        for (let task = 0; task < 70; task++) {
+          const receipt = await store.getReceipt(address, bytes32(task))
+          if (receipt) expect(receipt).toStrictEqual({ key: task, reply: bytes(task) })
+          if (receipt) kept.push(task)
+        }
+        expect(kept).toStrictEqual(Array.from({ length: 64 }, (_, index) => index + 6))
+      })
+    })
+
+    test('a task on the unbroken beginning drops what cannot follow it, with receipts and snapshot', async () => {
+      await withStore(async (store) => {
+        await grow(store, 4)
+        await store.removeDeltas([{ address, from: 2, to: 3 }])
+        await store.commitTask({
+          address,
+          delta: { key: 4, data: bytes(4) },
+          previousHash: hashDelta(bytes(3)),
+          snapshot: bytes(7),
+          receipt: { taskId: bytes32(50), reply: bytes(8) },
+        })
+        await store.commitTask({ address, delta: { key: 2, data: bytes(9) }, previousHash: hashDelta(bytes(1)) })
+        expect(await store.getDeltas(address, 1, 10)).toStrictEqual([
+          { key: 1, data: bytes(1) },
+          { key: 2, data: bytes(9) },
+        ])
+        expect(await store.getSnapshot(address)).toBe(undefined)
+        expect(await store.getReceipt(address, bytes32(50))).toBe(undefined)
+      })
+    })
+
+    test('a receipt lasts as long as its delta stays the same', async () => {
+      await withStore(async (store) => {
+        await grow(store, 1)
+        const delta = { key: 1, data: bytes(1) }
+        const receipt = { taskId: bytes32(50), reply: bytes(8) }
+        await store.commitTask({ address, delta, previousHash: hashDelta(bytes(0)), receipt })
+        await store.putDeltas([{ address, ...delta }])
+        await store.putBytecode(address, bytes(3))
+        expect(await store.getReceipt(address, bytes32(50))).toStrictEqual({ key: 1, reply: bytes(8) })
+        await store.putDeltas([{ address, key: 1, data: bytes(2) }])
+        expect(await store.getReceipt(address, bytes32(50))).toBe(undefined)
+      })
+    })
+
+    test('a deployment starts the chain anew where only deltas were', async () => {
+      await withStore(async (store) => {
+        await store.putDeltas([0, 1, 2].map((key) => ({ address, key, data: bytes(key) })))
+        const delta = { key: 3, data: bytes(3) }
+        await store.commitTask({ address, delta, previousHash: hashDelta(bytes(2)), snapshot: bytes(7) })
+        await store.commitTask({ address, delta: { key: 0, data: bytes(5) }, bytecode: bytes(6) })
+        expect(await store.getDeltas(address, 0, 9)).toStrictEqual([{ key: 0, data: bytes(5) }])
+        expect(await store.getSnapshot(address)).toBe(undefined)
+      })
+    })
+
+    test('after a write that failed, the store goes on', async () => {
+      await using harness = await createHarness()
+      const backend = new CrashingBackend(await harness.open())
+      const store = await openStore(backend)
+      backend.crash = 'before'
+      const failed = [1, 2, 3].map((number) => store.putBytecode(bytes32(number), bytes()))
+      for (const attempt of failed) await expect(attempt).rejects.toThrow('power failure')
+      backend.crash = undefined
+      backend.crashed = false
+      await Promise.all([2, 1].map((number) => store.putBytecode(bytes32(number), bytes())))
+      expect(await store.allAddresses()).toStrictEqual([bytes32(2), bytes32(1)])
+    })
+
+    test('a long chain comes in chunks', async () => {
+      await withStore(async (store) => {
+        const rows = Array.from({ length: 2500 }, (_, key) => ({ address, key, data: bytes(key & 255) }))
+        await store.putDeltas(rows)
+        const sizes: number[] = []
+        const keys: number[] = []
+        for await (const chunk of store.deltaChunks(address, 100)) {
+          sizes.push(chunk.length)
+          keys.push(...chunk.map(({ key }) => key))
+        }
+        expect(Math.max(...sizes)).toBeLessThan(1000)
+        expect(keys).toStrictEqual(rows.slice(100).map(({ key }) => key))
+      })
+    })
+
+    test('records with keys that mean nothing are passed over', async () => {
+      await using harness = await createHarness()
+      const backend = await harness.open()
+      const store = await openStore(backend)
+      await grow(store, 2)
+      const before = await observe(store, contracts, tasks)
+      const strange = [
+        bytes(3),
+        bytes(3, 0, 0),
+        bytes(3, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        bytes(4, 1, 2),
+        bytes(4, ...address, 1),
+        bytes(4, ...address, 1, 0, 0, 0),
+        bytes(4, ...address, 1, 0xff, 0xff, 0xff, 0xff, 0),
+        bytes(4, ...address, 5, 0),
+        bytes(4, ...address, 6),
+        bytes(7),
+      ]
+      await backend.commit(strange.map((key) => ({ key, value: bytes(1) })))
+      expect(await observe(store, contracts, tasks)).toStrictEqual(before)
+      await store.removeDeltas([{ address, from: 1, to: 2 }])
+      expect((await store.getTip(address))?.key).toBe(0)
+    })
+
+    test('a database with something else in it, or of another version, is refused', async () => {
+      await using harness = await createHarness()
+      const backend = await harness.open()
+      await backend.commit([{ key: bytes(9), value: bytes(9) }])
+      await expect(openStore(backend)).rejects.toBeInstanceOf(StorageError)
+      await backend.commit([
+        { key: bytes(9), value: undefined },
+        { key: bytes(1), value: bytes(0, 0, 0, 2) },
+      ])
+      await expect(openStore(backend)).rejects.toBeInstanceOf(StorageError)
+    })
+
+    test('arguments of the wrong shape are refused and write nothing', async () => {
+      await withStore(async (store) => {
+        const short = bytes(1)
+        const attempts: (() => Promise<unknown>)[] = [
+          () => store.getTip(short),
+          () => store.getDelta(address, -1),
+          () => store.getDelta(address, 2 ** 32),
+          () => store.getDelta(address, 0.5),
+          () => store.getDeltas(address, 0, 2 ** 32 + 1),
+          () => store.getDeltas(address, Number.NaN, 1),
+          () => store.getReceipt(address, short),
+          () => store.putBytecode(short, bytes()),
+          () => store.putContract(address, bytes(), { key: 2 ** 32, data: bytes() }),
+          () =>
+            store.putDeltas([
+              { address, key: 0, data: bytes() },
+              { address: short, key: 0, data: bytes() },
+            ]),
+          () =>
+            store.putDeltas([
+              { address, key: 0, data: bytes() },
+              { address, key: -1, data: bytes() },
+            ]),
+          () => store.removeDeltas([{ address, from: -1, to: 1 }]),
+          () => store.commitTask({ address, delta: { key: 1, data: bytes() }, bytecode: bytes() }),
+          () => store.commitTask({ address, delta: { key: 1, data: bytes() } }),
+          () => store.commitTask({ address, delta: { key: 0, data: bytes() }, previousHash: bytes32(0) }),
+        ]
+        for (const [index, attempt] of attempts.entries()) {
+          await expect(Promise.resolve().then(attempt), `attempt ${index}`).rejects.toBeInstanceOf(RangeError)
+        }
+        expect(await store.allAddresses()).toStrictEqual([])
+      })
+    })
+
+    describe('defects of the reference (spec/storage.md 6), the part of the store', () => {
+      test('D1: an address without bytecode and deltas is never listed', async () => {
+        await withStore(async (store) => {
+          await store.putDeltas([])
+          await store.removeDeltas([{ address, from: 0, to: 2 ** 32 }])
+          await store.removeContract(address)
+          expect(await store.hasContract(address)).toBe(false)
+          expect(await store.allAddresses()).toStrictEqual([])
+          await store.putBytecode(address, bytes(1))
+          expect(await store.allAddresses()).toStrictEqual([address])
+          expect(await store.allTips()).toStrictEqual([])
+        })
+      })
+
+      test('D3: a removed contract does not come back by a task that was under way', async () => {
+        await withStore(async (store) => {
+          await store.putBytecode(address, bytes(1))
+          await store.putContract(bytes32(2), bytes(1), { key: 0, data: bytes(1) })
+          await store.removeContract(address)
+          await store.removeContract(bytes32(2))
+          const late = store.commitTask({ address, delta: { key: 0, data: bytes(1) } })
+          await expect(late).rejects.toBeInstanceOf(ConflictError)
+          const next = { key: 1, data: bytes(2) }
+          const later = store.commitTask({ address: bytes32(2), delta: next, previousHash: hashDelta(bytes(1)) })
+          await expect(later).rejects.toBeInstanceOf(ConflictError)
+          expect(await store.allAddresses()).toStrictEqual([])
+        })
+      })
+
+      test('D4: a second deployment changes nothing', async () => {
+        await withStore(async (store) => {
+          await grow(store, 2)
+          const before = await observe(store, contracts, tasks)
+          const again = store.commitTask({ address, delta: { key: 0, data: bytes(7) }, bytecode: bytes(7) })
+          await expect(again).rejects.toBeInstanceOf(ConflictError)
+          expect(await observe(store, contracts, tasks)).toStrictEqual(before)
+        })
+      })
+
+      test.each(['before', 'after'] as const)(
+        'D5, D6: power failure %s the commit of a task leaves all of it or nothing',
+        async (crash) => {
+          await using harness = await createHarness()
+          const backend = new CrashingBackend(await harness.open())
+          const store = await openStore(backend)
+          backend.crash = crash
+          const receipt = { taskId: bytes32(50), reply: bytes(4) }
+          const task = { address, delta: { key: 0, data: bytes(1) }, bytecode: bytes(2), snapshot: bytes(3), receipt }
+          await expect(store.commitTask(task)).rejects.toThrow('power failure')
+          const again = await openStore(await harness.open())
+          const there = crash === 'after'
+          expect(await again.allAddresses()).toStrictEqual(there ? [address] : [])
+          expect(await again.getTip(address)).toStrictEqual(there ? task.delta : undefined)
+          expect(await again.getBytecode(address)).toStrictEqual(there ? bytes(2) : undefined)
+          expect(await again.getSnapshot(address)).toStrictEqual(there ? { key: 0, data: bytes(3) } : undefined)
+          expect(await again.getReceipt(address, bytes32(50))).toStrictEqual(
+            there ? { key: 0, reply: bytes(4) } : undefined,
+          )
+        },
+      )
+
+      test('D7: deltas come under their own numbers, so a hole is seen', async () => {
+        await withStore(async (store) => {
+          await store.putDeltas([0, 1, 3].map((key) => ({ address, key, data: bytes(key) })))
+          const keys = (await store.getDeltas(address, 0, 10)).map(({ key }) => key)
+          expect(keys).toStrictEqual([0, 1, 3])
+        })
+      })
+
+      test('D8: one address without a delta does not hide the tips of the others', async () => {
+        await withStore(async (store) => {
+          await store.putDeltas([{ address: bytes32(3), key: 4, data: bytes(4) }])
+          await store.putBytecode(address, bytes(1))
+          await store.putDeltas([{ address: bytes32(2), key: 0, data: bytes() }])
+          expect(await store.allTips()).toStrictEqual([
+            { address: bytes32(3), key: 4, data: bytes(4) },
+            { address: bytes32(2), key: 0, data: bytes() },
+          ])
+          expect(await store.getTips([address, bytes32(2)])).toStrictEqual([undefined, { key: 0, data: bytes() }])
+        })
+      })
+
+      test('D10: the cost of removing a range does not depend on its width', async () => {
+        await using harness = await createHarness()
+        const backend = new CountingBackend(await harness.open())
+        const store = await openStore(backend)
+        await grow(store, 5)
+        backend.reads = 0
+        await store.removeDeltas([{ address, from: 0, to: 0xffff_ffff }])
+        expect(backend.reads).toBeLessThan(20)
+        expect(await store.getTip(address)).toBe(undefined)
+        expect(await store.hasContract(address)).toBe(true)
+        backend.reads = 0
+        await store.removeDeltas([{ address: bytes32(8), from: 0, to: 0xffff_ffff }])
+        expect(backend.reads).toBeLessThan(5)
+      })
+
+      test('D12: a snapshot says which delta it ends with, and goes when a delta in it changes', async () => {
+        await withStore(async (store) => {
+          await grow(store, 3)
+          const last = { key: 3, data: bytes(3) }
+          await store.commitTask({ address, delta: last, previousHash: hashDelta(bytes(2)), snapshot: bytes(7) })
+          const snapshot = { key: 3, data: bytes(7) }
+          await store.putDeltas([
+            { address, ...last },
+            { address, key: 4, data: bytes(4) },
+          ])
+          expect(await store.getSnapshot(address)).toStrictEqual(snapshot)
+          expect((await store.getTip(address))?.key).toBe(4)
+          await store.putDeltas([{ address, key: 4, data: bytes(5) }])
+          expect(await store.getSnapshot(address)).toStrictEqual(snapshot)
+          await store.putDeltas([{ address, key: 3, data: bytes(9) }])
+          expect(await store.getSnapshot(address)).toBe(undefined)
+        })
+      })
+    })
+  })
+}

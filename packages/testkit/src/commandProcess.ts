@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+
+const command = new URL('../../cli/bin/bletchley.js', import.meta.url).pathname
+
+/** How a process ended. */
+export interface ProcessEnd {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/** The `bletchley` command, running as a process of its own. */
+export class CommandProcess {
+  readonly #child: ChildProcess
+  readonly #end: Promise<ProcessEnd>
+  readonly #lines: AsyncIterableIterator<string>
+  #stderr = ''
+  #stdout = ''
+
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [command, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
+    const { stdout, stderr } = this.#child
+    stdout!.on('data', (text: Buffer) => {
+      this.#stdout += text.toString()
+    })
+    stderr!.on('data', (text: Buffer) => {
+      this.#stderr += text.toString()
+    })
+    this.#lines = createInterface({ input: stdout! })[Symbol.asyncIterator]()
+    this.#end = new Promise((resolve, reject) => {
+      this.#child.on('error', reject)
+      this.#child.on('close', (code, signal) => resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr }))
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** What the process has logged so far. */
+  get log(): string {
+    return this.#stderr
+  }
+
+  /** The next line on stdout. */
+  async readLine(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (done) throw new Error(`the process ended:\n${(await this.#end).stderr}`)
+    return value
+  }
+
+  /** Sends a signal and waits for the end. */
+  kill(signal: NodeJS.Signals): Promise<ProcessEnd> {
+    this.#child.kill(signal)
+    return this.#end
+  }
+
+  /** Waits for the process to end by itself. */
+  ended(): Promise<ProcessEnd> {
+    return this.#end
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.running) await this.kill('SIGKILL')
+  }
+}
+
+/** Runs the command to its end. */
+export function runCommand(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<ProcessEnd> {
+  return new CommandProcess(args, env).ended()
+}

@@ -1,0 +1,235 @@
+import { readFile } from 'node:fs/promises'
+import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
+import { createTask, createUserKeys, decodeOutput, prepareCompute } from '@bletchley/client/user'
+import { bytesToHex, hexToBytes, randomBytes } from '@bletchley/crypto'
+import { type CoreProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import createWabt from 'wabt'
+import { WireSocket } from './wireSocket.ts'
+
+// Tasks from the user's key to the decrypted result, on a core that runs as its operators run it.
+
+const principal = new TestPrincipal()
+const gasLimit = 10_000_000n
+let core: CoreProcess
+let ledger: Uint8Array
+
+beforeAll(async () => {
+  ledger = await readFile(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
+  core = await startCoreProcess({ args: ['--run-limit', '1500', '--threads', '2'] })
+})
+
+afterAll(() => core[Symbol.asyncDispose]())
+
+const account = (): string => `0x${bytesToHex(randomBytes(32))}`
+
+/** A contract of the first contract's kind, with its issuer. */
+async function deployLedger(client: CoreClient, contractAddress = randomBytes(32)) {
+  const issuer = account()
+  await principal.installKeys(client, [contractAddress])
+  const call = { contractAddress, gasLimit, callable: 'construct(bytes32,uint64)', args: [issuer, 1000n] }
+  const deployed = await deployContract(client, ledger, call)
+  if (deployed.kind === 'failed') throw new Error(deployed.message)
+  return { contractAddress, issuer, deployed }
+}
+
+async function balanceOf(client: CoreClient, contractAddress: Uint8Array, owner: string): Promise<bigint> {
+  const end = await computeFunction(client, {
+    contractAddress,
+    gasLimit,
+    callable: 'balance_of(bytes32)',
+    args: [owner],
+  })
+  if (end.kind === 'failed') throw new Error(end.message)
+  return decodeOutput(['uint64'], end.output)[0] as bigint
+}
+
+function mint(client: CoreClient, contractAddress: Uint8Array, issuer: string, amount: bigint) {
+  return computeFunction(client, {
+    contractAddress,
+    gasLimit,
+    callable: 'mint(bytes32,uint64)',
+    args: [issuer, amount],
+  })
+}
+
+async function assembleContract(wat: string): Promise<Uint8Array> {
+  const wabt = await createWabt()
+  return wabt.parseWat('contract.wat', wat).toBinary({}).buffer
+}
+
+describe('a contract', () => {
+  it('is deployed, computed, and read by the user', async () => {
+    const { contractAddress, issuer, deployed } = await deployLedger(core.client)
+    expect(deployed.verified).toEqual({ signature: true, output: true, missing: [] })
+    expect((await core.client.methods.getContract({ address: contractAddress })).bytecode).toEqual(deployed.exeCode)
+    expect((await core.client.methods.getTip({ address: contractAddress })).key).toBe(0)
+
+    const minted = await mint(core.client, contractAddress, issuer, 500n)
+    expect(minted).toMatchObject({ kind: 'success', delta: { key: 1 }, verified: { signature: true } })
+    expect(minted.kind === 'success' && minted.output.length).toBe(0)
+    expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1500n)
+    expect((await core.client.methods.getTip({ address: contractAddress })).key).toBe(1)
+  })
+
+  it('that fails changes nothing, and says why to the user alone', async () => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const args = [issuer, account(), 1001n]
+    const call = { contractAddress, gasLimit, callable: 'transfer(bytes32,bytes32,uint64)', args }
+    const failed = await computeFunction(core.client, call)
+    expect(failed).toMatchObject({ kind: 'failed', message: 'Error in execution of WASM code: unreachable' })
+    expect(failed.verified.signature).toBe(true)
+    expect(failed.usedGas > 0n && failed.usedGas < gasLimit).toBe(true)
+    expect((await core.client.methods.getTip({ address: contractAddress })).key).toBe(0)
+    expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1000n)
+  })
+
+  it('takes tasks of many users at once, in order', async () => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const ends = await Promise.all(Array.from({ length: 40 }, () => mint(core.client, contractAddress, issuer, 1n)))
+    const keys = ends.map((end) => (end.kind === 'success' ? end.delta?.key : undefined))
+    expect(keys.sort((a, b) => a! - b!)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1))
+    expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1040n)
+  })
+
+  it('goes on from the deltas on another worker', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    for (let round = 0; round < 70; round++) await mint(core.client, address, issuer, 1n)
+    await using other = await startCoreProcess()
+    const { bytecode } = await core.client.methods.getContract({ address })
+    const { deltas } = await core.client.methods.getDeltas({ ranges: [{ address, from: 0, to: 100 }] })
+    await other.client.methods.updateNewContract({ address, bytecode })
+    await other.client.methods.updateDeltas({ deltas })
+    expect(await principal.installKeys(other.client, [address])).toEqual([])
+    expect(await balanceOf(other.client, address, issuer)).toBe(1070n)
+    expect(await mint(other.client, address, issuer, 1n)).toMatchObject({ kind: 'success', delta: { key: 71 } })
+  })
+
+  it('goes back when its last deltas are removed', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    for (let round = 0; round < 3; round++) await mint(core.client, address, issuer, 100n)
+    await core.client.methods.removeDeltas({ ranges: [{ address, from: 2, to: 4 }] })
+    expect(await balanceOf(core.client, address, issuer)).toBe(1100n)
+    expect(await mint(core.client, address, issuer, 1n)).toMatchObject({ kind: 'success', delta: { key: 2 } })
+  })
+
+  it('is gone when it is removed, and its address is free again', async () => {
+    const { contractAddress: address } = await deployLedger(core.client)
+    await core.client.methods.removeContract({ address })
+    expect((await core.client.methods.getAllAddrs(undefined)).addresses.map(bytesToHex)).not.toContain(
+      bytesToHex(address),
+    )
+    const { issuer } = await deployLedger(core.client, address)
+    expect(await balanceOf(core.client, address, issuer)).toBe(1000n)
+  })
+})
+
+describe('a lost reply', () => {
+  /** A task that can be sent again, byte for byte. */
+  async function prepareMint(client: CoreClient, contractAddress: Uint8Array, issuer: string) {
+    const userKeys = createUserKeys()
+    const worker = await client.methods.newTaskEncryptionKey({ userPubKey: hexToBytes(userKeys.publicKey) })
+    const call = createTask({ ...worker, callable: 'mint(bytes32,uint64)', args: [issuer, 7n], userKeys })
+    const { input } = prepareCompute({ call, contractAddress, gasLimit })
+    return { id: 'retry', type: 'ComputeTask', input: { ...input, gasLimit: Number(gasLimit) } }
+  }
+
+  it('is given again to the same request, and the task runs once', async () => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const request = await prepareMint(core.client, contractAddress, issuer)
+    using socket = new WireSocket(core.endpoint)
+    await socket.send(request)
+    await socket.send(request)
+    const [first, second] = [await socket.receive(), await socket.receive()]
+    expect(first.type).toBe('ComputeTask')
+    expect(second).toEqual(first)
+    expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1007n)
+  })
+
+  it('is given again by a core that was killed in between', async () => {
+    await using folder = await temporaryFolder()
+    let first: object
+    let request: object
+    let address: Uint8Array
+    {
+      await using killed = await startCoreProcess({ dataFolder: folder.path })
+      const { contractAddress, issuer } = await deployLedger(killed.client)
+      address = contractAddress
+      request = await prepareMint(killed.client, contractAddress, issuer)
+      using socket = new WireSocket(killed.endpoint)
+      first = await socket.askOne(request)
+      await killed.process.kill('SIGKILL')
+    }
+    await using again = await startCoreProcess({ dataFolder: folder.path })
+    using socket = new WireSocket(again.endpoint)
+    expect(await socket.askOne(request)).toEqual(first)
+    expect((await again.client.methods.getTip({ address })).key).toBe(1)
+  })
+
+  it('is not given again once its delta is removed', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    const request = await prepareMint(core.client, address, issuer)
+    using socket = new WireSocket(core.endpoint)
+    await socket.askOne(request)
+    await core.client.methods.removeDeltas({ ranges: [{ address, from: 1, to: 2 }] })
+    expect(await socket.askOne(request)).toMatchObject({ msg: 'Error inside the Enclave = (KeysError)' })
+  })
+})
+
+describe('a contract that does not end', () => {
+  it('is stopped by the clock, hinders no reads, and no other contract', async () => {
+    const address = randomBytes(32)
+    const loop = await assembleContract('(module (func (export "call") (loop (br 0))))')
+    await core.client.methods.updateNewContract({ address, bytecode: loop })
+    await principal.installKeys(core.client, [address])
+    const other = await deployLedger(core.client)
+    const call = { contractAddress: address, gasLimit: 2n ** 64n - 1n, callable: 'f()', args: [] }
+    let stopped = false
+    const endless = computeFunction(core.client, call).finally(() => {
+      stopped = true
+    })
+    endless.catch(() => {})
+    await core.client.methods.getTip({ address: other.contractAddress })
+    expect(await balanceOf(core.client, other.contractAddress, other.issuer)).toBe(1000n)
+    expect(stopped).toBe(false)
+    await expect(endless).rejects.toMatchObject({ code: 'task_aborted', data: { reason: 'took too long' } })
+    expect(core.process.running).toBe(true)
+    // Its thread was replaced: contracts that live there go on.
+    await expect(computeFunction(core.client, { ...call, gasLimit: 50_000n })).resolves.toMatchObject({
+      kind: 'failed',
+      message: 'Invocation resulted in gas limit violated',
+    })
+  })
+
+  it('recurses until the documented limits stop it, in any shape', async () => {
+    const shapes: [string, string][] = [
+      ['(module (func $f (call $f)) (func (export "call") (call $f)))', 'stack overflow'],
+      [
+        '(module (func $f (param i32) (call $f (i32.add (local.get 0) (i32.const 1)))) (func (export "call") (call $f (i32.const 0))))',
+        'unreachable',
+      ],
+      [
+        `(module (func $f (local ${'i64 '.repeat(1000)}) (call $f)) (func (export "call") (call $f)))`,
+        'stack overflow',
+      ],
+      ['(module (func $f (call $g)) (func $g (call $f)) (func (export "call") (call $f)))', 'stack overflow'],
+      [
+        '(module (type $t (func)) (table 1 1 funcref) (elem (i32.const 0) $f) (func $f (call_indirect (type $t) (i32.const 0))) (func (export "call") (call $f)))',
+        'stack overflow',
+      ],
+    ]
+    for (const [wat, reason] of shapes) {
+      const address = randomBytes(32)
+      await core.client.methods.updateNewContract({
+        address,
+        bytecode: await assembleContract(wat),
+      })
+      await principal.installKeys(core.client, [address])
+      const call = { contractAddress: address, gasLimit: 100_000_000n, callable: 'f()', args: [] }
+      expect(await computeFunction(core.client, call), wat).toMatchObject({
+        kind: 'failed',
+        message: `Error in execution of WASM code: ${reason}`,
+      })
+    }
+  })
+})
