@@ -1,13 +1,17 @@
 import { Command, CommanderError } from 'commander'
-import { callCommand } from './commands/call.ts'
-import { computeCommand } from './commands/compute.ts'
-import { coreCommand } from './commands/core.ts'
-import { demoCommand } from './commands/demo.ts'
-import { deployCommand } from './commands/deploy.ts'
-import { devCommand } from './commands/dev.ts'
-import { inspectCommand } from './commands/inspect.ts'
-import { principalCommand } from './commands/principal.ts'
 import { CommandError, exitCodes } from './exitCodes.ts'
+
+/** The commands. Only the one that is asked for is loaded: together they take longer to load than a core to start. */
+const commands: Readonly<Record<string, () => Promise<{ createCommand(): Command }>>> = {
+  core: () => import('./commands/core.ts'),
+  principal: () => import('./commands/principal.ts'),
+  dev: () => import('./commands/dev.ts'),
+  demo: () => import('./commands/demo.ts'),
+  deploy: () => import('./commands/deploy.ts'),
+  compute: () => import('./commands/compute.ts'),
+  call: () => import('./commands/call.ts'),
+  inspect: () => import('./commands/inspect.ts'),
+}
 
 /**
  * Runs the command.
@@ -26,18 +30,11 @@ Every option can also be given in the environment: --log-level as BLETCHLEY_LOG_
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a signed failure, 4 a result did not verify.`,
     )
   let exitCode: number = exitCodes.done
-  const commands = [
-    coreCommand(),
-    principalCommand(),
-    devCommand(),
-    demoCommand(),
-    deployCommand(),
-    computeCommand(),
-    callCommand(),
-    inspectCommand(),
-  ]
-  for (const command of commands) {
-    program.addCommand(command.exitOverride().showHelpAfterError('(add --help for the options)'))
+  const wanted = argv[2]
+  const names = wanted !== undefined && Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)
+  for (const name of names) {
+    const { createCommand } = await commands[name]!()
+    program.addCommand(createCommand().exitOverride().showHelpAfterError('(add --help for the options)'))
   }
   try {
     await program.exitOverride().parseAsync(argv)

@@ -14,13 +14,19 @@ export function createLogger(level: string, room: string): Logger {
   return pino({ level, base: { pid: process.pid, room } }, pino.destination({ dest: 2, sync: true }))
 }
 
-/** Keeps a service up until SIGTERM or SIGINT, then stops it. */
-export async function runUntilStopped(service: Service, logger: Logger): Promise<number> {
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+/**
+ * Runs a service until SIGTERM or SIGINT, also if one comes while it starts.
+ *
+ * @param start starts it, and announces it
+ * @returns the exit code
+ */
+export async function runService(logger: Logger, start: () => Promise<Service>): Promise<number> {
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
-  logger.info({ signal }, 'stopping')
+  const service = await start()
+  logger.info({ signal: await stopped }, 'stopping')
   const cutOff = setTimeout(() => {
     logger.warn('the stop took too long and was cut off')
     process.exit(exitCodes.done)

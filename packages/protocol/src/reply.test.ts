@@ -67,6 +67,13 @@ test('the address of a write reply is spelt as in the request', () => {
   expect(decoder.decode(frame)).toBe(`{"id":"a","type":"RemoveContract","address":"${spelling}","result":{"status":0}}`)
 })
 
+test('a status is 0 or -1 and nothing else', () => {
+  const frame = (status: number) => encoder.encode(`{"id":"a","type":"RemoveContract","result":{"status":${status}}}`)
+  for (const status of [0, -1])
+    expect(decodeReply(frame(status), 'RemoveContract')).toMatchObject({ result: { status } })
+  for (const status of [1, -2]) expect(() => decodeReply(frame(status), 'RemoveContract')).toThrow(/result\.status: /)
+})
+
 test('gas is written in full', () => {
   const result = { output: new Uint8Array(1), usedGas: 2n ** 64n - 1n, signature: new Uint8Array(65) }
   const frame = encodeReply({ kind: 'failedTask', id: 'a', result }, 'document')

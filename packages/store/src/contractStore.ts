@@ -270,7 +270,7 @@ export class ContractStore extends ContractReader {
       await this.#commit(edits)
       return true
     } catch (error) {
-      ;
+      this.#nextSequence = undefined
       if (error instanceof ConflictError) return false
       throw error
     }

@@ -10,7 +10,7 @@ interface CallFlags {
   timeout: number
 }
 
-export const callCommand = () =>
+export const createCommand = () =>
   new Command('call')
     .description('Send one message to a core and print the reply as it is on the wire.')
     .argument('<type>', `one of ${Object.keys(messages).join(', ')}`)

@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { CommandError, exitCodes } from '../exitCodes.ts'
 import { addTaskOptions, parseCall, runTask, showOutput, type TaskFlags } from '../task.ts'
 
-export const computeCommand = () =>
+export const createCommand = () =>
   addTaskOptions(new Command('compute'))
     .description('Compute a function of a deployed contract: encrypt, send, verify, decrypt.')
     .argument('<address>', 'the contract’s address')

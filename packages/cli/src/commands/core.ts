@@ -2,7 +2,7 @@ import { type CoreOptions, startCore } from '@bletchley/core'
 import { Command, type Option } from 'commander'
 import type { Logger } from 'pino'
 import { collect, logLevelOption, option, parseHex, parseInteger } from '../options.ts'
-import { createLogger, runUntilStopped } from '../service.ts'
+import { createLogger, runService } from '../service.ts'
 
 /** The options of a core, as commander gives them. */
 export interface CoreFlags {
@@ -34,7 +34,7 @@ export const coreOptions = (): Option[] => [
   logLevelOption(),
 ]
 
-export const coreCommand = () => {
+export const createCommand = () => {
   const command = new Command('core').description('Run a worker core.')
   for (const each of coreOptions()) command.addOption(each)
   return command
@@ -49,9 +49,11 @@ export const coreCommand = () => {
     )
     .action(async (flags: CoreFlags) => {
       const logger = createLogger(flags.logLevel, 'core')
-      const core = await startCore(startOptions(flags, logger))
-      announce(core.endpoints)
-      process.exitCode = await runUntilStopped(core, logger)
+      process.exitCode = await runService(logger, async () => {
+        const core = await startCore(startOptions(flags, logger))
+        announce(core.endpoints)
+        return core
+      })
     })
 }
 

@@ -3,32 +3,39 @@ import { CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { decodeOutput } from '@bletchley/client/user'
 import { bytesToHex, randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
-import { startDevNetwork } from '../network.ts'
-import { createLogger, runUntilStopped } from '../service.ts'
+import { type DevNetwork, startDevNetwork } from '../network.ts'
+import { createLogger, runService } from '../service.ts'
 import { announce, type CoreFlags, coreOptions, startOptions } from './core.ts'
 
 const ledger = new URL('../../../../contracts/ledger/build/ledger.wasm', import.meta.url)
 const gasLimit = 10_000_000n
 
-export const demoCommand = () => {
+export const createCommand = () => {
   const command = new Command('demo').description('Run a dev network, deploy a contract on it, compute, and stay up.')
   for (const each of coreOptions()) command.addOption(each.long === '--log-level' ? each.default('warn') : each)
   return command.action(async (flags: CoreFlags) => {
     const logger = createLogger(flags.logLevel, 'core')
-    const network = await startDevNetwork(startOptions(flags, logger), 0)
-    try {
-      announce(network.core.endpoints)
-      using client = new CoreClient(network.core.endpoints[0]!)
-      await showLedger(client, network.core.signingAddress)
-    } catch (error) {
-      await network.close()
-      throw error
-    }
-    say(`
-The network stays up; Ctrl-C ends it. From another terminal:
-  npx bletchley inspect --endpoint ${network.core.endpoints[0]}`)
-    process.exitCode = await runUntilStopped(network, logger)
+    process.exitCode = await runService(logger, async () => {
+      const network = await startDevNetwork(startOptions(flags, logger), 0)
+      try {
+        announce(network.core.endpoints)
+        await showNetwork(network)
+      } catch (error) {
+        await network.close()
+        throw error
+      }
+      return network
+    })
   })
+}
+
+async function showNetwork({ core }: DevNetwork): Promise<void> {
+  const [endpoint] = core.endpoints
+  using client = new CoreClient(endpoint!)
+  await showLedger(client, core.signingAddress)
+  say(`
+The network stays up; Ctrl-C ends it. From another terminal:
+  npx bletchley inspect --endpoint ${endpoint}`)
 }
 
 /** Two accounts, a transfer, and one that fails: every input and output below crosses the wire encrypted. */

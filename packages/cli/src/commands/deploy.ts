@@ -9,7 +9,7 @@ interface DeployFlags extends TaskFlags {
   address?: Uint8Array
 }
 
-export const deployCommand = () =>
+export const createCommand = () =>
   addTaskOptions(new Command('deploy'))
     .description('Deploy a secret contract: encrypt, send, verify, decrypt.')
     .argument('<file>', 'the contract, a .wasm file')

@@ -1,14 +1,14 @@
 import { Command } from 'commander'
 import { startDevNetwork } from '../network.ts'
 import { option, parseInteger } from '../options.ts'
-import { createLogger, runUntilStopped } from '../service.ts'
+import { createLogger, runService } from '../service.ts'
 import { announce, type CoreFlags, coreOptions, startOptions } from './core.ts'
 
 interface DevFlags extends CoreFlags {
   principalPort: number
 }
 
-export const devCommand = () => {
+export const createCommand = () => {
   const command = new Command('dev').description('Run a core and a principal in one go, for development.')
   for (const each of coreOptions()) command.addOption(each)
   return command
@@ -23,8 +23,10 @@ export const devCommand = () => {
     )
     .action(async (flags: DevFlags) => {
       const logger = createLogger(flags.logLevel, 'core')
-      const network = await startDevNetwork(startOptions(flags, logger), flags.principalPort)
-      announce(network.core.endpoints)
-      process.exitCode = await runUntilStopped(network, logger)
+      process.exitCode = await runService(logger, async () => {
+        const network = await startDevNetwork(startOptions(flags, logger), flags.principalPort)
+        announce(network.core.endpoints)
+        return network
+      })
     })
 }

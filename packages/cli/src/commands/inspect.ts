@@ -14,7 +14,7 @@ interface InspectFlags {
   json?: true
 }
 
-export const inspectCommand = () =>
+export const createCommand = () =>
   new Command('inspect')
     .description('Show what a worker holds, one of its contracts, or what a WebAssembly file is.')
     .argument('[what]', 'a contract’s address, or a .wasm file; the worker if absent')

@@ -1,7 +1,7 @@
 import { startPrincipal } from '@bletchley/principal'
 import { Command } from 'commander'
 import { logLevelOption, option, parseInteger } from '../options.ts'
-import { createLogger, runUntilStopped } from '../service.ts'
+import { createLogger, runService } from '../service.ts'
 
 interface PrincipalFlags {
   host: string
@@ -11,7 +11,7 @@ interface PrincipalFlags {
   logLevel: string
 }
 
-export const principalCommand = () =>
+export const createCommand = () =>
   new Command('principal')
     .description('Run a principal: the node that makes contracts’ state keys and hands them to workers.')
     .addOption(option('--host <address>', 'address to listen on').default('127.0.0.1'))
@@ -28,13 +28,15 @@ export const principalCommand = () =>
     .addHelpText('after', '\nPrints `ready <url> <address>`; give the address to the cores as --principal.')
     .action(async (flags: PrincipalFlags) => {
       const logger = createLogger(flags.logLevel, 'principal')
-      const principal = await startPrincipal({
-        host: flags.host,
-        port: flags.port,
-        dataFolder: flags.data,
-        ...(flags.sealingKey !== undefined && { sealingKeyPath: flags.sealingKey }),
-        logger,
+      process.exitCode = await runService(logger, async () => {
+        const principal = await startPrincipal({
+          host: flags.host,
+          port: flags.port,
+          dataFolder: flags.data,
+          ...(flags.sealingKey !== undefined && { sealingKeyPath: flags.sealingKey }),
+          logger,
+        })
+        process.stdout.write(`ready ${principal.url} ${principal.address}\n`)
+        return principal
       })
-      process.stdout.write(`ready ${principal.url} ${principal.address}\n`)
-      process.exitCode = await runUntilStopped(principal, logger)
     })

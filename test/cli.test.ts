@@ -1,0 +1,170 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { bytesToHex, randomBytes } from '@bletchley/crypto'
+import { CommandProcess, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const ledger = new URL('../contracts/ledger/build/ledger.wasm', import.meta.url).pathname
+const account = (): string => bytesToHex(randomBytes(32))
+
+describe('bletchley dev, and the commands of a user', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let dev: CommandProcess
+  let endpoint: string
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    dev = new CommandProcess(['dev', '--bind', 'tcp://127.0.0.1:0', '--data', folder.path])
+    endpoint = (await dev.readLine()).replace('ready ', '')
+  })
+  afterAll(async () => {
+    await dev[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+  })
+
+  const run = (...args: string[]) => runCommand([...args, '--endpoint', endpoint])
+  async function runJson(...args: string[]) {
+    const end = await run(...args, '--json')
+    return { code: end.code, ...(JSON.parse(end.stdout) as Record<string, unknown>) }
+  }
+
+  it('deploys, computes, and decodes, with no key exchange by hand', async () => {
+    const [issuer, address] = [account(), account()]
+    const construct = 'construct(bytes32,uint64)'
+    const deployed = await runJson('deploy', ledger, construct, issuer, '1000', '--address', address)
+    expect(deployed).toMatchObject({ code: 0, status: 'success', contract: address, codeSize: expect.any(Number) })
+
+    const balance = await runJson('compute', address, 'balance_of(bytes32)(uint64)', `0x${issuer}`)
+    expect(balance).toMatchObject({ code: 0, status: 'success', output: ['1000'], delta: null })
+    expect(balance.verified).toHaveLength(2)
+
+    const minted = await runJson('compute', `0x${address}`, 'mint(bytes32,uint64)', issuer, '5')
+    expect(minted).toMatchObject({ code: 0, raw: '0x', delta: 1 })
+
+    const refused = await runJson('compute', address, 'transfer(bytes32,bytes32,uint64)', issuer, account(), '5000')
+    expect(refused).toMatchObject({ code: 3, status: 'failed', error: 'Error in execution of WASM code: unreachable' })
+
+    const shown = await run('compute', address, 'total_supply()(uint64)')
+    expect(shown.stdout).toContain('1005')
+    expect(await runJson('inspect', address)).toMatchObject({ address, tip: { key: 1 }, codeHash: deployed.codeHash })
+    expect(await runJson('inspect')).toMatchObject({ attestation: 'simulation', contracts: [{ address, tip: 1 }] })
+  })
+
+  it('tells scripts what went wrong by the exit code', async () => {
+    expect((await run('compute', account(), 'f()')).code).toBe(1)
+    expect((await run('compute', 'no address', 'f()')).code).toBe(2)
+    expect((await run('compute', account(), 'f(uint64)', 'ten')).code).toBe(2)
+    expect((await run('compute', account(), 'f(uint64)')).code).toBe(2)
+    expect((await run('deploy', ledger, 'construct(')).code).toBe(2)
+    expect((await run('deploy', '/no/such/file.wasm', 'construct()')).code).toBe(1)
+    const stranger = bytesToHex(randomBytes(20))
+    expect((await run('deploy', ledger, 'construct()', '--worker', stranger)).code).toBe(4)
+    expect(
+      (await runCommand(['compute', account(), 'f()', '--endpoint', 'tcp://127.0.0.1:1', '--timeout', '300'])).code,
+    ).toBe(1)
+  })
+
+  it('shows messages as they are on the wire', async () => {
+    const { stdout, code } = await run('call', 'GetTips', '[]')
+    expect([JSON.parse(stdout), code]).toMatchObject([{ type: 'GetTips', result: { tips: [] } }, 0])
+    const removed = await run('call', 'RemoveContract', JSON.stringify({ address: account() }))
+    expect(JSON.parse(removed.stdout)).toMatchObject({ type: 'RemoveContract', result: { status: 0 } })
+    expect((await run('call', 'GetTip', `"${account()}"`)).code).toBe(1)
+    expect((await run('call', 'GetTip', 'not json')).code).toBe(2)
+  })
+
+  it('says what a WebAssembly file is', async () => {
+    expect(await runJson('inspect', ledger)).toMatchObject({
+      size: (await readFile(ledger)).length,
+      deploy: expect.stringMatching(/^accepted/),
+      exports: expect.arrayContaining(['function deploy', 'function call']),
+    })
+    const garbage = join(folder.path, 'garbage.wasm')
+    await writeFile(garbage, 'garbage')
+    expect(await runJson('inspect', garbage)).toMatchObject({ error: expect.any(String) })
+  })
+
+  it('keeps contracts and keys over a restart', async () => {
+    const [issuer, address] = [account(), account()]
+    await runJson('deploy', ledger, 'construct(bytes32,uint64)', issuer, '7', '--address', address)
+    expect((await dev.kill('SIGTERM')).code).toBe(0)
+    dev = new CommandProcess(['dev', '--bind', endpoint, '--data', folder.path])
+    expect(await dev.readLine()).toBe(`ready ${endpoint}`)
+    expect(await runJson('compute', address, 'balance_of(bytes32)(uint64)', issuer)).toMatchObject({ output: ['7'] })
+  })
+})
+
+describe('bletchley core', () => {
+  it('announces each endpoint with its real port, logs to stderr only, and ends on SIGTERM and SIGINT with 0', async () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      await using folder = await temporaryFolder()
+      const twice = ['--bind', 'tcp://127.0.0.1:0', '--bind', `ipc://${join(folder.path, 'core.sock')}`]
+      await using core = new CommandProcess(['core', ...twice, '--data', join(folder.path, 'data')])
+      expect(await core.readLine()).toMatch(/^ready tcp:\/\/127\.0\.0\.1:[1-9]\d+$/)
+      expect(await core.readLine()).toBe(`ready ipc://${join(folder.path, 'core.sock')}`)
+      const end = await core.kill(signal)
+      expect([end.code, end.signal]).toEqual([0, null])
+      expect(end.stdout.trim().split('\n')).toHaveLength(2)
+      for (const line of end.stderr.trim().split('\n')) expect(JSON.parse(line), line).toHaveProperty('msg')
+    }
+  })
+
+  it('takes its options from the environment', async () => {
+    await using folder = await temporaryFolder()
+    const env = { BLETCHLEY_BIND: 'tcp://127.0.0.1:0', BLETCHLEY_DATA: folder.path, BLETCHLEY_DIALECT: 'enigma-p2p' }
+    await using core = new CommandProcess(['core'], env)
+    const endpoint = (await core.readLine()).replace('ready ', '')
+    const { stdout } = await runCommand(['call', 'GetTip', `"${account()}"`], { BLETCHLEY_ENDPOINT: endpoint })
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'Error', requestType: 'GetTip' })
+  })
+
+  it('keeps its keys for its owner only, and its identity over restarts', async () => {
+    await using folder = await temporaryFolder()
+    const identities = []
+    for (let start = 0; start < 2; start++) {
+      await using core = await startCoreProcess({ dataFolder: folder.path })
+      identities.push(bytesToHex((await core.client.methods.getRegistrationParams(undefined)).signingKey))
+    }
+    expect(identities[1]).toBe(identities[0])
+    for (const file of ['signing-key.sealed', 'sealing.key']) {
+      expect((await stat(join(folder.path, file))).mode & 0o777, file).toBe(0o600)
+    }
+  })
+
+  it('does not replace a key that it cannot read', async () => {
+    await using folder = await temporaryFolder()
+    await (await startCoreProcess({ dataFolder: folder.path }))[Symbol.asyncDispose]()
+    const path = join(folder.path, 'signing-key.sealed')
+    const damaged = await readFile(path)
+    damaged[damaged.length - 1]! ^= 1
+    await writeFile(path, damaged)
+    const end = await runCommand(['core', '--bind', 'tcp://127.0.0.1:0', '--data', folder.path])
+    expect([end.code, end.stdout]).toEqual([1, ''])
+    expect(await readFile(path)).toEqual(damaged)
+  })
+
+  it('says so when an endpoint is taken', async () => {
+    await using first = await startCoreProcess()
+    await using folder = await temporaryFolder()
+    const end = await runCommand(['core', '--bind', first.endpoint, '--data', folder.path])
+    expect(end.code).toBe(1)
+    expect(end.stderr).toContain('in use')
+  })
+})
+
+describe('bletchley demo', () => {
+  it('shows a contract that is deployed, computed and decrypted, and stays up', async () => {
+    await using folder = await temporaryFolder()
+    await using demo = new CommandProcess(['demo', '--bind', 'tcp://127.0.0.1:0', '--data', folder.path])
+    const lines = []
+    for (let line = await demo.readLine(); !line.includes('npx bletchley inspect'); line = await demo.readLine())
+      lines.push(line)
+    const text = lines.join('\n')
+    expect(text).toMatch(/balance_of\(alice\) .*, 750$/m)
+    expect(text).toMatch(/balance_of\(bob\) .*, 250$/m)
+    expect(text).toMatch(/failed: Error in execution of WASM code: unreachable$/m)
+    expect(text).toMatch(/total_supply\(\) .*, 1000$/m)
+    expect(demo.running).toBe(true)
+    expect((await demo.kill('SIGTERM')).code).toBe(0)
+  })
+})
