@@ -23,9 +23,9 @@ describe('bletchley dev, and the commands of a user', () => {
   })
 
   const run = (...args: string[]) => runCommand([...args, '--endpoint', endpoint])
-  async function runJson(...args: string[]) {
+  async function runJson(...args: string[]): Promise<Record<string, unknown>> {
     const end = await run(...args, '--json')
-    return { code: end.code, ...(JSON.parse(end.stdout) as Record<string, unknown>) }
+    return { ...(JSON.parse(end.stdout) as Record<string, unknown>), code: end.code }
   }
 
   it('deploys, computes, and decodes, with no key exchange by hand', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
-import { hexToBytes } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/crypto'
 import { startPrincipal } from '@bletchley/principal'
 import { createLogger, type Service } from './service.ts'
 
@@ -11,16 +11,18 @@ export interface DevNetwork extends Service {
 }
 
 /**
- * Starts a principal, and a core that takes keys from this principal only and fetches them by itself.
+ * Starts a principal and a core that fetches its keys by itself; each deals with the other only.
  *
  * @param options of the core; the data folder holds both
  */
 export async function startDevNetwork(options: CoreOptions, principalPort: number): Promise<DevNetwork> {
   const { dataFolder } = options
+  let worker: string | undefined
   const principal = await startPrincipal({
     host: '127.0.0.1',
     port: principalPort,
     dataFolder: join(dataFolder, 'principal'),
+    authorize: (address) => address === worker,
     logger: createLogger(options.logger.level, 'principal'),
   })
   try {
@@ -30,6 +32,7 @@ export async function startDevNetwork(options: CoreOptions, principalPort: numbe
       principal: hexToBytes(principal.address),
       principalUrl: principal.url,
     })
+    worker = bytesToHex(core.signingAddress)
     return {
       core,
       principal,

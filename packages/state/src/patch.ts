@@ -107,6 +107,7 @@ class PatchRun {
   }
 
   #add(path: string[], value: JsonValue): void {
+    assertDepth(path, value)
     const last = path.at(-1)
     const parent = this.#parent(path)
     if (last === undefined) this.#replaceRoot(value)

@@ -91,9 +91,8 @@ export async function serveRouter(endpoints: readonly string[], handle: FrameHan
   return {
     endpoints: bound,
     async close(graceMs) {
-      // Unbinding keeps new peers out; those that are connected go on sending, unheard.
+      // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
-      for (const endpoint of bound) await socket.unbind(endpoint).catch(() => {})
       await within(graceMs, async () => {
         while (running.size > 0) await Promise.allSettled(running)
         await sending

@@ -62,7 +62,7 @@ export function readJsonScalar(bytes: Uint8Array, offset: number): { value: Json
   return new JsonReader(bytes, offset, 1).scalar()
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const decoder = new TextDecoder('utf-8', { fatal: true })
 const noBytes = new Uint8Array(0)
 /** Strings up to this length are built from their character codes, which is quicker than a TextDecoder call. */
 const shortString = 96

@@ -1,0 +1,157 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { Router } from 'zeromq'
+import { CoreClient } from './coreClient.ts'
+
+// The peer is a bare socket that the test drives by hand: a real core never loses a reply.
+
+interface Received {
+  id: string
+  type: string
+  reply(members: object): Promise<void>
+}
+
+class Peer {
+  readonly #socket = new Router({ linger: 0 })
+  readonly endpoint: string
+
+  private constructor(endpoint: string) {
+    this.endpoint = endpoint
+  }
+
+  static async bind(endpoint = 'tcp://127.0.0.1:0'): Promise<Peer> {
+    const probe = new Router({ linger: 0 })
+    await probe.bind(endpoint)
+    const bound = probe.lastEndpoint!
+    const peer = new Peer(bound)
+    probe.close()
+    await peer.#bind()
+    return peer
+  }
+
+  /** The port of a socket that was closed is free a moment later. */
+  async #bind(): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#socket.bind(this.endpoint)
+      } catch (error) {
+        if (attempt === 500) throw error
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  async receive(): Promise<Received> {
+    const [identity, delimiter, frame] = await this.#socket.receive()
+    const { id, type } = JSON.parse(frame!.toString()) as { id: string; type: string }
+    return {
+      id,
+      type,
+      reply: (members) => this.#socket.send([identity!, delimiter!, JSON.stringify({ id, type, ...members })]),
+    }
+  }
+
+  close(): void {
+    this.#socket.close()
+  }
+}
+
+const address = new Uint8Array(32).fill(1)
+const tip = (key: number) => ({ result: { key, data: [key] } })
+const open: { close(): void }[] = []
+
+afterEach(() => {
+  for (const each of open.splice(0)) each.close()
+})
+
+async function connect(timeoutMs = 10_000) {
+  const peer = await Peer.bind()
+  const client = new CoreClient(peer.endpoint, { timeoutMs })
+  open.push(client, peer)
+  return { peer, client }
+}
+
+describe('CoreClient', () => {
+  it('has many requests in flight, and matches replies that come in any order', async () => {
+    const { peer, client } = await connect()
+    const answers = Array.from({ length: 50 }, () => client.methods.getTip({ address }))
+    const requests = []
+    for (const _ of answers) requests.push(await peer.receive())
+    expect(new Set(requests.map(({ id }) => id)).size).toBe(50)
+    for (const [index, request] of [...requests.entries()].reverse()) await request.reply(tip(index))
+    expect((await Promise.all(answers)).map(({ key }) => key)).toEqual(Array.from({ length: 50 }, (_, index) => index))
+  })
+
+  it('gives a request up at its deadline; a reply that comes later disturbs nobody', async () => {
+    const { peer, client } = await connect()
+    const lost = client.methods.getTip({ address }, { timeoutMs: 20 })
+    const first = await peer.receive()
+    await expect(lost).rejects.toMatchObject({ code: 'deadline_exceeded', retryable: true })
+    const next = client.methods.getTip({ address })
+    const second = await peer.receive()
+    await first.reply(tip(1))
+    await second.reply(tip(2))
+    expect((await next).key).toBe(2)
+  })
+
+  it('connects again by itself when the peer comes back', async () => {
+    const { peer, client } = await connect()
+    const before = client.methods.getTip({ address }, { timeoutMs: 50 })
+    await peer.receive()
+    peer.close()
+    await expect(before).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    const after = client.methods.getTip({ address })
+    const again = await Peer.bind(peer.endpoint)
+    open.push(again)
+    await (await again.receive()).reply(tip(3))
+    expect((await after).key).toBe(3)
+  })
+
+  it('throws what the core refuses with, in either dialect', async () => {
+    const { peer, client } = await connect()
+    const msg = `Error while trying to get_tip, Because: The following Key doesn't exist: ${'01'.repeat(32)}`
+    for (const members of [{ msg }, { type: 'Error', msg, error: msg, requestType: 'GetTip' }]) {
+      const refused = client.methods.getTip({ address })
+      await (await peer.receive()).reply(members)
+      await expect(refused).rejects.toMatchObject({ code: 'not_found', message: msg, data: { address } })
+    }
+  })
+
+  it('refuses replies that are not what the message promises', async () => {
+    const { peer, client } = await connect()
+    for (const members of [
+      {},
+      { result: null },
+      { result: { key: -1, data: [] } },
+      { result: { key: 0, data: [256] } },
+      { type: 7 },
+    ]) {
+      const answer = client.methods.getTip({ address })
+      await (await peer.receive()).reply(members)
+      await expect(answer, JSON.stringify(members)).rejects.toMatchObject({ code: 'malformed_reply' })
+    }
+  })
+
+  it('tells a failed task from a result', async () => {
+    const { peer, client } = await connect()
+    const bytes = new Uint8Array(64)
+    const input = { encryptedFn: bytes, encryptedArgs: bytes, userDHKey: bytes, gasLimit: 1n, contractAddress: address }
+    const answer = client.methods.computeTask(input)
+    const result = { output: 'ab', usedGas: 5, signature: '00'.repeat(65) }
+    await (await peer.receive()).reply({ type: 'FailedTask', result })
+    expect(await answer).toMatchObject({ kind: 'failed', result: { usedGas: 5n, output: Uint8Array.of(0xab) } })
+  })
+
+  it('refuses bad input before anything is sent', async () => {
+    const { client } = await connect()
+    await expect(client.methods.getTip({ address: new Uint8Array(31) })).rejects.toThrow(/32 bytes/)
+  })
+
+  it('ends its requests when it is closed', async () => {
+    const { peer, client } = await connect()
+    const pending = client.methods.getTip({ address })
+    await peer.receive()
+    client.close()
+    await expect(pending).rejects.toMatchObject({ code: 'disconnected' })
+    await expect(client.methods.getTip({ address })).rejects.toMatchObject({ code: 'disconnected' })
+  })
+})
