@@ -112,9 +112,11 @@ describe('bletchley core', () => {
   it('takes its options from the environment', async () => {
     await using folder = await temporaryFolder()
     const env = { BLETCHLEY_BIND: 'tcp://127.0.0.1:0', BLETCHLEY_DATA: folder.path, BLETCHLEY_DIALECT: 'enigma-p2p' }
-    await using core = new CommandProcess(['core'], env)
+    await using core = new CommandProcess(['core'], { env })
     const endpoint = (await core.readLine()).replace('ready ', '')
-    const { stdout } = await runCommand(['call', 'GetTip', `"${account()}"`], { BLETCHLEY_ENDPOINT: endpoint })
+    const { stdout } = await runCommand(['call', 'GetTip', `"${account()}"`], {
+      env: { BLETCHLEY_ENDPOINT: endpoint },
+    })
     expect(JSON.parse(stdout)).toMatchObject({ type: 'Error', requestType: 'GetTip' })
   })
 

@@ -8,12 +8,29 @@ import { frameOf, type MessageType } from './messageScheme.ts'
 // What an enigma-p2p node (commit 95529ba2) does on the socket of its core, and what it reads of the replies: as
 // carelessly as the original, so a member that it needs and that is not there breaks a test here as it broke a node.
 
-/** A reply as the node sees it. It guards nothing, so every member may be missing. */
+/** A reply as the node sees it: it looks at nothing before it reads it, so any of these may be missing in truth. */
 export interface CoreReply {
   id: string
   type: string
-  // biome-ignore lint/suspicious/noExplicitAny: the node reads members without looking, and so does this emulation.
-  [member: string]: any
+  msg: string
+  error?: unknown
+  status?: unknown
+  errors?: unknown
+  result: CoreResult
+}
+
+/** The results of all messages in one, as the node reads them. */
+interface CoreResult extends WorkerKey, Omit<SuccessResult, 'taskId' | 'status'> {
+  signingKey: string
+  report: string
+  tips: DeltaRow[]
+  deltas: DeltaRow[]
+  addresses: string[]
+  address: string
+  bytecode: number[]
+  request: string
+  status: number
+  errors: { status: number }[]
 }
 
 /** The node treats this as a failure of its core. */
@@ -198,8 +215,7 @@ export class P2pNode implements Disposable {
   async execute(task: Task): Promise<TaskResult> {
     const { type, taskId, contractAddress, call, record, preCode } = task
     if (type === 'DeploySecretContract') await this.fetchStateKeys({ addresses: [contractAddress] })
-    const input = { preCode, ...call, gasLimit: record.gasLimit, contractAddress }
-    if (type === 'ComputeTask') delete input.preCode
+    const input = { ...(preCode && { preCode }), ...call, gasLimit: record.gasLimit, contractAddress }
     const reply = await this.request(type, { input })
     if (reply.msg) throw new CoreFailure(reply.msg, reply)
     const result = { ...reply.result, taskId }
@@ -311,7 +327,7 @@ export class P2pNode implements Disposable {
   async #receiveDeltas(chain: Chain, provider: P2pNode, { address, from, to }: DeltaRange): Promise<void> {
     const { type, result } = await provider.provide('GetDeltas', [{ address, from, to: to + 1 }])
     if (type !== 'GetDeltas') throw new Error('the peer would not know what this is')
-    for (const row of result.deltas as DeltaRow[]) {
+    for (const row of result.deltas) {
       const hash = chain.contracts.get(row.address)?.deltaHashes[row.key]
       if (hash === undefined || hashOf(row.data) !== hash) throw new Error('the delta is not that of the chain')
     }

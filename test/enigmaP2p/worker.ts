@@ -6,7 +6,6 @@ import { type Call, decodeUint64, type EncryptedCall, taskRecord, User } from '.
 import { P2pNode, type StateKeySource, type SuccessResult, type Task, type TaskResult } from './p2pNode.ts'
 
 const ledger = readFileSync(new URL('../../contracts/ledger/build/ledger.wasm', import.meta.url))
-const constructor = 'construct(bytes32,uint64)'
 
 /** The account that the ledgers of these tests issue to. */
 export const issuer = `0x${'a1'.repeat(32)}` as const
@@ -84,11 +83,7 @@ export class Worker implements AsyncDisposable {
     return { user, task, result: await this.node.execute(task) }
   }
 
-  async runComputation(
-    contractAddress: string,
-    call: Call,
-    encrypt?: (user: User) => EncryptedCall,
-  ): Promise<Ended> {
+  async runComputation(contractAddress: string, call: Call, encrypt?: (user: User) => EncryptedCall): Promise<Ended> {
     const user = await this.meet()
     const encrypted = encrypt?.(user) ?? user.encrypt(call)
     const task: Task = {
@@ -125,7 +120,7 @@ export class Worker implements AsyncDisposable {
 }
 
 export function ledgerDeployment(supply: bigint): Call {
-  return { callable: constructor, args: [issuer, supply], gasLimit }
+  return { callable: 'construct(bytes32,uint64)', args: [issuer, supply], gasLimit }
 }
 
 export function mint(amount: bigint): Call {

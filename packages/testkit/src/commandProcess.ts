@@ -3,6 +3,12 @@ import { createInterface } from 'node:readline'
 
 const command = new URL('../../cli/bin/bletchley.js', import.meta.url).pathname
 
+export interface ProcessOptions {
+  env?: Readonly<Record<string, string>>
+  /** Writes beyond this size of a file fail, as they do on a full disk. In KiB. */
+  fileSizeLimit?: number
+}
+
 /** How a process ended. */
 export interface ProcessEnd {
   code: number | null
@@ -19,11 +25,12 @@ export class CommandProcess {
   #stderr = ''
   #stdout = ''
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [command, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    })
+  constructor(args: readonly string[], { env, fileSizeLimit }: ProcessOptions = {}) {
+    const line = [process.execPath, command, ...args]
+    // With the signal ignored, a write beyond the limit fails and does not end the process.
+    const limited = ['bash', '-c', `trap "" XFSZ; ulimit -f ${fileSizeLimit}; exec "$0" "$@"`, ...line]
+    const [file, ...rest] = fileSizeLimit === undefined ? line : limited
+    this.#child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     const { stdout, stderr } = this.#child
     stdout!.on('data', (text: Buffer) => {
       this.#stdout += text.toString()
@@ -75,6 +82,6 @@ export class CommandProcess {
 }
 
 /** Runs the command to its end. */
-export function runCommand(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<ProcessEnd> {
-  return new CommandProcess(args, env).ended()
+export function runCommand(args: readonly string[], options?: ProcessOptions): Promise<ProcessEnd> {
+  return new CommandProcess(args, options).ended()
 }

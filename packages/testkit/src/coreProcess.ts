@@ -1,9 +1,9 @@
 import { CoreClient } from '@bletchley/client'
 import type { Dialect } from '@bletchley/protocol'
-import { CommandProcess } from './commandProcess.ts'
+import { CommandProcess, type ProcessOptions } from './commandProcess.ts'
 import { temporaryFolder } from './temporaryFolder.ts'
 
-export interface CoreProcessOptions {
+export interface CoreProcessOptions extends ProcessOptions {
   dialect?: Dialect
   /** Kept at the end; a temporary folder if absent. */
   dataFolder?: string
@@ -23,7 +23,7 @@ export async function startCoreProcess(options: CoreProcessOptions = {}): Promis
   const folder = options.dataFolder === undefined ? await temporaryFolder() : undefined
   const dataFolder = options.dataFolder ?? folder!.path
   const args = ['core', '--bind', 'tcp://127.0.0.1:0', '--data', dataFolder, '--dialect', options.dialect ?? 'document']
-  const process = new CommandProcess([...args, ...(options.args ?? [])])
+  const process = new CommandProcess([...args, ...(options.args ?? [])], options)
   const line = await process.readLine()
   const endpoint = /^ready (\S+)$/.exec(line)?.[1]
   if (endpoint === undefined) throw new Error(`unexpected first line: ${line}`)
