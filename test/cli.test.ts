@@ -154,6 +154,35 @@ describe('bletchley core', () => {
   })
 })
 
+describe('bletchley principal', () => {
+  it('gives a core its keys, and keeps them', async () => {
+    await using folder = await temporaryFolder()
+    const startPrincipal = () =>
+      new CommandProcess(['principal', '--port', '0', '--data', join(folder.path, 'principal')])
+    const [issuer, contract] = [account(), account()]
+    const balances = []
+    let firstAddress: string | undefined
+    for (let start = 0; start < 2; start++) {
+      await using principal = startPrincipal()
+      const [, url, address] = (await principal.readLine()).split(' ')
+      firstAddress ??= address
+      expect(address).toBe(firstAddress)
+      const pinned = ['--principal', address!, '--principal-url', url!]
+      await using core = await startCoreProcess({ dataFolder: join(folder.path, 'core'), args: pinned })
+      const run = (...args: string[]) => runCommand([...args, '--endpoint', core.endpoint])
+      if (start === 0) {
+        expect(
+          (await run('deploy', ledger, 'construct(bytes32,uint64)', issuer, '3', '--address', contract)).code,
+        ).toBe(0)
+      }
+      const { stdout } = await run('compute', contract, 'balance_of(bytes32)(uint64)', issuer, '--json')
+      balances.push((JSON.parse(stdout) as { output: string[] }).output)
+      expect((await principal.kill('SIGTERM')).code).toBe(0)
+    }
+    expect(balances).toEqual([['3'], ['3']])
+  })
+})
+
 describe('bletchley demo', () => {
   it('shows a contract that is deployed, computed and decrypted, and stays up', async () => {
     await using folder = await temporaryFolder()

@@ -201,6 +201,21 @@ describe('a contract that does not end', () => {
     })
   })
 
+  it('does not keep the worker from stopping', async () => {
+    await using other = await startCoreProcess({ args: ['--threads', '1'] })
+    const address = randomBytes(32)
+    const loop = await assembleContract('(module (func (export "call") (loop (br 0))))')
+    await other.client.methods.updateNewContract({ address, bytecode: loop })
+    await principal.installKeys(other.client, [address])
+    const call = { contractAddress: address, gasLimit: 2n ** 64n - 1n, callable: 'f()', args: [] }
+    const endless = computeFunction(other.client, call)
+    endless.catch(() => {})
+    await other.client.methods.getTip({ address }).catch(() => {})
+    const { code, stderr } = await other.process.kill('SIGTERM')
+    expect(code).toBe(0)
+    expect(stderr).toContain('core stopped')
+  })
+
   it('recurses until the documented limits stop it, in any shape', async () => {
     const shapes: [string, string][] = [
       ['(module (func $f (call $f)) (func (export "call") (call $f)))', 'stack overflow'],

@@ -25,6 +25,8 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
+  // A defect of ours must not end the service for all its peers.
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
   const service = await start()
   logger.info({ signal: await stopped }, 'stopping')
   const cutOff = setTimeout(() => {

@@ -11,6 +11,7 @@ export interface CoreFlags {
   sealingKey?: string
   dialect: CoreOptions['dialect']
   principal?: Uint8Array
+  principalUrl?: string
   threads?: number
   runLimit?: number
   insecure?: true
@@ -43,6 +44,12 @@ export const createCommand = () => {
         parseHex(20),
       ),
     )
+    .addOption(
+      option(
+        '--principal-url <url>',
+        'fetch state keys there when a task needs them (default: a p2p node brings them)',
+      ),
+    )
     .addHelpText(
       'after',
       '\nPrints `ready <endpoint>` for each endpoint when it answers. Logs go to stderr. SIGTERM or SIGINT stops it.',
@@ -64,6 +71,7 @@ export function startOptions(flags: CoreFlags, logger: Logger): CoreOptions {
     dialect: flags.dialect,
     ...(flags.sealingKey !== undefined && { sealingKeyPath: flags.sealingKey }),
     ...(flags.principal !== undefined && { principal: flags.principal }),
+    ...(flags.principalUrl !== undefined && { principalUrl: flags.principalUrl }),
     ...(flags.threads !== undefined && { threads: flags.threads }),
     ...(flags.runLimit !== undefined && { runLimitMs: flags.runLimit }),
     ...(flags.insecure && { insecure: true }),
