@@ -1,11 +1,12 @@
 import { temporaryFolder } from '@bletchley/testkit'
 import { Address } from 'ox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Chain, keccak } from './enigmaP2p/chain.ts'
+import createWabt from 'wabt'
+import { Chain, keccak, lengthPrefixed, recoverSigner } from './enigmaP2p/chain.ts'
 import { decodeUint64, User } from './enigmaP2p/dapp.ts'
 import { type PrincipalProcess, startPrincipalProcess } from './enigmaP2p/jsonRpcPrincipal.ts'
+import { unpack } from './enigmaP2p/msgPack.ts'
 import { CoreFailure, hashOf, P2pNode } from './enigmaP2p/p2pNode.ts'
-import { openDelta, RustClient, readUint64, sealDelta } from './enigmaP2p/rustClient.ts'
 import { type Ended, issuer, ledgerDeployment, mint, randomAddress, totalSupply, Worker } from './enigmaP2p/worker.ts'
 
 // An archived enigma-p2p node has to work with this core as it is. The node is emulated from what is known of it
@@ -28,6 +29,16 @@ async function failureOf(promise: Promise<unknown>): Promise<CoreFailure> {
 function failureText({ user, result }: Ended): string {
   expect(result.status).toBe('FAILED')
   return user.decrypt(result.output).toString()
+}
+
+async function assemble(wat: string): Promise<Uint8Array> {
+  const wabt = await createWabt()
+  const module = wabt.parseWat('contract.wat', wat)
+  try {
+    return module.toBinary({}).buffer
+  } finally {
+    module.destroy()
+  }
 }
 
 let principal: PrincipalProcess
@@ -97,6 +108,22 @@ describe('the key exchange of a user', () => {
   })
 })
 
+describe('the request for state keys', () => {
+  it('is signed by the worker, and the principal can read it', async () => {
+    const reply = await worker.node.request('GetPTTRequest')
+    expect(reply).toStrictEqual({
+      id: expect.any(String),
+      type: 'GetPTTRequest',
+      result: { request: expect.stringMatching(/^([0-9a-f]{2})+$/), workerSig: expect.any(String) },
+    })
+    const request = unpack(Buffer.from(reply.result.request, 'hex')) as { id: number[]; pubkey: number[] }
+    expect(request).toMatchObject({ data: 'Request', prefix: [...Buffer.from('Enigma Message')] })
+    const items = [request.pubkey, request.id].map((bytes) => Buffer.from(bytes).toString('hex'))
+    expect(items.map((item) => item.length / 2)).toEqual([64, 12])
+    expect(recoverSigner(lengthPrefixed(items), reply.result.workerSig)).toBe(worker.address)
+  })
+})
+
 describe('tasks', () => {
   it('deploys: the node builds its result, and the chain takes the receipt', async () => {
     const address = randomAddress()
@@ -147,6 +174,24 @@ describe('tasks', () => {
     expect(chain.contract(address).deltaHashes).toHaveLength(1)
   })
 
+  it('signs a call of another Ethereum contract in the form that the chain takes', async () => {
+    const target = 'abcdefghijklmnopqrst'
+    const preCode = await assemble(`(module
+      (import "env" "memory" (memory 1))
+      (import "env" "write_eth_bridge" (func $call (param i32 i32 i32)))
+      (data (i32.const 0) "\\de\\ad\\be\\ef${target}")
+      (func (export "deploy") (call $call (i32.const 0) (i32.const 4) (i32.const 4)))
+      (func (export "call") (call $call (i32.const 1) (i32.const 2) (i32.const 4))))`)
+    const address = randomAddress()
+    const call = { callable: 'construct()', args: [], gasLimit: 1_000_000 }
+    const { task, result } = await worker.runDeployment(address, call, { preCode })
+    const ethereumAddress = Buffer.from(target).toString('hex')
+    expect(result).toMatchObject({ status: 'SUCCESS', ethereumPayload: 'deadbeef', ethereumAddress })
+    await worker.node.commit(chain, worker.address, task, result)
+    const computed = await worker.compute(chain, address, { ...call, callable: 'f()' })
+    expect(computed.result).toMatchObject({ delta: { key: 0 }, ethereumPayload: 'adbe', ethereumAddress })
+  })
+
   it('reverts a computation whose receipt the chain did not carry out, and computes on the state before', async () => {
     const address = randomAddress()
     await worker.deployLedger(chain, address)
@@ -155,6 +200,8 @@ describe('tasks', () => {
     expect(result).toMatchObject({ delta: { key: 2 } })
     await worker.node.commit(chain, worker.address, task, result, { callbackFails: true })
     expect(await worker.node.getTips([address])).toMatchObject([{ address, key: 1 }])
+    // What was signed for the reverted state is not handed out again.
+    expect((await failureOf(worker.node.execute(task))).message).toBe(keysError)
     expect(await worker.readSupply(chain, address)).toBe(1001n)
     expect((await worker.compute(chain, address, mint(2n))).result.delta.key).toBe(2)
     expect(await worker.readSupply(chain, address)).toBe(1003n)
@@ -165,6 +212,7 @@ describe('tasks', () => {
     const { task, result } = await worker.runDeployment(address, ledgerDeployment(1n))
     await worker.node.commit(chain, worker.address, task, result, { callbackFails: true })
     expect(await worker.node.getAllAddresses()).not.toContain(address)
+    expect((await failureOf(worker.node.execute(task))).message).toBe(keysError)
     await worker.deployLedger(chain, address, 2n)
     expect(await worker.readSupply(chain, address)).toBe(2n)
   })
@@ -272,6 +320,21 @@ describe('errors of the system', () => {
     expect(await worker.node.getAllAddresses()).not.toContain('11'.repeat(32))
   })
 
+  it.each([2 ** 64, 1e21, -1, 0.5])(
+    'a gas limit that is none is refused, whatever the schema says: %d',
+    async (gasLimit) => {
+      const address = randomAddress()
+      await worker.deployLedger(chain, address)
+      const { task } = await worker.runComputation(address, totalSupply)
+      const { reply } = await failureOf(worker.node.execute({ ...task, record: { ...task.record, gasLimit } }))
+      expect(reply).toMatchObject({
+        type: 'Error',
+        requestType: 'ComputeTask',
+        msg: expect.stringContaining('gasLimit'),
+      })
+    },
+  )
+
   it('an unknown contract fails the read of its tip', async () => {
     const address = randomAddress()
     expect((await failureOf(worker.node.getTips([address]))).message).toBe(
@@ -306,6 +369,38 @@ describe('a network of workers', () => {
     expect(await other.node.getAllTips()).toEqual(await worker.node.getTips([address]))
     // At the next epoch the contract is this worker's.
     await other.node.fetchStateKeys({ block_number: '4711' })
+    expect(await other.readSupply(chain, address)).toBe(1003n)
+    expect((await other.compute(chain, address, mint(3n))).result.delta.key).toBe(3)
+  })
+
+  it('bears results that arrive in another order, and its own ones', async () => {
+    await using other = await startWorker()
+    const address = randomAddress()
+    const deployed = await worker.deployLedger(chain, address)
+    const computed = [await worker.compute(chain, address, mint(1n)), await worker.compute(chain, address, mint(2n))]
+    for (const { task, result } of [...computed.toReversed(), deployed]) {
+      const published = JSON.stringify(result)
+      await other.node.storeResult(chain, task.type, address, published)
+      await worker.node.storeResult(chain, task.type, address, published)
+    }
+    await other.node.fetchStateKeys({ addresses: [address] })
+    for (const each of [other, worker]) expect(await each.readSupply(chain, address)).toBe(1003n)
+    expect((await worker.compute(chain, address, mint(4n))).result.delta.key).toBe(3)
+  })
+
+  it('takes the delta of the worker that the chain believes in place of its own', async () => {
+    await using other = await startWorker()
+    const address = randomAddress()
+    for (const { task, result } of [
+      await worker.deployLedger(chain, address),
+      await worker.compute(chain, address, mint(1n)),
+    ]) {
+      await other.node.storeResult(chain, task.type, address, JSON.stringify(result))
+    }
+    await other.node.fetchStateKeys({ addresses: [address] })
+    await other.runComputation(address, mint(500n))
+    const { task, result } = await worker.compute(chain, address, mint(2n))
+    await other.node.storeResult(chain, task.type, address, JSON.stringify(result))
     expect(await other.readSupply(chain, address)).toBe(1003n)
     expect((await other.compute(chain, address, mint(3n))).result.delta.key).toBe(3)
   })
@@ -363,12 +458,14 @@ describe('a network of workers', () => {
     const { deltas } = (await first.node.provide('GetDeltas', [{ address, from: 0, to: 9 }])).result
     expect(deltas.map(({ key }) => key)).toEqual([0, 1, 3])
 
-    await second.node.fetchStateKeys({ addresses: [address] })
-    for (let i = 0; i < 3; i++) await second.compute(ownChain, address, mint(10n))
-    for (const { key, data } of (await second.node.provide('GetDeltas', [{ address, from: 2, to: 5 }])).result.deltas) {
-      await first.node.update('UpdateDeltas', { deltas: [{ address, key, data }] })
-    }
-    expect(await first.readSupply(ownChain, address)).toBe(31n)
+    // The principal's keys arrive, but the contract is reported; tasks go on where the chain is.
+    const { reply } = await failureOf(first.node.fetchStateKeys({ addresses: [address] }))
+    expect(reply.result).toStrictEqual({ errors: [{ address, status: -1 }] })
+    expect(await first.readSupply(ownChain, address)).toBe(1n)
+    expect((await first.compute(ownChain, address, mint(10n))).result.delta.key).toBe(2)
+    expect(await first.readSupply(ownChain, address)).toBe(11n)
+    await first.node.fetchStateKeys({ addresses: [address] })
+    expect(await first.node.getTips([address])).toMatchObject([{ key: 2 }])
   })
 
   it('goes on after a restart, with the keys of the next epoch', async () => {
@@ -401,6 +498,15 @@ describe('what peers get', () => {
     expect(deltas.result).toStrictEqual({ deltas: [{ address, key: 0, data: result.delta.data }] })
     const tips = await worker.node.request('GetTips', { input: [address] })
     expect(tips.result).toStrictEqual({ tips: [{ address, key: 0, data: result.delta.data }] })
+  })
+
+  it('is also a large contract', async () => {
+    const address = randomAddress()
+    const bytecode = Array.from({ length: 1 << 20 }, (_, i) => i & 0xff)
+    await worker.node.update('UpdateNewContract', { address, bytecode })
+    const { result } = await worker.node.provide('GetContract', address)
+    expect(hashOf(result.bytecode)).toBe(hashOf(bytecode))
+    await worker.node.update('RemoveContract', { address })
   })
 
   it('is nothing, and no row, where there is nothing', async () => {
@@ -442,164 +548,5 @@ describe('what peers get', () => {
         result,
       })
     }
-  })
-})
-
-describe('the integration tests of enigma-core', () => {
-  const isHex = /^(0x|0X)?[0-9a-fA-F]*$/
-  const gasLimit = 100_000_000
-  const deployment = { ...ledgerDeployment(17n), gasLimit }
-  let core: Worker
-  let rust: RustClient
-
-  beforeAll(async () => {
-    core = await Worker.start(principal)
-    rust = new RustClient(core.core.endpoint)
-  })
-
-  afterAll(() => core?.[Symbol.asyncDispose]())
-
-  it('registration and key exchange give hex', async () => {
-    const registration = await rust.call('GetRegistrationParams')
-    expect(registration.type).toBe('GetRegistrationParams')
-    for (const name of ['signingKey', 'report', 'signature']) expect(registration.result[name], name).toMatch(isHex)
-    const { result } = await rust.call('NewTaskEncryptionKey', { userPubKey: new User().publicKey })
-    for (const name of ['workerEncryptionKey', 'workerSig']) expect(result[name], name).toMatch(isHex)
-  })
-
-  it('a round with the principal has no errors, also the second time', async () => {
-    const addresses = [randomAddress(), randomAddress()]
-    for (let round = 0; round < 2; round++) {
-      const reply = await rust.runPttRound(addresses)
-      expect(reply).toMatchObject({ type: 'PTTResponse', result: { errors: [] } })
-    }
-    expect((await rust.call('GetAllAddrs')).result.addresses).not.toContain(addresses[0])
-  })
-
-  it('deploys and computes', async () => {
-    const { reply, address } = await rust.deploy(deployment)
-    expect(reply).toMatchObject({ type: 'DeploySecretContract', result: { signature: expect.stringMatching(isHex) } })
-    expect(reply.result.usedGas).toBeGreaterThan(0)
-    const read = await rust.compute(address, { ...totalSupply, gasLimit })
-    expect(read.reply.type).toBe('ComputeTask')
-    expect(readUint64(read)).toBe(17n)
-    expect(Object.keys(read.reply.result.delta)).not.toContain('data')
-  })
-
-  it('reads tips, deltas, addresses and contracts', async () => {
-    await using fresh = await Worker.start(principal)
-    const client = new RustClient(fresh.core.endpoint)
-    const addresses: string[] = []
-    let output: string | undefined
-    for (let i = 0; i < 3; i++) {
-      const { address, reply } = await client.deploy(deployment)
-      expect((await client.call('GetTip', { input: address })).result).toStrictEqual({
-        key: 0,
-        data: reply.result.delta.data,
-      })
-      await client.compute(address, { ...mint(BigInt(10 + i)), gasLimit })
-      addresses.push(address)
-      output = reply.result.output
-    }
-    expect((await client.call('GetAllAddrs')).result.addresses).toEqual(addresses)
-    const all = await client.call('GetAllTips')
-    expect(all.type).toBe('GetAllTips')
-    expect(all.result.tips.map(({ key }) => key)).toEqual([1, 1, 1])
-    const some = await client.call('GetTips', { input: addresses.slice(0, 2) })
-    expect(some.result.tips.map(({ address, key }) => [address, key])).toEqual(
-      addresses.slice(0, 2).map((address) => [address, 1]),
-    )
-
-    const { delta } = (await client.call('GetDelta', { input: { address: addresses[1], key: 1 } })).result
-    expect(delta).toMatch(/^([0-9a-f]{2})+$/)
-    expect(openDelta(addresses[1]!, delta)[0][0]![2]).toBe(17 + 11)
-
-    const input = [
-      { address: addresses[1], from: 1, to: 2 },
-      { address: addresses[0], from: 0, to: 1 },
-    ]
-    const { deltas } = (await client.call('GetDeltas', { input })).result
-    expect(deltas.map(({ address, key }) => [address, key])).toEqual([
-      [addresses[1], 1],
-      [addresses[0], 0],
-    ])
-    const contract = await client.call('GetContract', { input: addresses[2] })
-    expect(contract.type).toBe('GetContract')
-    expect(contract.result.address).toBe(addresses[2])
-    expect(Buffer.from(contract.result.bytecode).toString('hex')).toBe(output)
-  })
-
-  it('takes a contract under another address, its deltas sealed anew, and computes on it', async () => {
-    const old = await rust.deploy(deployment)
-    const minted = await rust.compute(old.address, { ...mint(43n), gasLimit })
-    const address = randomAddress()
-    const bytecode = [...Buffer.from(old.reply.result.output, 'hex')]
-    const updated = await rust.call('UpdateNewContract', { address, bytecode })
-    expect(updated).toMatchObject({ address, result: { status: 0 } })
-
-    const first = sealDelta(address, openDelta(old.address, old.reply.result.delta.data))
-    const [patch] = openDelta(old.address, minted.reply.result.delta.data)
-    const second = sealDelta(address, [patch, [...Buffer.from(hashOf(first)!, 'hex')]])
-    const deltas = [
-      { address, key: 0, data: first },
-      { address, key: 1, data: second },
-    ]
-    const { result } = await rust.call('UpdateDeltas', { deltas })
-    expect(result.status).toBe(0)
-    for (const { status } of result.errors) expect(status).toBe(0)
-    await rust.runPttRound([address])
-
-    expect(readUint64(await rust.compute(address, { ...totalSupply, gasLimit }))).toBe(60n)
-    const next = await rust.compute(address, { ...mint(1n), gasLimit })
-    expect(next.reply.result.delta.key).toBe(minted.reply.result.delta.key + 1)
-    expect(Buffer.from(openDelta(address, next.reply.result.delta.data)[1] as number[]).toString('hex')).toBe(
-      hashOf(second),
-    )
-  })
-
-  it('writes a contract on deployment, and removes contracts, known or not', async () => {
-    const { reply } = await rust.deploy(deployment)
-    const address = randomAddress()
-    const members = { address, bytecode: reply.result.output, delta: reply.result.delta }
-    expect(await rust.call('UpdateNewContractOnDeployment', members)).toMatchObject({ address, result: { status: 0 } })
-    for (let i = 0; i < 2; i++) {
-      expect(await rust.call('RemoveContract', { address })).toMatchObject({ address, result: { status: 0 } })
-    }
-  })
-
-  it('removes deltas without errors', async () => {
-    const [a, b] = [await rust.deploy(deployment), await rust.deploy(deployment)]
-    await rust.compute(a.address, { ...mint(1n), gasLimit })
-    const input = [
-      { address: a.address, from: 0, to: 2 },
-      { address: b.address, from: 0, to: 1 },
-    ]
-    expect((await rust.call('RemoveDeltas', { input })).result).toStrictEqual({ status: 0, errors: [] })
-  })
-
-  it('says its errors literally', async () => {
-    const noKey = await rust.deploy(deployment, randomAddress())
-    expect(noKey.reply.msg).toBe(keysError)
-
-    const empty = randomAddress()
-    await rust.runPttRound([empty])
-    expect((await rust.compute(empty, { ...mint(100n), gasLimit })).reply.msg).toBe(
-      `Error while trying to get_contract, Because: The following Key doesn't exist: ${empty}`,
-    )
-
-    const { address } = await rust.deploy(deployment)
-    expect((await rust.deploy(deployment, address)).reply.msg).toBe(
-      `Error while trying to create, Because: the key already exists for the following address: "${address}"`,
-    )
-
-    const call = { callable: 'mint(bytes32,bytes32)', args: [issuer, issuer], gasLimit }
-    const wrong = await rust.compute(address, call)
-    expect(wrong.user.decrypt(wrong.reply.result.output).toString()).toBe(
-      'Error in execution of WASM code: unreachable',
-    )
-
-    const poor = await rust.deploy({ ...deployment, gasLimit: 200 })
-    expect(poor.reply).toMatchObject({ type: 'FailedTask', result: { usedGas: 200 } })
-    expect(poor.user.decrypt(poor.reply.result.output).toString()).toBe('Invocation resulted in gas limit violated')
   })
 })

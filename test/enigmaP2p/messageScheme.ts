@@ -54,19 +54,19 @@ export class SchemeError extends Error {}
 export function frameOf(message: { type: MessageType; id: string; [member: string]: unknown }): string {
   const frame: Record<string, unknown> = { type: message.type, id: message.id }
   for (const [name, scheme] of Object.entries<Scheme>(schemes[message.type])) {
-    frame[name] = fit(message[name], scheme, name)
+    frame[name] = checked(message[name], scheme, name)
   }
   return JSON.stringify(frame)
 }
 
-function fit(value: unknown, scheme: Scheme, where: string): unknown {
+function checked(value: unknown, scheme: Scheme, where: string): unknown {
   if (scheme === 'string' || scheme === 'number') {
     if (typeof value === scheme) return value
     throw new SchemeError(`${where} is not a ${scheme}`)
   }
   if ('items' in scheme) {
     if (!Array.isArray(value)) throw new SchemeError(`${where} is not an array`)
-    return value.map((item, i) => fit(item, scheme.items, `${where}[${i}]`))
+    return value.map((item, i) => checked(item, scheme.items, `${where}[${i}]`))
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SchemeError(`${where} is not an object`)
@@ -76,7 +76,7 @@ function fit(value: unknown, scheme: Scheme, where: string): unknown {
   return Object.fromEntries(
     Object.entries(scheme.members).map(([name, member]) => [
       name,
-      fit((value as Record<string, unknown>)[name], member, `${where}.${name}`),
+      checked((value as Record<string, unknown>)[name], member, `${where}.${name}`),
     ]),
   )
 }

@@ -172,7 +172,7 @@ export class P2pNode implements Disposable {
     return reply
   }
 
-  /** A write: it went well if the top-level `status` is 0. */
+  /** A write: it went well if the top-level `status` is 0. (The node overlooks failures without it; tests must not.) */
   async update(type: MessageType, members: object): Promise<CoreReply> {
     const reply = await this.#dbRequest(type, members)
     if (reply.status !== 0) {
@@ -294,7 +294,7 @@ export class P2pNode implements Disposable {
     return (await this.#dbRequest('GetAllAddrs')).result.addresses
   }
 
-  /** Brings the core to the state of the chain, with the help of a node that is. */
+  /** Brings the core to the state of the chain, with the help of a node that is there already. */
   async synchronize(chain: Chain, provider: P2pNode): Promise<void> {
     const local = new Map((await this.getAllTips()).map(({ address, key }) => [address, key]))
     for (const address of local.keys()) {

@@ -29,6 +29,8 @@ const stackSizeMb = 64
 
 const restartPauseMs = 1000
 
+type LossReason = ErrorData['task_aborted']['reason']
+
 interface QueuedJob {
   job: Job
   resolve(result: JobResult): void
@@ -76,7 +78,7 @@ class ComputeThread {
   #running: QueuedJob | undefined
   #worker: Worker | undefined
   #becameReady = false
-  #overtime = false
+  #lossReason: LossReason = 'crashed'
   #restart: NodeJS.Timeout | undefined
   #watchdog: NodeJS.Timeout | undefined
   #closed = false
@@ -118,13 +120,14 @@ class ComputeThread {
       env: {},
     })
     worker.on('message', (message: MessageFromThread) => this.#receive(worker, message))
-    worker.on('error', (error) =>
-      this.#options.logger.error({ thread: this.#slot, error: error.name }, 'compute thread failed'),
-    )
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') this.#lossReason = 'ran out of memory'
+      this.#options.logger.error({ thread: this.#slot, error: error.code ?? error.name }, 'compute thread failed')
+    })
     worker.on('exit', () => this.#replace())
     this.#worker = worker
     this.#becameReady = false
-    this.#overtime = false
+    this.#lossReason = 'crashed'
     this.#next()
   }
 
@@ -136,7 +139,7 @@ class ComputeThread {
       case 'running':
         clearTimeout(this.#watchdog)
         this.#watchdog = setTimeout(() => {
-          this.#overtime = true
+          this.#lossReason = 'took too long'
           void worker.terminate()
         }, this.#options.runLimitMs)
         return
@@ -183,11 +186,11 @@ class ComputeThread {
       // One that cannot even start would otherwise be started again in a tight loop.
       this.#restart = setTimeout(() => this.#start(), this.#becameReady ? 0 : restartPauseMs)
     }
-    this.#finish((job) => job.reject(aborted(this.#overtime ? 'took too long' : 'crashed')))
+    this.#finish((job) => job.reject(aborted(this.#lossReason)))
   }
 }
 
-function aborted(reason: ErrorData['task_aborted']['reason']): WorkerError {
+function aborted(reason: LossReason): WorkerError {
   return new WorkerError('task_aborted', { reason })
 }
 
