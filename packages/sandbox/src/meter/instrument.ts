@@ -115,7 +115,7 @@ class Instrumentation {
     while (!instruction.atEnd) {
       instruction.next()
       const { opcode, index, start, position } = instruction
-      if (opcode === Op.block || opcode === Op.if || opcode === Op.else) {
+      if (opensBlock(opcode) || opcode === Op.else) {
         writer.range(code, copied, position)
         copied = position
         this.#charge(blockGas[block++]!)
