@@ -77,11 +77,12 @@ describe('bletchley dev, and the commands of a user', () => {
     expect(await runJson('inspect', ledger)).toMatchObject({
       size: (await readFile(ledger)).length,
       deploy: expect.stringMatching(/^accepted/),
+      compute: 'accepted',
       exports: expect.arrayContaining(['function deploy', 'function call']),
     })
     const garbage = join(folder.path, 'garbage.wasm')
     await writeFile(garbage, 'garbage')
-    expect(await runJson('inspect', garbage)).toMatchObject({ error: expect.any(String) })
+    expect(await runJson('inspect', garbage)).toMatchObject({ code: 1, error: expect.any(String) })
   })
 
   it('keeps contracts and keys over a restart', async () => {

@@ -20,7 +20,9 @@ export function addTaskOptions(command: Command): Command {
     .addOption(endpointOption())
     .addOption(timeoutOption())
     .addOption(
-      option('--gas-limit <gas>', 'the most gas the task may use').argParser(parseGas).default(10_000_000n, '10000000'),
+      option('--gas-limit <gas>', 'the most gas the task may use')
+        .argParser(parseGas)
+        .default(100_000_000n, '100000000'),
     )
     .addOption(
       option('--worker <address>', 'accept this worker’s signatures only (default: whoever answers)').argParser(

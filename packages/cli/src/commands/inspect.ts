@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { CoreClient } from '@bletchley/client'
 import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
-import { describeModule } from '@bletchley/sandbox'
+import { type Acceptance, describeModule } from '@bletchley/sandbox'
 import { Command } from 'commander'
 import { CommandError, exitCodes } from '../exitCodes.ts'
 import { endpointOption, timeoutOption } from '../options.ts'
@@ -22,7 +22,11 @@ export const createCommand = () =>
     .addOption(timeoutOption())
     .addOption(jsonOption())
     .action(async (what: string | undefined, flags: InspectFlags) => {
-      if (what?.endsWith('.wasm')) return print(await inspectFile(what), flags)
+      if (what?.endsWith('.wasm')) {
+        const found = await inspectFile(what)
+        if ('error' in found) process.exitCode = exitCodes.failed
+        return print(found, flags)
+      }
       const address = what?.replace(/^0x/i, '')
       if (address !== undefined && !/^[0-9a-f]{64}$/i.test(address)) {
         throw new CommandError('It must be an address of 64 hex digits, or a .wasm file.', exitCodes.usage)
@@ -48,8 +52,13 @@ async function inspectFile(path: string): Promise<object> {
     imports: imports.map(({ module, field, kind }) => `${kind} ${module}.${field}`),
     exports: exports.map(({ name, kind }) => `${kind} ${name}`),
     deploy: deploy.accepted ? `accepted, ${deploy.exeCode.size} bytes of exeCode` : deploy.reason,
-    compute: compute.accepted ? 'accepted' : compute.reason,
+    // Code that brings its own memory computes as what a deployment makes of it.
+    compute: outcome(deploy.accepted && memory?.origin === 'own' ? deploy.exeCode.compute : compute),
   }
+}
+
+function outcome(acceptance: Acceptance): string {
+  return acceptance.accepted ? 'accepted' : acceptance.reason
 }
 
 async function inspectWorker({ methods }: CoreClient): Promise<object> {

@@ -188,11 +188,12 @@ export class ContractRunner {
 
     const inputs = readInputs(request)
     if (inputs instanceof InputError) return fail(inputs.message, 0n)
+    // Compiling is the contract's doing as much as running is, so the clock runs for both.
+    this.#options.onRun()
     const prepared = await this.#prepare(address, exeCodeHash)
     if (prepared.kind === 'refused') return fail(prepared.message, 0n)
 
     const overlay = new StateOverlay(state.json)
-    this.#options.onRun()
     const run = runCompute(prepared.module, invocation(inputs, gasLimit, overlay))
     if (run.kind === 'failure') return fail(run.message, run.usedGas)
 
