@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
-import { createTask, createUserKeys, decodeOutput, prepareCompute } from '@bletchley/client/user'
+import { createTask, createUserKeys, decodeOutput, prepareCompute, prepareDeploy } from '@bletchley/client/user'
 import { bytesToHex, hexToBytes, randomBytes } from '@bletchley/crypto'
+import { type Patch, sealDelta } from '@bletchley/state'
 import { type CoreProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import createWabt from 'wabt'
@@ -166,6 +167,35 @@ describe('a lost reply', () => {
     expect((await again.client.methods.getTip({ address })).key).toBe(1)
   })
 
+  it('is given again although everything but the database has been forgotten and the user has a new key', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    const request = await prepareMint(core.client, address, issuer)
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne(request)
+    // Writing the newest delta once more, as peers do, makes the worker forget what it remembers of the contract.
+    const { key, data } = await core.client.methods.getTip({ address })
+    await core.client.methods.updateDeltas({ deltas: [{ address, key, data }] })
+    await core.client.methods.newTaskEncryptionKey({ userPubKey: hexToBytes(request.input.userDHKey) })
+    expect(await socket.askOne(request)).toEqual(first)
+  })
+
+  it('of a deployment is not given again with other bytecode than was signed', async () => {
+    const address = randomBytes(32)
+    await principal.installKeys(core.client, [address])
+    const userKeys = createUserKeys()
+    const worker = await core.client.methods.newTaskEncryptionKey({ userPubKey: hexToBytes(userKeys.publicKey) })
+    const args = [account(), 1n]
+    const call = createTask({ ...worker, callable: 'construct(bytes32,uint64)', args, userKeys })
+    const { input } = prepareDeploy({ call, preCode: ledger, contractAddress: address, gasLimit })
+    const request = { id: 'deploy', type: 'DeploySecretContract', input: { ...input, gasLimit: Number(gasLimit) } }
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne(request)
+    expect(first.type).toBe('DeploySecretContract')
+    expect(await socket.askOne(request)).toEqual(first)
+    await core.client.methods.updateNewContract({ address, bytecode: Uint8Array.of(1, 2, 3) })
+    expect(await socket.askOne(request)).toMatchObject({ msg: 'Error inside the Enclave = (KeysError)' })
+  })
+
   it('is not given again once its delta is removed', async () => {
     const { contractAddress: address, issuer } = await deployLedger(core.client)
     const request = await prepareMint(core.client, address, issuer)
@@ -173,6 +203,31 @@ describe('a lost reply', () => {
     await socket.askOne(request)
     await core.client.methods.removeDeltas({ ranges: [{ address, from: 1, to: 2 }] })
     expect(await socket.askOne(request)).toMatchObject({ msg: 'Error inside the Enclave = (KeysError)' })
+  })
+})
+
+describe('a chain of deltas that takes too long to apply', () => {
+  it('is cut off, and told as one that does not rebuild; other contracts go on', async () => {
+    const address = randomBytes(32)
+    const insert = { op: 'add', path: '/a/0', value: 1 } as const
+    const patch: Patch = [{ op: 'add', path: '/a', value: [] }, ...new Array<typeof insert>(400_000).fill(insert)]
+    const data = sealDelta(principal.stateKey(address), { patch, previousHash: new Uint8Array(32) })
+    await core.client.methods.updateDeltas({ deltas: [{ address, key: 0, data }] })
+    expect(await principal.installKeys(core.client, [address])).toEqual([address])
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1000n)
+  })
+})
+
+describe('a reply that would be too large', () => {
+  it('is refused before it is made', async () => {
+    const address = randomBytes(32)
+    await core.client.methods.updateDeltas({ deltas: [{ address, key: 0, data: new Uint8Array(4 * 1024 * 1024) }] })
+    const addresses = new Array<Uint8Array>(40).fill(address)
+    await expect(core.client.methods.getTips({ addresses })).rejects.toMatchObject({ code: 'limit_exceeded' })
+    const ranges = addresses.map(() => ({ address, from: 0, to: 1 }))
+    await expect(core.client.methods.getDeltas({ ranges })).rejects.toMatchObject({ code: 'limit_exceeded' })
+    expect((await core.client.methods.getTips({ addresses: addresses.slice(0, 2) })).tips).toHaveLength(2)
   })
 })
 
@@ -208,10 +263,20 @@ describe('a contract that does not end', () => {
     await other.client.methods.updateNewContract({ address, bytecode: loop })
     await principal.installKeys(other.client, [address])
     const call = { contractAddress: address, gasLimit: 2n ** 64n - 1n, callable: 'f()', args: [] }
-    const endless = computeFunction(other.client, call)
-    endless.catch(() => {})
-    await other.client.methods.getTip({ address }).catch(() => {})
-    const { code, stderr } = await other.process.kill('SIGTERM')
+    const endless = expect(computeFunction(other.client, call)).rejects.toMatchObject({ code: 'shutting_down' })
+    // Answered behind the key exchange of the task, so the task is on its way.
+    for (let round = 0; round < 20; round++) await other.client.methods.getAllAddrs(undefined)
+    const ended = other.process.kill('SIGTERM')
+    // Requests are answered to the last: first as ever, then with a refusal.
+    let refused: unknown
+    while (refused === undefined) {
+      await other.client.methods.getAllAddrs(undefined).catch((error: unknown) => {
+        refused = error
+      })
+    }
+    expect(refused).toMatchObject({ code: 'shutting_down' })
+    await endless
+    const { code, stderr } = await ended
     expect(code).toBe(0)
     expect(stderr).toContain('core stopped')
   })

@@ -30,8 +30,9 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   const service = await start()
   logger.info({ signal: await stopped }, 'stopping')
   const cutOff = setTimeout(() => {
-    logger.warn('the stop took too long and was cut off')
-    process.exit(exitCodes.done)
+    logger.fatal('the stop took too long and is cut off')
+    // An orderly exit would wait for the threads, which are what takes so long. What is acknowledged is on disk.
+    process.kill(process.pid, 'SIGKILL')
   }, stopLimitMs)
   await service.close()
   clearTimeout(cutOff)

@@ -35,6 +35,24 @@ describe('BoundedMap', () => {
     expect([map.get('a'), map.get('b')]).toEqual([undefined, 2])
   })
 
+  it('tells of every entry that goes', () => {
+    const gone: [string, number][] = []
+    const map = new BoundedMap<number>({ entries: 2 }, Date.now, (key, value) => gone.push([key, value]))
+    map.set('a', 1)
+    map.set('a', 2)
+    map.set('b', 3)
+    map.set('c', 4)
+    map.take('b')
+    map.delete('c')
+    map.delete('c')
+    expect(gone).toEqual([
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+      ['c', 4],
+    ])
+  })
+
   it('hands a value out once', () => {
     const map = new BoundedMap<number>({ entries: 10 })
     map.set('a', 0)

@@ -23,16 +23,25 @@ export class BoundedMap<V> {
   readonly #entries = new Map<string, Entry<V>>()
   readonly #bounds: Bounds
   readonly #now: () => number
+  readonly #onGone: (key: string, value: V) => void
   #weight = 0
 
-  /** @param now the clock, in milliseconds; a parameter so that expiry can be tested without waiting */
-  constructor(bounds: Bounds, now: () => number = Date.now) {
+  /**
+   * @param now the clock, in milliseconds; a parameter so that expiry can be tested without waiting
+   * @param onGone is told of every entry that goes, for whatever reason
+   */
+  constructor(bounds: Bounds, now: () => number = Date.now, onGone: (key: string, value: V) => void = () => {}) {
     this.#bounds = bounds
     this.#now = now
+    this.#onGone = onGone
   }
 
   get size(): number {
     return this.#entries.size
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined
   }
 
   get(key: string): V | undefined {
@@ -62,6 +71,7 @@ export class BoundedMap<V> {
     if (entry === undefined) return
     this.#entries.delete(key)
     this.#weight -= entry.weight
+    this.#onGone(key, entry.value)
   }
 
   /** Takes a value out: it can be taken once. */
@@ -69,10 +79,5 @@ export class BoundedMap<V> {
     const value = this.get(key)
     this.delete(key)
     return value
-  }
-
-  /** Drops every entry whose value matches. */
-  deleteWhere(matches: (value: V) => boolean): void {
-    for (const [key, entry] of this.#entries) if (matches(entry.value)) this.delete(key)
   }
 }

@@ -6,7 +6,7 @@ import type { Dialect } from '@bletchley/protocol'
 import { ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
-import { createDispatcher } from './dispatch.ts'
+import { Dispatcher } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
 import { fetchStateKeys } from './keys/fetchStateKeys.ts'
@@ -43,7 +43,7 @@ export interface Core {
   readonly endpoints: readonly string[]
   /** 20 bytes: the address that the network knows the worker by. */
   readonly signingAddress: Uint8Array
-  /** Takes no further requests, lets running ones finish for a moment, and lets go of everything. */
+  /** Refuses further requests, lets running ones finish for a moment, answers the rest with an error, lets go of all. */
   close(): Promise<void>
 }
 
@@ -52,6 +52,9 @@ const defaultRunLimitMs = 30_000
 
 /** Running requests get this long to end when the core stops; the whole stop must fit in 5 s. */
 const closeGraceMs = 2500
+
+/** And the errors for those that did not end get this long to be sent. */
+const lastRepliesMs = 500
 
 /**
  * Starts a worker core.
@@ -97,9 +100,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   }
 
   const registration = simulatedRegistration(identity.address)
-  const worker = { store, engine, userKeys, stateKeys, registration, logger }
+  const dispatcher = new Dispatcher({ store, engine, userKeys, stateKeys, registration, logger }, dialect)
   try {
-    const server = await serveRouter(options.endpoints, createDispatcher(worker, dialect))
+    const server = await serveRouter(options.endpoints, dispatcher)
     logger.info({ endpoints: server.endpoints, signingKey: bytesToHex(identity.address), dialect }, 'core answers')
     if (principal === undefined) {
       logger.warn('no principal is set: whoever reaches this socket may install state keys (set --principal <address>)')
@@ -108,8 +111,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       endpoints: server.endpoints,
       signingAddress: identity.address,
       async close() {
-        await server.close(closeGraceMs)
-        await release()
+        dispatcher.stop()
+        await server.drain(closeGraceMs)
+        // What is still running is given up, and its peers are told so.
+        await engine.close()
+        await server.close(lastRepliesMs)
+        await backend.close()
         logger.info('core stopped')
       },
     }

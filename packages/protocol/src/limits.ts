@@ -9,9 +9,9 @@ export const maxJsonDepth = 64
 
 /**
  * Most JSON values in one request, where an array of bytes counts as one. It keeps a frame of many tiny objects from
- * taking a hundred times its size in memory; {@link maxDeltas} rows need some 400 000.
+ * taking a hundred times its size in memory; {@link maxDeltas} rows need some 80 000.
  */
-export const maxRequestValues = 500_000
+export const maxRequestValues = 100_000
 
 /** Most JSON values in one reply, see {@link maxRequestValues}. */
 export const maxReplyValues = 8_000_000
@@ -22,8 +22,8 @@ export const maxAddresses = 10_000
 /** Most ranges in one GetDeltas or RemoveDeltas. */
 export const maxRanges = 10_000
 
-/** Most rows in one UpdateDeltas. */
-export const maxDeltas = 100_000
+/** Most rows in one UpdateDeltas: what can be stored in one batch without keeping everybody else waiting. */
+export const maxDeltas = 20_000
 
 /** Longest error text that is put on the wire or taken from it, in characters. */
 export const maxMessageLength = 512

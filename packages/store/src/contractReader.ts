@@ -53,25 +53,13 @@ export class ContractReader {
     }
   }
 
-  /** One answer per address, in their order. */
-  async getTips(addresses: Uint8Array[]): Promise<(Delta | undefined)[]> {
-    const tips: (Delta | undefined)[] = []
+  /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
+  async *tips(addresses: Iterable<Uint8Array>): AsyncGenerator<Delta | undefined> {
     const pacer = new Pacer()
     for (const address of addresses) {
-      tips.push(await this.getTip(address))
+      yield await this.getTip(address)
       await pacer.pause()
     }
-    return tips
-  }
-
-  /** The tips of all contracts that have a delta, in order of creation. */
-  async allTips(): Promise<DeltaRow[]> {
-    const addresses = await this.allAddresses()
-    const tips = await this.getTips(addresses)
-    return addresses.flatMap((address, index) => {
-      const tip = tips[index]
-      return tip ? [{ address, ...tip }] : []
-    })
   }
 
   /**

@@ -179,10 +179,23 @@ export function perform(store: ContractStore, operation: Operation, task: TaskCo
   }
 }
 
+/** The tips of all contracts, in order of creation; those without deltas are left out. */
+export async function allTips(store: ContractStore): Promise<DeltaRow[]> {
+  const addresses = await store.allAddresses()
+  const tips = await collect(store.tips(addresses))
+  return addresses.flatMap((address, index) => (tips[index] ? [{ address, ...tips[index] }] : []))
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const collected: T[] = []
+  for await (const item of items) collected.push(item)
+  return collected
+}
+
 /** All that can be seen of a store, in a form that compares well. */
 export async function observe(store: ContractStore, contracts: number[], tasks: number[]): Promise<unknown> {
-  const seen: unknown[] = [await store.allAddresses(), await store.allTips()]
-  seen.push(await store.getTips(contracts.map(bytes32)))
+  const seen: unknown[] = [await store.allAddresses(), await allTips(store)]
+  seen.push(await collect(store.tips(contracts.map(bytes32))))
   for (const address of contracts.map(bytes32)) {
     seen.push(
       await store.hasContract(address),

@@ -16,7 +16,10 @@ import type {
 
 export interface PoolOptions extends ThreadData {
   threads: number
-  /** Wall-clock limit of one run of contract code, in milliseconds: the last resort against code that gas does not stop. */
+  /**
+   * Wall-clock limit of a job, in milliseconds: the last resort against what gas does not stop. It starts anew whenever
+   * the thread gets the records that it waits for, so a long rebuild is not cut off as long as it moves on.
+   */
   runLimitMs: number
   logger: Logger
 }
@@ -26,6 +29,9 @@ export interface PoolOptions extends ThreadData {
  * activations fit whatever their shape (architecture, section 6).
  */
 const stackSizeMb = 64
+
+/** A state that does not fit ends its task, and not the process. */
+const maxOldGenerationSizeMb = 1024
 
 const restartPauseMs = 1000
 
@@ -115,7 +121,7 @@ class ComputeThread {
     const workerData: ThreadData = { signingKey, encryptEmptyOutput }
     const worker = new Worker(new URL('./computeThread.js', import.meta.url), {
       workerData,
-      resourceLimits: { stackSizeMb },
+      resourceLimits: { stackSizeMb, maxOldGenerationSizeMb },
       // Contract code must not see what the operator's environment holds.
       env: {},
     })
@@ -135,13 +141,6 @@ class ComputeThread {
     switch (message.kind) {
       case 'ready':
         this.#becameReady = true
-        return
-      case 'running':
-        clearTimeout(this.#watchdog)
-        this.#watchdog = setTimeout(() => {
-          this.#lossReason = 'took too long'
-          void worker.terminate()
-        }, this.#options.runLimitMs)
         return
       case 'records':
         void this.#serveRecords(worker, message.call)
@@ -163,6 +162,18 @@ class ComputeThread {
       answer = { kind: 'noRecords', reason: error instanceof Error ? error.name : 'unknown' }
     }
     worker.postMessage(answer)
+    this.#watch()
+  }
+
+  /** Gives the job on the thread its time, from now on. */
+  #watch(): void {
+    clearTimeout(this.#watchdog)
+    const worker = this.#worker
+    if (worker === undefined || this.#running === undefined) return
+    this.#watchdog = setTimeout(() => {
+      this.#lossReason = 'took too long'
+      void worker.terminate()
+    }, this.#options.runLimitMs)
   }
 
   #finish(settle: (job: QueuedJob) => void): void {
@@ -176,7 +187,9 @@ class ComputeThread {
   #next(): void {
     if (this.#running !== undefined || this.#worker === undefined) return
     this.#running = this.#waiting.shift()
-    if (this.#running !== undefined) this.#worker.postMessage({ kind: 'job', job: this.#running.job })
+    if (this.#running === undefined) return
+    this.#worker.postMessage({ kind: 'job', job: this.#running.job })
+    this.#watch()
   }
 
   #replace(): void {
@@ -186,7 +199,8 @@ class ComputeThread {
       // One that cannot even start would otherwise be started again in a tight loop.
       this.#restart = setTimeout(() => this.#start(), this.#becameReady ? 0 : restartPauseMs)
     }
-    this.#finish((job) => job.reject(aborted(this.#lossReason)))
+    const error = this.#closed ? new WorkerError('shutting_down', {}) : aborted(this.#lossReason)
+    this.#finish((job) => job.reject(error))
   }
 }
 

@@ -27,10 +27,7 @@ const records: ContractRecords = {
   deltas: (...args) => ask({ name: 'deltas', args }) as ReturnType<ContractRecords['deltas']>,
 }
 
-const runner = new ContractRunner(
-  { signingKey: new SecretKey(signingKey), encryptEmptyOutput, onRun: () => post({ kind: 'running' }) },
-  records,
-)
+const runner = new ContractRunner({ signingKey: new SecretKey(signingKey), encryptEmptyOutput }, records)
 
 function perform(job: Job): Promise<JobResult> {
   if (job.forget) runner.forget(job.request.address)

@@ -114,8 +114,6 @@ export interface RunnerOptions {
   signingKey: SecretKey
   /** Whether a computation that returned nothing answers the encryption of nothing, or nothing (architecture 3). */
   encryptEmptyOutput: boolean
-  /** Called when contract code begins to run, so that somebody can watch the clock. */
-  onRun(): void
 }
 
 /** Compiled modules that a thread keeps. */
@@ -154,7 +152,6 @@ export class ContractRunner {
 
     const state = initialState()
     const overlay = new StateOverlay(state.json)
-    this.#options.onRun()
     const run = deploy(request.preCode, invocation(inputs, gasLimit, overlay))
     if (run.kind === 'failure') return fail(run.message, run.usedGas)
 
@@ -188,8 +185,6 @@ export class ContractRunner {
 
     const inputs = readInputs(request)
     if (inputs instanceof InputError) return fail(inputs.message, 0n)
-    // Compiling is the contract's doing as much as running is, so the clock runs for both.
-    this.#options.onRun()
     const prepared = await this.#prepare(address, exeCodeHash)
     if (prepared.kind === 'refused') return fail(prepared.message, 0n)
 

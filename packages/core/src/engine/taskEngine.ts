@@ -7,7 +7,7 @@ import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
 import { enclaveError, notFound } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
-import type { Computed, Deployed, FailedRun, RefusedRun, TaskRequest } from './contractRunner.ts'
+import type { Computed, Deployed, FailedRun, RebuildRequest, RefusedRun, TaskRequest } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
 import { KeyedQueue } from './keyedQueue.ts'
 import {
@@ -138,7 +138,7 @@ export class TaskEngine {
           const stateKey = this.#parts.stateKeys.get(address)
           if (tip === undefined || stateKey === undefined) return []
           const request = { address, stateKey, tip: { key: tip.key, data: copy(tip.data) } }
-          return (await this.#run(address, 'rebuild', request)) ? [] : [address]
+          return (await this.#rebuilds(request)) ? [] : [address]
         }),
       ),
     )
@@ -170,7 +170,8 @@ export class TaskEngine {
       if (first === undefined || row.key < first.key) firstKeys.set(name, row)
     }
     return this.#queue.run([...firstKeys.keys()], async () => {
-      for (const { address, key } of firstKeys.values()) {
+      for (const [name, { address, key }] of firstKeys) {
+        if (!this.#homes.has(name)) continue
         const tip = await store.getTip(address)
         if (tip === undefined || key <= tip.key) this.#forget(address)
       }
@@ -188,17 +189,13 @@ export class TaskEngine {
     const address = input.contractAddress
     return this.#queue.run([bytesToHex(address)], async () => {
       // The id names the type of the task, so what is kept under it is a reply of that type.
-      const earlier = this.#replies.get(taskId)
+      const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(address, taskId))
       if (earlier !== undefined) return earlier as R
       if (!('preCode' in input)) await this.#codeHash(address)
 
       const userKey = parseUserKey(input.userDHKey)
       const sharedKey = userKeys.take(userKey)
-      if (sharedKey === undefined) {
-        const stored = await this.#storedReply(address, taskId)
-        if (stored === undefined) throw enclaveError('KeysError')
-        return stored as R
-      }
+      if (sharedKey === undefined) throw enclaveError('KeysError')
       try {
         const request: TaskRequest = {
           address,
@@ -218,6 +215,16 @@ export class TaskEngine {
         throw error
       }
     })
+  }
+
+  async #rebuilds(request: RebuildRequest): Promise<boolean> {
+    try {
+      return await this.#run(request.address, 'rebuild', request)
+    } catch (error) {
+      // Deltas that take too long to apply are as useless as those that cannot be applied.
+      if (isWorkerError(error) && error.code === 'task_aborted') return false
+      throw error
+    }
   }
 
   #forget(address: Uint8Array): void {

@@ -1,4 +1,4 @@
-import { bytesToHex, bytesToUtf8, hexToBytes, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, utf8ToBytes } from '@bletchley/crypto'
 import type { FailedTaskResult, Result } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
 
@@ -28,21 +28,29 @@ const bounds = { entries: 10_000, lifetimeMs: 60 * 60 * 1000, weight: 64 * 1024 
  * the run, so a task whose reply was lost could not be run again.
  */
 export class TaskReplies {
-  readonly #replies = new BoundedMap<{ address: string; reply: TaskReply }>(bounds)
+  /** Names of the tasks of each contract, so that forgetting one costs no look at the others. */
+  readonly #tasks = new Map<string, Set<string>>()
+  readonly #replies = new BoundedMap<{ address: string; reply: TaskReply }>(bounds, Date.now, (task, { address }) => {
+    const tasks = this.#tasks.get(address)
+    tasks?.delete(task)
+    if (tasks?.size === 0) this.#tasks.delete(address)
+  })
 
   get(taskId: Uint8Array): TaskReply | undefined {
     return this.#replies.get(bytesToHex(taskId))?.reply
   }
 
-  keep(taskId: Uint8Array, address: Uint8Array, reply: TaskReply): void {
+  keep(taskId: Uint8Array, contract: Uint8Array, reply: TaskReply): void {
+    const [task, address] = [bytesToHex(taskId), bytesToHex(contract)]
     const weight = reply.result.output.length + ('delta' in reply.result ? (reply.result.delta.data?.length ?? 0) : 0)
-    this.#replies.set(bytesToHex(taskId), { address: bytesToHex(address), reply }, weight)
+    const tasks = this.#tasks.get(address) ?? new Set()
+    this.#tasks.set(address, tasks.add(task))
+    this.#replies.set(task, { address, reply }, weight)
   }
 
   /** Forgets a contract's replies: its chain has been cut, and they tell of deltas that are not there any more. */
-  forget(address: Uint8Array): void {
-    const name = bytesToHex(address)
-    this.#replies.deleteWhere((kept) => kept.address === name)
+  forget(contract: Uint8Array): void {
+    for (const task of this.#tasks.get(bytesToHex(contract)) ?? []) this.#replies.delete(task)
   }
 }
 
@@ -59,19 +67,19 @@ export function encodeReceipt(reply: DeployedReply | ComputedReply): Uint8Array 
       ethereumAddress: bytesToHex(ethereumAddress),
       signature: bytesToHex(signature),
       ...(reply.kind === 'deployed'
-        ? { preCodeHash: bytesToHex(reply.result.preCodeHash) }
+        ? { preCodeHash: bytesToHex(reply.result.preCodeHash), codeHash: bytesToHex(keccak256(reply.result.output)) }
         : { output: bytesToHex(reply.result.output) }),
     }),
   )
 }
 
-/** The reverse of {@link encodeReceipt}. */
+/** The reverse of {@link encodeReceipt}; nothing if the bytecode is not that of the deployment any more. */
 export function decodeReceipt(
   receipt: Uint8Array,
   delta: { key: number; data: Uint8Array },
   bytecode: Uint8Array,
-): TaskReply {
-  const { usedGas, preCodeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
+): TaskReply | undefined {
+  const { usedGas, preCodeHash, codeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
   const field = (name: string): Uint8Array => hexToBytes(rest[name] ?? '')
   const common = {
     delta,
@@ -80,7 +88,8 @@ export function decodeReceipt(
     ethereumAddress: field('ethereumAddress'),
     signature: field('signature'),
   }
-  return preCodeHash === undefined
-    ? { kind: 'computed', result: { ...common, output: field('output') } }
+  if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output: field('output') } }
+  return codeHash !== bytesToHex(keccak256(bytecode))
+    ? undefined
     : { kind: 'deployed', result: { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) } }
 }

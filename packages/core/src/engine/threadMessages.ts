@@ -46,8 +46,6 @@ export type MessageToThread =
 
 export type MessageFromThread =
   | { kind: 'ready' }
-  /** Contract code begins to run. */
-  | { kind: 'running' }
   | { kind: 'records'; call: RecordsCall }
   | { kind: 'done'; result: JobResult }
   | { kind: 'failed'; reason: string }

@@ -1,12 +1,15 @@
 import { notFound } from '../refusals.ts'
 import type { Handler } from './handler.ts'
+import { ReplyBudget } from './replyBudget.ts'
 
 /** One unknown address fails them all, as in the reference. */
 export const getTips: Handler<'GetTips'> = async ({ addresses }, { store }) => {
-  const tips = []
-  for (const address of addresses) {
-    const tip = await store.getTip(address)
+  const tips: { address: Uint8Array; key: number; data: Uint8Array }[] = []
+  const budget = new ReplyBudget()
+  for await (const tip of store.tips(addresses)) {
+    const address = addresses[tips.length]!
     if (tip === undefined) throw notFound('get_tip', address)
+    budget.add(tip.data)
     tips.push({ address, ...tip })
   }
   return { tips }

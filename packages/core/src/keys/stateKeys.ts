@@ -16,6 +16,7 @@ import {
   type SecretKey,
   signItems,
 } from '@bletchley/crypto'
+import { WorkerError } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
 import { enclaveError } from '../refusals.ts'
 
@@ -23,6 +24,9 @@ import { enclaveError } from '../refusals.ts'
 const pendingBounds = { entries: 1000, lifetimeMs: 60 * 60 * 1000 }
 
 const pttIdBytes = 12
+
+/** Keys of one response; a principal gives 1000. */
+const maxKeys = 10_000
 
 /** A contract and the key of its state, as the principal hands them out. */
 export interface StateKey {
@@ -85,6 +89,8 @@ export class StateKeys {
     if (mine === undefined) throw enclaveError('KeysError')
     const shared = refusing('KeysError', () => ecdh(mine.secretKey, parsePublicKey(publicKey)))
     const keys = refusing('EncryptionError', () => decodeStateKeys(decrypt(shared, encrypted)))
+    if (keys.length > maxKeys)
+      throw new WorkerError('limit_exceeded', { limit: 'keys in a response', maximum: maxKeys })
     for (const { address, key } of keys) this.#keys.set(bytesToHex(address), key)
     this.#pending.delete(name)
     return keys

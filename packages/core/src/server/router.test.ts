@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Request } from 'zeromq'
 import { assertLoopback } from './endpoints.ts'
-import { type RouterServer, serveRouter, splitEnvelope } from './router.ts'
+import { type FrameHandler, maxFramesPerMessage, type RouterServer, serveRouter, splitEnvelope } from './router.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const open: { close(): unknown }[] = []
@@ -10,8 +10,16 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close()
 })
 
+/** A handler that answers so, and refuses a crowd with `no`. */
+function handler(answer: (frame: Uint8Array) => Promise<Uint8Array>): FrameHandler {
+  return { answer, refuseCrowd: () => bytes('no') }
+}
+
 async function serve(handle: (text: string) => Promise<string>): Promise<RouterServer> {
-  const server = await serveRouter(['tcp://127.0.0.1:0'], async (frame) => bytes(await handle(frame.toString())))
+  const server = await serveRouter(
+    ['tcp://127.0.0.1:0'],
+    handler(async (frame) => bytes(await handle(frame.toString()))),
+  )
   open.push({ close: () => server.close(0) })
   return server
 }
@@ -55,6 +63,20 @@ describe('serveRouter', () => {
     expect((await peer.receive()).map(String)).toEqual(['A', '', 'C'])
   })
 
+  it('does not look at the frames of a message that has too many, but answers each', async () => {
+    const heard: string[] = []
+    const server = await serve(async (text) => {
+      heard.push(text)
+      return text
+    })
+    const peer = connect(new Dealer(), server)
+    await peer.send(new Array(maxFramesPerMessage + 1).fill('x'))
+    expect((await peer.receive()).map(String)).toEqual(new Array(maxFramesPerMessage + 1).fill('no'))
+    expect(heard).toEqual([])
+    await peer.send(new Array(maxFramesPerMessage).fill('x'))
+    expect(await peer.receive()).toHaveLength(maxFramesPerMessage)
+  })
+
   it('lets running requests finish when it closes, and hears no further ones', async () => {
     let finish!: () => void
     let started!: () => void
@@ -62,14 +84,17 @@ describe('serveRouter', () => {
       started = resolve
     })
     const heard: string[] = []
-    const server = await serveRouter(['tcp://127.0.0.1:0'], async (frame) => {
-      heard.push(frame.toString())
-      started()
-      await new Promise<void>((resolve) => {
-        finish = resolve
-      })
-      return frame
-    })
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(async (frame) => {
+        heard.push(frame.toString())
+        started()
+        await new Promise<void>((resolve) => {
+          finish = resolve
+        })
+        return frame
+      }),
+    )
     const peer = connect(new Dealer(), server)
     await peer.send('first')
     await start
@@ -82,7 +107,10 @@ describe('serveRouter', () => {
   })
 
   it('does not wait for ever for a request that hangs', async () => {
-    const server = await serveRouter(['tcp://127.0.0.1:0'], () => new Promise<Uint8Array>(() => {}))
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(() => new Promise<Uint8Array>(() => {})),
+    )
     const peer = connect(new Dealer(), server)
     await peer.send('hanging')
     await server.close(20)
@@ -103,7 +131,12 @@ describe('serveRouter', () => {
 
   it('rejects an endpoint that is taken, and lets go of the ones before it', async () => {
     const first = await serve(async (text) => text)
-    await expect(serveRouter(['tcp://127.0.0.1:0', first.endpoints[0]!], async (frame) => frame)).rejects.toThrow()
+    await expect(
+      serveRouter(
+        ['tcp://127.0.0.1:0', first.endpoints[0]!],
+        handler(async (frame) => frame),
+      ),
+    ).rejects.toThrow()
   })
 })
 

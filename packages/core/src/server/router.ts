@@ -1,21 +1,35 @@
 import { Router } from 'zeromq'
 
-/** Answers one frame with one frame. Must not reject: a peer that gets no reply waits for ever. */
-export type FrameHandler = (frame: Uint8Array) => Promise<Uint8Array>
+/** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
+export interface FrameHandler {
+  /** Answers one frame with one frame. */
+  answer(frame: Uint8Array): Promise<Uint8Array>
+  /** The reply to each frame of a message that has too many of them to look at. */
+  refuseCrowd(): Uint8Array
+}
 
 /** A socket that is bound and serving. */
 export interface RouterServer {
   /** The bound endpoints, with real ports where 0 was asked, in the order given. */
   readonly endpoints: readonly string[]
-  /** Takes no further requests, lets running ones finish for at most `graceMs`, sends their replies, closes. */
+  /** Waits until the requests that are under way now are answered, at most for so many milliseconds. */
+  drain(graceMs: number): Promise<void>
+  /** Takes no further requests, sends the replies that are there within `graceMs`, and closes. */
   close(graceMs: number): Promise<void>
 }
 
-/** Requests that may be under way at once; further ones wait in the socket, so that a flood cannot fill the memory. */
-const maxRequestsInFlight = 4096
+/** Frames and bytes that may be under way at once; more wait in the socket, so that a flood cannot fill the memory. */
+const maxFramesInFlight = 4096
+const maxBytesInFlight = 256 * 1024 * 1024
+
+/** Frames of one message; the archived client sends one. */
+export const maxFramesPerMessage = 1000
+
+/** Messages of one peer that wait in the socket. */
+const receiveHighWaterMark = 100
 
 /** libzmq drops a peer that sends a larger frame, before it is in memory: the last wall behind `maxFrameBytes`. */
-const hardFrameBytes = 256 * 1024 * 1024
+const hardFrameBytes = 128 * 1024 * 1024
 
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
@@ -29,9 +43,10 @@ const lingerMs = 1000
  *
  * @throws Error if an endpoint cannot be bound
  */
-export async function serveRouter(endpoints: readonly string[], handle: FrameHandler): Promise<RouterServer> {
+export async function serveRouter(endpoints: readonly string[], handler: FrameHandler): Promise<RouterServer> {
   const socket = new Router({
     maxMessageSize: hardFrameBytes,
+    receiveHighWaterMark,
     // A full send queue would make a ROUTER drop replies in silence.
     sendHighWaterMark: 0,
     linger: lingerMs,
@@ -48,24 +63,34 @@ export async function serveRouter(endpoints: readonly string[], handle: FrameHan
   }
 
   const running = new Set<Promise<void>>()
-  const replies: Uint8Array[][] = []
+  let framesInFlight = 0
+  let bytesInFlight = 0
+  let replies: Uint8Array[][] = []
   let sending: Promise<void> | undefined
   let closing = false
   let roomAgain = (): void => {}
 
   async function sendReplies(): Promise<void> {
-    for (let reply = replies.shift(); reply !== undefined; reply = replies.shift()) {
-      try {
-        await socket.send(reply)
-      } catch {
-        // The peer went away: there is nobody left to tell.
+    while (replies.length > 0) {
+      const batch = replies
+      replies = []
+      for (const reply of batch) {
+        try {
+          await socket.send(reply)
+        } catch {
+          // The peer went away: there is nobody left to tell.
+        }
       }
     }
     sending = undefined
   }
 
   async function answer(envelope: Uint8Array[], requests: Uint8Array[]): Promise<void> {
-    replies.push([...envelope, ...(await Promise.all(requests.map(handle)))])
+    const answers =
+      requests.length > maxFramesPerMessage
+        ? new Array<Uint8Array>(requests.length).fill(handler.refuseCrowd())
+        : await Promise.all(requests.map((frame) => handler.answer(frame)))
+    replies.push([...envelope, ...answers])
     // The socket takes one send at a time.
     sending ??= sendReplies()
   }
@@ -74,12 +99,18 @@ export async function serveRouter(endpoints: readonly string[], handle: FrameHan
     for await (const parts of socket) {
       if (closing) continue
       const { envelope, requests } = splitEnvelope(parts)
+      const frames = requests.length
+      const bytes = requests.reduce((sum, frame) => sum + frame.length, 0)
+      framesInFlight += frames
+      bytesInFlight += bytes
       const job = answer(envelope, requests).finally(() => {
         running.delete(job)
+        framesInFlight -= frames
+        bytesInFlight -= bytes
         roomAgain()
       })
       running.add(job)
-      if (running.size >= maxRequestsInFlight) {
+      while (framesInFlight >= maxFramesInFlight || bytesInFlight >= maxBytesInFlight) {
         await new Promise<void>((resolve) => {
           roomAgain = resolve
         })
@@ -88,15 +119,20 @@ export async function serveRouter(endpoints: readonly string[], handle: FrameHan
   }
   const receiving = receiveRequests()
 
+  async function drain(graceMs: number): Promise<void> {
+    await within(graceMs, async () => {
+      await Promise.allSettled([...running])
+      await sending
+    })
+  }
+
   return {
     endpoints: bound,
+    drain,
     async close(graceMs) {
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
-      await within(graceMs, async () => {
-        while (running.size > 0) await Promise.allSettled(running)
-        await sending
-      })
+      await drain(graceMs)
       socket.close()
       await receiving.catch(() => {})
     },
