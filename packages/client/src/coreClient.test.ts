@@ -12,32 +12,24 @@ interface Received {
 
 class Peer {
   readonly #socket = new Router({ linger: 0 })
-  readonly endpoint: string
-
-  private constructor(endpoint: string) {
-    this.endpoint = endpoint
-  }
 
   static async bind(endpoint = 'tcp://127.0.0.1:0'): Promise<Peer> {
-    const probe = new Router({ linger: 0 })
-    await probe.bind(endpoint)
-    const bound = probe.lastEndpoint!
-    const peer = new Peer(bound)
-    probe.close()
-    await peer.#bind()
+    const peer = new Peer()
+    // The port of a socket that was closed is free a moment later.
+    for (let bound = false; !bound; ) {
+      bound = await peer.#socket.bind(endpoint).then(
+        () => true,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EADDRINUSE') throw error
+          return false
+        },
+      )
+    }
     return peer
   }
 
-  /** The port of a socket that was closed is free a moment later. */
-  async #bind(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.#socket.bind(this.endpoint)
-      } catch (error) {
-        if (attempt === 500) throw error
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }
+  get endpoint(): string {
+    return this.#socket.lastEndpoint!
   }
 
   async receive(): Promise<Received> {
@@ -97,11 +89,12 @@ describe('CoreClient', () => {
     const { peer, client } = await connect()
     const before = client.methods.getTip({ address }, { timeoutMs: 50 })
     await peer.receive()
+    const { endpoint } = peer
     peer.close()
     await expect(before).rejects.toMatchObject({ code: 'deadline_exceeded' })
-    const after = client.methods.getTip({ address })
-    const again = await Peer.bind(peer.endpoint)
+    const again = await Peer.bind(endpoint)
     open.push(again)
+    const after = client.methods.getTip({ address })
     await (await again.receive()).reply(tip(3))
     expect((await after).key).toBe(3)
   })
