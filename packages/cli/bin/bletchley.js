@@ -1,4 +1,13 @@
 #!/usr/bin/env node
-import { main } from '../dist/main.js'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
+// `npm ci` builds, unless the user's npm runs no scripts: then the first call does.
+const setup = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url))
+if (!existsSync(new URL('../dist/main.js', import.meta.url)) && existsSync(setup)) {
+  spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] })
+}
+
+const { main } = await import('../dist/main.js')
 process.exitCode = await main(process.argv)
