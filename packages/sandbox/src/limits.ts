@@ -12,6 +12,12 @@ export const maxTableEntries = 10_000
  */
 export const maxLocalsTimesBlocks = 5_000_000
 
+/** The sum of these products over a module. The largest contracts known reach 0.5 million. */
+export const maxModuleLocalsTimesBlocks = 20_000_000
+
+/** Params and locals of one function: the 50 000 of engines, less the two that canonical NaNs may need. */
+export const maxLocals = 49_998
+
 /** Pages (64 KiB) of linear memory that a module may ask for, initially and at most. */
 export const maxMemoryPages = 128
 

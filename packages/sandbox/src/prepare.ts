@@ -1,6 +1,6 @@
 import { ModuleError, validationError } from './errors.ts'
 import { resolveImports } from './imports.ts'
-import { maxLocalsTimesBlocks, maxTableEntries } from './limits.ts'
+import { maxLocals, maxLocalsTimesBlocks, maxModuleLocalsTimesBlocks, maxTableEntries } from './limits.ts'
 import { analyseFunctions, type FunctionAnalysis } from './meter/analysis.ts'
 import { instrument } from './meter/instrument.ts'
 import { checkSegments } from './segments.ts'
@@ -28,14 +28,14 @@ export class PreparedModule {
  */
 export function prepareModule(module: WasmModule, entry: string): PreparedModule {
   if (module.memories.length > 0) {
-    throw new ModuleError('creation of WASM module', 'Malformed wasm module: internal memory')
+    throw unacceptable('Malformed wasm module: internal memory')
   }
   validate(module)
   const analyses = analyseFunctions(module)
   checkLimits(module, analyses)
   resolveImports(module)
   checkSegments(module)
-  if (module.start !== undefined) throw new ModuleError('creation of WASM module', 'start function is not allowed')
+  if (module.start !== undefined) throw unacceptable('start function is not allowed')
   const instrumented = instrument(module, requireEntry(module, entry), analyses)
   return new PreparedModule(compile(encodeModule(instrumented)), declaredMemories(module)[0])
 }
@@ -61,14 +61,22 @@ function compilerReason(error: Error): string {
 
 function checkLimits(module: WasmModule, analyses: readonly FunctionAnalysis[]): void {
   if (module.tables.some((table) => table.initial > maxTableEntries)) {
-    throw new ModuleError('creation of WASM module', `table has more than ${maxTableEntries} entries`)
+    throw unacceptable(`table has more than ${maxTableEntries} entries`)
   }
   const imported = importedFunctionTypes(module).length
+  let sum = 0
   for (const [index, { locals, blocks }] of analyses.entries()) {
+    if (locals > maxLocals) throw unacceptable(`function ${imported + index} has more than ${maxLocals} locals`)
     if (locals * blocks > maxLocalsTimesBlocks) {
-      throw new ModuleError('creation of WASM module', `function ${imported + index} has too many locals and blocks`)
+      throw unacceptable(`function ${imported + index} has too many locals and blocks`)
     }
+    sum += locals * blocks
   }
+  if (sum > maxModuleLocalsTimesBlocks) throw unacceptable('module has too many locals and blocks')
+}
+
+function unacceptable(detail: string): ModuleError {
+  return new ModuleError('creation of WASM module', detail)
 }
 
 function requireEntry(module: WasmModule, name: string): number {

@@ -344,3 +344,15 @@ it('refuses a function whose locals and blocks would take gigabytes to compile',
     message: 'Error in execution of creation of WASM module: function 0 has too many locals and blocks',
   })
 })
+
+it('refuses a module whose functions together would', () => {
+  // Locals times blocks: 20 000 000 in all, 5 000 000 in each of four functions, which is the most for one.
+  const largest = `(func (local ${'i32 '.repeat(5000)}) ${'(block) '.repeat(1000)})`
+  const source = (more: string) => `(module ${largest.repeat(4)} (func (export "call") ${more}))`
+  expect(compute(source('(block)'))).toMatchObject({ kind: 'success' })
+  expect(compute(source('(local i32) (block)'))).toEqual({
+    kind: 'failure',
+    message: 'Error in execution of creation of WASM module: module has too many locals and blocks',
+    usedGas: 0n,
+  })
+})

@@ -38,6 +38,21 @@ describe('deep recursion', () => {
     expect(outcome).toEqual({ kind: 'failure', message: `${code}unreachable`, usedGas: 229_373n })
   })
 
+  it('is as deep with floats, whose NaNs are made canonical', async () => {
+    const outcome = await runDeep(`(module
+      (func $f (param f64) (result f64) (f64.add (call $f (f64.add (local.get 0) (f64.const 1))) (f64.const 1)))
+      (func (export "call") (drop (call $f (f64.const 0)))))`)
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}unreachable`, usedGas: 229_373n })
+  })
+
+  it('counts no slots for the locals that canonical NaNs need', async () => {
+    const recursion = (body: string) => `(module (func $f (local ${'f64 '.repeat(100)}) ${body} (call $f))
+      (func (export "call") (call $f)))`
+    const plain = await runDeep(recursion('(local.set 0 (f64.copysign (f64.const 1) (f64.const 2)))'))
+    expect(plain).toMatchObject({ kind: 'failure', message: `${code}stack overflow` })
+    expect(await runDeep(recursion('(local.set 0 (f64.div (f64.const 1) (f64.const 2)))'))).toEqual(plain)
+  })
+
   it('counts the thunk of the entry only once', async () => {
     // Thunk 1, call 2, and from there $f: activations pay 2 each while their depth is below 65 536.
     const outcome = await runDeep('(module (func $f (export "call") (call $f)))')

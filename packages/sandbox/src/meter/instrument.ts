@@ -13,6 +13,7 @@ import {
 } from '../wasm/module.ts'
 import { emptyBlockType, Op, ValueType } from '../wasm/opcodes.ts'
 import type { FunctionAnalysis } from './analysis.ts'
+import { resultToCanonicalise, writeCanonicalisation } from './canonicalNan.ts'
 import { emptyStack, overflowMask, stackAddend } from './stackCounter.ts'
 
 /** Exports of an instrumented module; it has no others. */
@@ -25,7 +26,7 @@ const growHelper = { stackCost: 3, slots: 4 }
 const thunkDepth = 2
 
 /**
- * Adds gas metering and the stack limits to a valid module without a start function.
+ * Adds gas metering and the stack limits to a valid module without a start function, and makes its NaNs canonical.
  *
  * - A global holds the gas that is left. Every metered block subtracts its cost and traps below zero; the host reads
  *   and charges the same global.
@@ -33,8 +34,8 @@ const thunkDepth = 2
  *   before they pay for their first block.
  * - The entry and the members of element segments are reached through thunks that do what a caller does.
  *
- * Both globals and all helpers are appended, so no index of the contract's own code changes. The module must have been
- * validated before, or its code could refer to what is appended.
+ * Both globals, all helpers and the scratch locals of canonicalNan.ts are appended, so no index of the contract's own
+ * code changes. The module must have been validated before, or its code could refer to what is appended.
  *
  * @param entry    function index of the entry
  * @param analyses one per defined function
@@ -109,6 +110,8 @@ class Instrumentation {
     let block = 0
     let call = 0
     let copied = 0
+    /** Value types of the locals that are appended, at most one of each float type. */
+    const scratch: number[] = []
     this.#checkStack()
     this.#charge(blockGas[block++]!)
     const instruction = new InstructionReader(code)
@@ -128,10 +131,17 @@ class Instrumentation {
         if (opcode === Op.memoryGrow) this.#call(this.#growHelperIndex)
         else writer.range(code, start, position)
         this.#changeStack(Op.i64Sub, addend)
+      } else {
+        const type = resultToCanonicalise(opcode, code[position]!)
+        if (type === undefined) continue
+        if (!scratch.includes(type)) scratch.push(type)
+        writer.range(code, copied, position)
+        copied = position
+        writeCanonicalisation(writer, type, analysis.locals + scratch.indexOf(type))
       }
     }
     writer.range(code, copied, code.length)
-    return { locals, code: writer.toBytes() }
+    return { locals: [...locals, ...scratch.flatMap((type) => [1, type])], code: writer.toBytes() }
   }
 
   /** @param slots change of the slots until the callee's frame begins */
