@@ -15,6 +15,12 @@ export const maxLocalsTimesBlocks = 5_000_000
 /** The sum of these products over a module. The largest contracts known reach 0.5 million. */
 export const maxModuleLocalsTimesBlocks = 20_000_000
 
+/**
+ * The sum over a module of (params + locals) × (branches and calls). A baseline compiler writes all locals back at each
+ * of them, when the function is first called and where nothing can stop it: about a nanosecond for each.
+ */
+export const maxModuleLocalsTimesTransfers = 100_000_000
+
 /** Params and locals of one function: the 50 000 of engines, less the two that canonical NaNs may need. */
 export const maxLocals = 49_998
 

@@ -1,6 +1,12 @@
 import { ModuleError, validationError } from './errors.ts'
 import { resolveImports } from './imports.ts'
-import { maxLocals, maxLocalsTimesBlocks, maxModuleLocalsTimesBlocks, maxTableEntries } from './limits.ts'
+import {
+  maxLocals,
+  maxLocalsTimesBlocks,
+  maxModuleLocalsTimesBlocks,
+  maxModuleLocalsTimesTransfers,
+  maxTableEntries,
+} from './limits.ts'
 import { analyseFunctions, type FunctionAnalysis } from './meter/analysis.ts'
 import { instrument } from './meter/instrument.ts'
 import { checkSegments } from './segments.ts'
@@ -64,15 +70,20 @@ function checkLimits(module: WasmModule, analyses: readonly FunctionAnalysis[]):
     throw unacceptable(`table has more than ${maxTableEntries} entries`)
   }
   const imported = importedFunctionTypes(module).length
-  let sum = 0
-  for (const [index, { locals, blocks }] of analyses.entries()) {
+  let blockSum = 0
+  let transferSum = 0
+  for (const [index, { locals, blocks, transfers }] of analyses.entries()) {
     if (locals > maxLocals) throw unacceptable(`function ${imported + index} has more than ${maxLocals} locals`)
     if (locals * blocks > maxLocalsTimesBlocks) {
       throw unacceptable(`function ${imported + index} has too many locals and blocks`)
     }
-    sum += locals * blocks
+    blockSum += locals * blocks
+    transferSum += locals * transfers
   }
-  if (sum > maxModuleLocalsTimesBlocks) throw unacceptable('module has too many locals and blocks')
+  if (blockSum > maxModuleLocalsTimesBlocks) throw unacceptable('module has too many locals and blocks')
+  if (transferSum > maxModuleLocalsTimesTransfers) {
+    throw unacceptable('module has too many locals, branches and calls')
+  }
 }
 
 function unacceptable(detail: string): ModuleError {

@@ -356,3 +356,16 @@ it('refuses a module whose functions together would', () => {
     usedGas: 0n,
   })
 })
+
+it('refuses a module that would take long to compile where nothing can stop it', () => {
+  // Locals times branches and calls: 100 000 000 in all.
+  const branches = '(br_if 0 (i32.const 0)) '.repeat(5000)
+  const source = (locals: number) =>
+    `(module (func $f (local ${'i32 '.repeat(10_000)}) ${'(call $g)'.repeat(5000)})
+      (func $g (local ${'i32 '.repeat(locals)}) ${branches}) (func (export "call")))`
+  expect(compute(source(10_000))).toMatchObject({ kind: 'success' })
+  expect(compute(source(10_001))).toMatchObject({
+    kind: 'failure',
+    message: 'Error in execution of creation of WASM module: module has too many locals, branches and calls',
+  })
+})

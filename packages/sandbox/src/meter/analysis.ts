@@ -12,6 +12,8 @@ export interface FunctionAnalysis {
   callHeights: number[]
   /** Blocks, loops and ifs. */
   blocks: number
+  /** Branches and calls. */
+  transfers: number
   /** What the reference's stack limiter counts per activation. */
   stackCost: number
   /** Params and locals. */
@@ -43,6 +45,7 @@ function analyseFunction(
   const blocks = new BlockGas()
   const callHeights: number[] = []
   let nested = 0
+  let transfers = 0
 
   function openBlock(): void {
     blocks.open()
@@ -68,6 +71,7 @@ function analyseFunction(
     else if (opcode === Op.callIndirect) callHeights.push(Math.max(0, before - facts.callee!.params.length - 1))
     else if (opcode === Op.memoryGrow) callHeights.push(Math.max(0, before - 1))
 
+    if (opcode >= Op.br && opcode <= Op.callIndirect) transfers++
     blocks.add(opcodeGas[opcode]!)
     if (opcode === Op.end || opcode === Op.else) blocks.close()
     if (opcode === Op.else) openBlock()
@@ -82,6 +86,7 @@ function analyseFunction(
     blockGas: blocks.costs,
     callHeights,
     blocks: nested,
+    transfers,
     stackCost: locals.length / 2 + limiter.peak,
     locals: localCount,
     operandPeak: operands.peak,
