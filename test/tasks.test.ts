@@ -313,3 +313,26 @@ describe('a contract that does not end', () => {
     }
   })
 })
+
+describe('the log', () => {
+  it('holds no key, argument or state, whatever happens', async () => {
+    await using chatty = await startCoreProcess({ args: ['--log-level', 'debug'] })
+    const { contractAddress, issuer } = await deployLedger(chatty.client)
+    const args = [issuer, account(), 2n ** 64n - 1n]
+    await computeFunction(chatty.client, {
+      contractAddress,
+      gasLimit,
+      callable: 'transfer(bytes32,bytes32,uint64)',
+      args,
+    })
+    await chatty.client.methods.updateDeltas({ deltas: [{ address: contractAddress, key: 1, data: randomBytes(99) }] })
+    await principal.installKeys(chatty.client, [contractAddress])
+    using socket = new WireSocket(chatty.endpoint)
+    await socket.askOne({ id: issuer, type: 'ComputeTask', input: { encryptedArgs: issuer, gasLimit: issuer } })
+    const { code, stderr } = await chatty.process.kill('SIGTERM')
+    expect(code).toBe(0)
+    expect(stderr).toContain('core stopped')
+    const secrets = [issuer.slice(2), args[1], bytesToHex(principal.stateKey(contractAddress)), '18446744073709551615']
+    for (const secret of secrets) expect(stderr).not.toContain(secret)
+  })
+})

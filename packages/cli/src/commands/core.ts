@@ -30,7 +30,7 @@ export const coreOptions = (): Option[] => [
   option('--threads <number>', 'threads that run contracts (default: one per processor)').argParser(
     parseInteger(1, 256),
   ),
-  option('--run-limit <ms>', 'wall-clock limit of one run of contract code').argParser(parseInteger(1, 3_600_000)),
+  option('--run-limit <ms>', 'wall-clock limit of one step of a task').argParser(parseInteger(1, 3_600_000)),
   option('--insecure', 'serve endpoints that other machines can reach, without any protection'),
   logLevelOption(),
 ]
