@@ -8,6 +8,9 @@
 export interface KeyValueBackend {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
 
+  /** The first entry of a range (the last one if `reverse`), found by one seek; `limit` does not matter. */
+  first(range: KeyRange): Promise<Entry | undefined>
+
   /**
    * The entries of a range in chunks of moderate size; other work gets its turn between two chunks. Each chunk is
    * consistent in itself; what is written meanwhile may or may not appear in later ones.

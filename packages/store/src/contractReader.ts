@@ -45,7 +45,7 @@ export class ContractReader {
     assertAddress(address)
     const span = deltaSpan(address, 0, maxDeltaIndex + 1)
     for (;;) {
-      const [entry] = await firstChunk(this.backend.entries({ ...span, reverse: true, limit: 1 }))
+      const entry = await this.backend.first({ ...span, reverse: true })
       if (!entry) return undefined
       const key = parseKey(entry.key)
       if (key?.kind === 'delta') return { key: key.index, data: entry.value }
@@ -139,11 +139,6 @@ export class ContractReader {
     }
     return undefined
   }
-}
-
-export async function firstChunk<T>(chunks: AsyncIterable<T[]>): Promise<T[]> {
-  for await (const chunk of chunks) return chunk
-  return []
 }
 
 export function assertAddress(address: Uint8Array): void {

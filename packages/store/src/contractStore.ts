@@ -9,7 +9,6 @@ import {
   ContractReader,
   type Delta,
   type DeltaRow,
-  firstChunk,
 } from './contractReader.ts'
 import { KeyedLocks } from './keyedLocks.ts'
 import {
@@ -239,7 +238,7 @@ export class ContractStore extends ContractReader {
   }
 
   async #exists(span: { gte: Uint8Array; lt: Uint8Array }): Promise<boolean> {
-    return (await firstChunk(this.backend.keys({ ...span, limit: 1 }))).length > 0
+    return (await this.backend.first(span)) !== undefined
   }
 
   /** Prepares and commits until nobody interferes. `prepare` may run several times. */
@@ -310,7 +309,7 @@ export class ContractStore extends ContractReader {
 }
 
 async function initialise(backend: KeyValueBackend): Promise<void> {
-  if ((await firstChunk(backend.keys({ ...wholeSpan, limit: 1 }))).length > 0) {
+  if ((await backend.first(wholeSpan)) !== undefined) {
     throw new StorageError('the database holds something else than contracts')
   }
   try {

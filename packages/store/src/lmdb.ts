@@ -72,6 +72,14 @@ class LmdbBackend implements KeyValueBackend {
     return plain(this.#database.get(key))
   }
 
+  async first(range: KeyRange): Promise<Entry | undefined> {
+    this.#assertOpen()
+    for (const { key, value } of this.#database.getRange({ ...boundsOf(range), limit: 1 })) {
+      return { key: plain(key), value: plain(value) }
+    }
+    return undefined
+  }
+
   async *entries(range: KeyRange): AsyncIterable<Entry[]> {
     const read = (options: RangeOptions) => this.#database.getRange(options)
     for await (const chunk of this.#chunks(
@@ -156,17 +164,15 @@ class LmdbBackend implements KeyValueBackend {
 
   /** Reads chunk by chunk, each in a transaction of its own, so that a slow reader does not pin old pages. */
   async *#chunks<T>(
-    { gte, lt, reverse = false, limit = Number.POSITIVE_INFINITY }: KeyRange,
+    range: KeyRange,
     read: (options: RangeOptions) => Iterable<T>,
     keyOf: (item: T) => Uint8Array,
     sizeOf: (item: T) => number,
   ): AsyncIterable<T[]> {
     let last: Uint8Array | undefined
-    for (let left = limit; left > 0; ) {
+    for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
       this.#assertOpen()
-      const options = reverse
-        ? { start: last ?? lt, exclusiveStart: true, end: gte, inclusiveEnd: true, reverse }
-        : { start: last ?? gte, exclusiveStart: last !== undefined, end: lt }
+      const options = boundsOf(range, last)
       const chunk: T[] = []
       const length = Math.min(left, maxChunkLength)
       let bytes = 0
@@ -187,6 +193,13 @@ class LmdbBackend implements KeyValueBackend {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new Error('the store is closed')
   }
+}
+
+/** A range in lmdb's terms, from its beginning or from behind `last`. */
+function boundsOf({ gte, lt, reverse = false }: KeyRange, last?: Uint8Array): Omit<RangeOptions, 'limit'> {
+  return reverse
+    ? { start: last ?? lt, exclusiveStart: true, end: gte, inclusiveEnd: true, reverse }
+    : { start: last ?? gte, exclusiveStart: last !== undefined, end: lt }
 }
 
 interface RangeOptions {

@@ -26,6 +26,13 @@ class MemoryBackend implements KeyValueBackend {
     return this.#find(key)?.value.slice()
   }
 
+  async first({ gte, lt, reverse = false }: KeyRange): Promise<Entry | undefined> {
+    this.#assertOpen()
+    const entry = this.#entries[reverse ? this.#position(lt) - 1 : this.#position(gte)]
+    if (entry === undefined || compareBytes(entry.key, gte) < 0 || compareBytes(entry.key, lt) >= 0) return undefined
+    return { key: entry.key.slice(), value: entry.value.slice() }
+  }
+
   async *entries(range: KeyRange): AsyncIterable<Entry[]> {
     for (const chunk of this.#chunks(range))
       yield chunk.map(({ key, value }) => ({ key: key.slice(), value: value.slice() }))

@@ -61,6 +61,7 @@ export function backendConformance(name: string, createHarness: () => Promise<Ha
             )
             if (range.reverse) inside.reverse()
             const expected = inside.slice(0, range.limit)
+            expect(await backend.first(range)).toStrictEqual(inside[0])
             expect(await entriesOf(backend, range)).toStrictEqual(expected)
             expect(await keysOf(backend, range)).toStrictEqual(expected.map(({ key }) => key))
           }

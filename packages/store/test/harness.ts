@@ -48,6 +48,11 @@ class Wrapper implements KeyValueBackend {
     return this.inner.get(key)
   }
 
+  async first(range: KeyRange): Promise<Entry | undefined> {
+    this.assertOpen()
+    return this.inner.first(range)
+  }
+
   async *entries(range: KeyRange): AsyncIterable<Entry[]> {
     this.assertOpen()
     yield* this.inner.entries(range)
@@ -101,6 +106,11 @@ export class CountingBackend extends Wrapper {
   override async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.reads++
     return super.get(key)
+  }
+
+  override async first(range: KeyRange): Promise<Entry | undefined> {
+    this.reads++
+    return super.first(range)
   }
 
   override async *entries(range: KeyRange): AsyncIterable<Entry[]> {

@@ -168,7 +168,7 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         expect((await store.getTip(address))?.key).toBe(count - 1)
         costs.push(backend.reads)
       }
-      expect(costs).toStrictEqual([2, 2, 2])
+      expect(costs).toStrictEqual([1, 1, 1])
     })
 
     test('the cost of a task does not depend on the length of the chain', async () => {
