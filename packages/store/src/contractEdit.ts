@@ -8,6 +8,8 @@ export class ContractEdit {
   readonly stored: Uint8Array | undefined
   readonly record: ContractRecord | undefined
   readonly writes: Write[] = []
+  /** Highest number of the deltas after the edit. */
+  tip: number | undefined
   /** Whether bytecode or a delta is there after the edit. */
   remains = true
 
@@ -15,6 +17,7 @@ export class ContractEdit {
     this.address = address
     this.stored = stored
     this.record = stored && decodeContract(stored)
+    this.tip = this.record?.tip
   }
 
   put(key: Uint8Array, value: Uint8Array): void {

@@ -12,7 +12,7 @@ import {
   snapshotKey,
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
-import { decodeReceipt, decodeSnapshot, type Snapshot } from './records.ts'
+import { decodeContract, decodeReceipt, decodeSnapshot, type Snapshot } from './records.ts'
 
 /** One encrypted delta under its number. */
 export interface Delta {
@@ -40,16 +40,18 @@ export class ContractReader {
     this.backend = backend
   }
 
-  /** The delta with the highest number, found by one seek. */
+  /** The delta with the highest number, found by two look-ups. */
   async getTip(address: Uint8Array): Promise<Delta | undefined> {
     assertAddress(address)
-    const span = deltaSpan(address, 0, maxDeltaIndex + 1)
-    for (;;) {
-      const entry = await this.backend.first({ ...span, reverse: true })
-      if (!entry) return undefined
-      const key = parseKey(entry.key)
-      if (key?.kind === 'delta') return { key: key.index, data: entry.value }
-      span.lt = entry.key
+    for (let before: Uint8Array | undefined; ; ) {
+      const stored = await this.backend.get(contractKey(address))
+      const key = stored && decodeContract(stored)?.tip
+      if (key === undefined) return undefined
+      const data = await this.backend.get(deltaKey(address, key))
+      if (data !== undefined) return { key, data }
+      // Removed between the two look-ups: the record tells of another tip by now.
+      if (before !== undefined && equalBytes(stored!, before)) return undefined
+      before = stored
     }
   }
 

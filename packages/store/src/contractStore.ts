@@ -31,7 +31,8 @@ import { Pacer } from './pacer.ts'
 import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
 import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt } from './records.ts'
 
-const schemaVersion = 1
+/** 1 had no tip in the contract's record. */
+const schemaVersion = 2
 
 /** A contract's last deltas whose task receipts are kept. */
 const keptReceipts = 64
@@ -144,8 +145,8 @@ export class ContractStore extends ContractReader {
         if (edit.writes.length === 0) return
         edit.delete(snapshotKey(edit.address))
         for (const { from, to } of merged) await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
-        edit.remains =
-          (await this.#exists(bytecodeSpan(edit.address))) || (await this.#hasDelta(edit, rangesBetween(merged)))
+        edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
+        edit.remains = edit.tip !== undefined || (await this.#exists(bytecodeSpan(edit.address)))
         if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
       },
     )
@@ -175,6 +176,7 @@ export class ContractStore extends ContractReader {
       await this.#deleteAll(edit, receiptSpan(address, 0, Math.max(0, delta.key + 1 - keptReceipts)))
 
       edit.put(deltaKey(address, delta.key), delta.data)
+      edit.tip = delta.key
       if (bytecode) edit.put(bytecodeKey(address), bytecode)
       if (snapshot) edit.put(snapshotKey(address), encodeSnapshot({ key: delta.key, data: snapshot }))
       if (receipt) edit.put(receiptKey(address, delta.key), encodeReceipt(receipt))
@@ -214,7 +216,10 @@ export class ContractStore extends ContractReader {
         await pacer.pause()
       }
     }
-    for (const [index, data] of deltas) edit.put(deltaKey(address, index), data)
+    for (const [index, data] of deltas) {
+      edit.put(deltaKey(address, index), data)
+      edit.tip = Math.max(edit.tip ?? 0, index)
+    }
   }
 
   async #receiptIndices(address: Uint8Array): Promise<Set<number>> {
@@ -232,9 +237,13 @@ export class ContractStore extends ContractReader {
     for await (const chunk of this.backend.keys(span)) for (const key of chunk) edit.delete(key)
   }
 
-  async #hasDelta({ address }: ContractEdit, ranges: Range[]): Promise<boolean> {
-    for (const { from, to } of ranges) if (await this.#exists(deltaSpan(address, from, to))) return true
-    return false
+  async #highestDelta({ address }: ContractEdit, ranges: Range[]): Promise<number | undefined> {
+    for (const { from, to } of ranges.toReversed()) {
+      const entry = await this.backend.first({ ...deltaSpan(address, from, to), reverse: true })
+      const key = entry && parseKey(entry.key)
+      if (key?.kind === 'delta') return key.index
+    }
+    return undefined
   }
 
   async #exists(span: { gte: Uint8Array; lt: Uint8Array }): Promise<boolean> {
@@ -279,7 +288,7 @@ export class ContractStore extends ContractReader {
     const batch: Write[] = []
     const expectations: Expectation[] = []
     const firstSequence = this.#nextSequence
-    for (const { address, stored, record, writes, remains } of edits) {
+    for (const { address, stored, record, writes, remains, tip } of edits) {
       const key = contractKey(address)
       expectations.push({ key, value: stored })
       for (const write of writes) batch.push(write)
@@ -287,10 +296,10 @@ export class ContractStore extends ContractReader {
         batch.push({ key, value: undefined })
         if (record) batch.push({ key: orderKey(record.sequence), value: undefined })
       } else if (record) {
-        batch.push({ key, value: encodeContract({ ...record, revision: record.revision + 1n }) })
+        batch.push({ key, value: encodeContract({ ...record, revision: record.revision + 1n, tip }) })
       } else if (this.#nextSequence !== undefined) {
         const sequence = this.#nextSequence++
-        batch.push({ key, value: encodeContract({ sequence, revision: 0n }) })
+        batch.push({ key, value: encodeContract({ sequence, revision: 0n, tip }) })
         batch.push({ key: orderKey(sequence), value: address })
       }
     }

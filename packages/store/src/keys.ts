@@ -10,7 +10,7 @@ import { concatBytes, u32be, u64be, viewOf } from './bytes.ts'
  *     04 address(32) 01 index(u32be)          -> delta, the encrypted blob
  *     04 address(32) 02                       -> snapshot: delta index (u32be), encrypted state blob
  *     04 address(32) 03                       -> bytecode
- *     04 address(32) 04                       -> contract: creation sequence (u64be), revision (u64be)
+ *     04 address(32) 04                       -> contract: creation sequence (u64be), revision (u64be), number of the tip (u32be) if there is one
  *     04 address(32) 05 index(u32be)          -> receipt of the task that made this delta: task id (32), reply
  *
  * Below the address, 01 to 03 are the reference's own keys (spec/storage.md 1).

@@ -6,6 +6,8 @@ import { concatBytes, u32be, u64be, viewOf } from './bytes.ts'
 export interface ContractRecord {
   sequence: bigint
   revision: bigint
+  /** Highest number of its deltas, absent if there is none. */
+  tip: number | undefined
 }
 
 /** An encrypted state and the index of the last delta in it. */
@@ -21,13 +23,15 @@ export interface Receipt {
   reply: Uint8Array
 }
 
-export function encodeContract({ sequence, revision }: ContractRecord): Uint8Array {
-  return concatBytes(u64be(sequence), u64be(revision))
+export function encodeContract({ sequence, revision, tip }: ContractRecord): Uint8Array {
+  return concatBytes(u64be(sequence), u64be(revision), tip === undefined ? new Uint8Array() : u32be(tip))
 }
 
 export function decodeContract(value: Uint8Array): ContractRecord | undefined {
-  if (value.length !== 16) return undefined
-  return { sequence: viewOf(value).getBigUint64(0), revision: viewOf(value).getBigUint64(8) }
+  if (value.length !== 16 && value.length !== 20) return undefined
+  const view = viewOf(value)
+  const tip = value.length === 20 ? view.getUint32(16) : undefined
+  return { sequence: view.getBigUint64(0), revision: view.getBigUint64(8), tip }
 }
 
 export function encodeSnapshot({ key, data }: Snapshot): Uint8Array {
