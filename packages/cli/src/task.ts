@@ -40,15 +40,16 @@ export function addTaskOptions(command: Command): Command {
  */
 export async function runTask<Opened extends { usedGas: bigint }>(
   flags: TaskFlags,
-  call: UserCall,
+  call: Omit<UserCall, 'gasLimit' | 'workerAddress'>,
   run: (client: CoreClient, call: UserCall) => Promise<TaskEnd<Opened>>,
   show: (opened: Opened) => object,
 ): Promise<void> {
   using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
-  const end = await verifying(() => run(client, call))
+  const { gasLimit, worker } = flags
+  const end = await verifying(() => run(client, { ...call, gasLimit, ...(worker && { workerAddress: worker }) }))
   const contract = bytesToHex(call.contractAddress)
   const verified = [
-    flags.worker === undefined
+    worker === undefined
       ? 'the encryption key is signed by the worker that answered'
       : 'the encryption key is signed by the worker that was asked for',
     'the result is signed by the same worker, for this task',

@@ -6,9 +6,11 @@ import {
   fromWireMessage,
   type MessageType,
   messages,
+  messageTypes,
   type ReplyResult,
   type RequestInput,
   replyId,
+  type TaskType,
   WorkerError,
 } from '@bletchley/protocol'
 import { Dealer } from 'zeromq'
@@ -17,7 +19,7 @@ import { Dealer } from 'zeromq'
 export type FailedTask = FailedTaskReply['result']
 
 /** What a request brings: for a task, a result or a failure, told apart by `kind`; for the rest, the result. */
-export type Answer<K extends MessageType> = K extends 'DeploySecretContract' | 'ComputeTask'
+export type Answer<K extends MessageType> = K extends TaskType
   ? { kind: 'success'; result: ReplyResult<K> } | { kind: 'failed'; result: FailedTask }
   : ReplyResult<K>
 
@@ -65,9 +67,8 @@ export class CoreClient {
   constructor(endpoint: string, { timeoutMs = defaultTimeoutMs }: CallOptions = {}) {
     this.#timeoutMs = timeoutMs
     this.#socket.connect(endpoint)
-    const types = Object.keys(messages) as MessageType[]
     this.methods = Object.fromEntries(
-      types.map((type) => [
+      messageTypes.map((type) => [
         type[0]!.toLowerCase() + type.slice(1),
         (input: never, options?: CallOptions) => this.request(type, input, options),
       ]),
@@ -164,6 +165,5 @@ function answerOf<K extends MessageType>(type: K, frame: Uint8Array): Answer<K> 
   const reply = decodeReply(frame, type)
   if (reply.kind === 'error') throw fromWireMessage(reply.message)
   if (reply.kind === 'failedTask') return { kind: 'failed', result: reply.result } as Answer<K>
-  const isTask = type === 'DeploySecretContract' || type === 'ComputeTask'
-  return (isTask ? { kind: 'success', result: reply.result } : reply.result) as Answer<K>
+  return ('isTask' in messages[type] ? { kind: 'success', result: reply.result } : reply.result) as Answer<K>
 }

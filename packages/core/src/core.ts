@@ -30,7 +30,7 @@ export interface CoreOptions {
   principalUrl?: string
   /** Threads that run contracts; as many as processors by default. */
   threads?: number
-  /** Wall-clock limit of one run of contract code, in milliseconds. */
+  /** Wall-clock limit of one step of a task, in milliseconds. */
   runLimitMs?: number
   /** Serves endpoints that other machines can reach, without any protection. */
   insecure?: boolean
@@ -68,8 +68,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const sealingKey = await openSealingKey(dataFolder, options.sealingKeyPath ? { path: options.sealingKeyPath } : {})
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const { secretKey } = identity.keyPair
-  const backend = await openLmdb({ folder: join(dataFolder, 'store') })
-  const store = await ContractStore.open(backend, { hashDelta: keccak256 })
+  const store = await ContractStore.open(openLmdb({ folder: join(dataFolder, 'store') }), { hashDelta: keccak256 })
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
   const engine = new TaskEngine(
@@ -94,11 +93,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         records,
       ),
   )
-  const release = async (): Promise<void> => {
-    await engine.close()
-    await backend.close()
-  }
-
   const registration = simulatedRegistration(identity.address)
   const dispatcher = new Dispatcher({ store, engine, userKeys, stateKeys, registration, logger }, dialect)
   try {
@@ -116,12 +110,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         // What is still running is given up, and its peers are told so.
         await engine.close()
         await server.close(lastRepliesMs)
-        await backend.close()
+        await store.close()
         logger.info('core stopped')
       },
     }
   } catch (error) {
-    await release()
+    await engine.close()
+    await store.close()
     throw error
   }
 }

@@ -14,6 +14,7 @@ import { StorageError } from '@bletchley/store'
 import type { Logger } from 'pino'
 import type { WorkerContext } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
+import { storeFailed } from './refusals.ts'
 import { type FrameHandler, maxFramesPerMessage } from './server/router.ts'
 
 /** Joins codec and handlers: every frame gets exactly one reply frame, whatever happens. */
@@ -59,7 +60,7 @@ function messageFor(error: unknown, type: MessageType, logger: Logger): string {
   if (isWorkerError(error)) return error.message
   if (error instanceof StorageError) {
     logger.error({ type, err: error }, 'the database failed')
-    return new WorkerError('store_failed', { command: 'update', failure: 'Failed to update the key' }).message
+    return storeFailed(error).message
   }
   return reportIncident(error, type, logger)
 }

@@ -5,6 +5,11 @@ export function enclaveError(name: EnclaveErrorName, cause?: unknown): WorkerErr
   return new WorkerError('enclave_error', { name }, { cause })
 }
 
+/** A write was not carried out, and nothing is changed. */
+export function storeFailed(cause: unknown): WorkerError {
+  return new WorkerError('store_failed', { command: 'update', failure: 'Failed to update the key' }, { cause })
+}
+
 /** Nothing is stored for the address. */
 export function notFound(command: DbCommand, address: Uint8Array): WorkerError {
   return new WorkerError('not_found', { command, address })

@@ -10,7 +10,7 @@ import {
   type Delta,
   type DeltaRow,
 } from './contractReader.ts'
-import { KeyedLocks } from './keyedLocks.ts'
+import { KeyedQueue } from './keyedQueue.ts'
 import {
   bytecodeKey,
   contractKey,
@@ -67,7 +67,7 @@ export interface TaskCommit {
  */
 export class ContractStore extends ContractReader {
   readonly #hashDelta: (data: Uint8Array) => Uint8Array
-  readonly #locks = new KeyedLocks()
+  readonly #queue = new KeyedQueue()
   /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
   #nextSequence: bigint | undefined
 
@@ -253,7 +253,7 @@ export class ContractStore extends ContractReader {
   /** Prepares and commits until nobody interferes. `prepare` may run several times. */
   async #write(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<void> {
     addresses.forEach(assertAddress)
-    await this.#locks.run(addresses.map(nameOf), async () => {
+    await this.#queue.run(addresses.map(nameOf), async () => {
       while (!(await this.#tryWrite(addresses, prepare)));
     })
   }

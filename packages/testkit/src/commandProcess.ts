@@ -45,17 +45,8 @@ export class CommandProcess {
     })
   }
 
-  get pid(): number {
-    return this.#child.pid!
-  }
-
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
-  }
-
-  /** What the process has logged so far. */
-  get log(): string {
-    return this.#stderr
   }
 
   /** The next line on stdout. */

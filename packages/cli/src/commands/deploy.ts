@@ -22,12 +22,7 @@ export const createCommand = () =>
       const preCode = await readFile(file)
       await runTask(
         flags,
-        {
-          ...call,
-          contractAddress: flags.address ?? randomBytes(32),
-          gasLimit: flags.gasLimit,
-          ...(flags.worker && { workerAddress: flags.worker }),
-        },
+        { ...call, contractAddress: flags.address ?? randomBytes(32) },
         (client, userCall) => deployContract(client, preCode, userCall),
         ({ exeCode, exeCodeHash }) => ({ codeSize: exeCode.length, codeHash: exeCodeHash }),
       )

@@ -36,7 +36,7 @@ export interface OpenedState {
 interface CachedState {
   state: ContractState
   stateKey: Uint8Array
-  /** The newest delta in the state; absent for a state that has been opened from a snapshot and not moved since. */
+  /** The newest delta in the state; absent for the initial one. */
   newest: Uint8Array | undefined
 }
 

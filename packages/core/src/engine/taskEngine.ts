@@ -1,15 +1,14 @@
 import { bytesToHex, keccak256, lengthPrefixed, parsePublicKey, u64be, utf8ToBytes } from '@bletchley/crypto'
 import { type Input, isWorkerError, WorkerError } from '@bletchley/protocol'
-import type { ContractStore, DeltaRow, TaskCommit } from '@bletchley/store'
+import { ConflictError, type ContractStore, type DeltaRow, KeyedQueue, type TaskCommit } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { BoundedMap } from '../boundedMap.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
-import { enclaveError, notFound } from '../refusals.ts'
+import { enclaveError, notFound, storeFailed } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
 import type { Computed, Deployed, FailedRun, RebuildRequest, RefusedRun, TaskRequest } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
-import { KeyedQueue } from './keyedQueue.ts'
 import {
   type ComputedReply,
   type DeployedReply,
@@ -254,11 +253,7 @@ export class TaskEngine {
       await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: encodeReceipt(reply) } })
     } catch (error) {
       // Nothing is stored, so nothing signed may leave; the home thread notices that its state is ahead of the store.
-      throw new WorkerError(
-        'store_failed',
-        { command: 'update', failure: 'Failed to update the key' },
-        { cause: error },
-      )
+      throw error instanceof ConflictError ? storeFailed(error) : error
     }
   }
 

@@ -43,9 +43,11 @@ export class TaskReplies {
   keep(taskId: Uint8Array, contract: Uint8Array, reply: TaskReply): void {
     const [task, address] = [bytesToHex(taskId), bytesToHex(contract)]
     const weight = reply.result.output.length + ('delta' in reply.result ? (reply.result.delta.data?.length ?? 0) : 0)
+    this.#replies.set(task, { address, reply }, weight)
+    // One that is too large is gone at once.
+    if (!this.#replies.has(task)) return
     const tasks = this.#tasks.get(address) ?? new Set()
     this.#tasks.set(address, tasks.add(task))
-    this.#replies.set(task, { address, reply }, weight)
   }
 
   /** Forgets a contract's replies: its chain has been cut, and they tell of deltas that are not there any more. */

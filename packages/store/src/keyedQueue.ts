@@ -12,7 +12,7 @@ export class KeyedQueue {
     return this.#tails.size
   }
 
-  async run<T>(keys: readonly string[], job: () => Promise<T>): Promise<T> {
+  async run<T>(keys: Iterable<string>, job: () => Promise<T>): Promise<T> {
     const claimed = [...new Set(keys)]
     const earlier = claimed.map((key) => this.#tails.get(key))
     let release!: () => void
