@@ -1,23 +1,31 @@
-// Compiles the secret contracts: contracts/<name>/<name>.ts to contracts/<name>/build/<name>.wasm, and prints their sizes.
-// With --check it writes nothing and fails if a committed build is not what the source and the installed compiler give.
+// Compiles the secret contracts of contracts/<name>/ to their build/ folders, and prints their sizes. The examples are built
+// as `bletchley contract` builds them; the ledger is older than the toolkit and uses the files of contracts/lib.
+// With --check it writes nothing and fails if a committed file is not what the sources and the installed compiler give.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import {
+  buildContract,
+  buildFiles,
+  clientSource,
+  ethereumBinding,
+  findContracts,
+  parseJsonAbi,
+} from '@bletchley/contract'
 import asc from 'assemblyscript/asc'
 
 process.chdir(new URL('../contracts', import.meta.url).pathname)
 const check = process.argv.includes('--check')
 
-// A worker runs the first version of WebAssembly, without a start function and without imports but the host's. So each
-// later feature is off, failed assertions end in the library's `abort`, and the runtime is the one that starts nothing.
-const options = [
+/** What the compiler is told for the ledger; its library does without the toolkit's transform. */
+const ledgerOptions = [
   ...['--optimizeLevel', '3', '--shrinkLevel', '2', '--noExportMemory'],
   ...['--runtime', 'stub', '--use', 'abort=lib/host/abort'],
   ...['--disable', 'sign-extension,bulk-memory,mutable-globals,nontrapping-f2i'],
 ]
 
-async function compile(source) {
+async function compileLedger(source) {
   let wasm
-  const { error, stderr } = await asc.main([source, '--outFile', 'out.wasm', ...options], {
+  const { error, stderr } = await asc.main([source, '--outFile', 'out.wasm', ...ledgerOptions], {
     readFile: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : null),
     writeFile: (_path, contents) => {
       wasm = contents
@@ -28,18 +36,35 @@ async function compile(source) {
   return wasm
 }
 
-for (const name of readdirSync('.')) {
-  const source = `${name}/${name}.ts`
-  if (!existsSync(source)) continue
-  const wasm = await compile(source)
-  const build = `${name}/build/${name}.wasm`
-  const same = existsSync(build) && readFileSync(build).equals(wasm)
-  const remark = same ? '' : check ? ', but the committed build differs' : ', written'
-  process.stdout.write(`contracts/${build}: ${wasm.length} bytes${remark}\n`)
-  if (same) continue
+/** Writes what differs, or says so. */
+function settle(path, contents) {
+  const bytes = Buffer.from(contents)
+  if (existsSync(path) && readFileSync(path).equals(bytes)) return
+  process.stdout.write(`contracts/${path}: ${check ? 'the committed file differs' : 'written'}\n`)
   if (check) process.exitCode = 1
   else {
-    mkdirSync(dirname(build), { recursive: true })
-    writeFileSync(build, wasm)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, bytes)
   }
 }
+
+for (const { name: folder } of readdirSync('.', { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+  // Contracts on Ethereum that are called: x.abi.json becomes the class X in x.ts.
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.abi.json'))) {
+    const name = basename(file, '.abi.json')
+    const className = name[0].toUpperCase() + name.slice(1)
+    settle(join(folder, `${name}.ts`), ethereumBinding(readFileSync(join(folder, file), 'utf8'), className))
+  }
+  for (const source of await findContracts(folder)) {
+    const build = await buildContract(source)
+    const { contract, preCode, exeCode, abi } = build.manifest
+    process.stdout.write(`contracts/${source}: ${preCode.size} bytes, ${exeCode.size} of them exeCode\n`)
+    for (const [path, bytes] of buildFiles(source, build)) settle(path, bytes)
+    const client = clientSource(contract, parseJsonAbi(abi))
+    settle(join(folder, 'build', `${basename(source, '.ts')}.client.ts`), client)
+  }
+}
+
+const ledger = await compileLedger('ledger/ledger.ts')
+process.stdout.write(`contracts/ledger/ledger.ts: ${ledger.length} bytes\n`)
+settle('ledger/build/ledger.wasm', ledger)

@@ -8,19 +8,26 @@ const arrows: Record<string, readonly string[]> = {
   crypto: [],
   state: ['crypto'],
   sandbox: ['state'],
+  contract: ['crypto', 'state', 'sandbox', 'client'],
   store: [],
+  console: [],
   core: ['protocol', 'crypto', 'state', 'sandbox', 'store'],
   principal: ['crypto'],
   client: ['protocol', 'crypto'],
-  cli: ['protocol', 'crypto', 'sandbox', 'core', 'principal', 'client'],
+  cli: ['protocol', 'crypto', 'sandbox', 'console', 'contract', 'core', 'principal', 'client'],
   testkit: ['protocol', 'crypto', 'client'],
 }
 
 /** Rooms, or folders of rooms, that must run in a browser. */
-const isomorphic = ['protocol/src', 'crypto/src', 'state/src', 'sandbox/src', 'client/src/user']
+const isomorphic = ['protocol/src', 'crypto/src', 'state/src', 'sandbox/src', 'client/src/user', 'console/src']
 
-/** Files of isomorphic rooms that a conditional or separate export keeps out of browsers. */
-const nodeOnly = ['crypto/src/engine/node.ts', 'crypto/src/keyFile.ts']
+/** Files and folders of isomorphic rooms that a conditional or separate export keeps out of browsers. */
+const nodeOnly = [
+  'crypto/src/engine/node.ts',
+  'crypto/src/keyFile/',
+  'crypto/src/curveKeyFile.ts',
+  'crypto/src/folderLock.ts',
+]
 
 const packages = new URL('../packages/', import.meta.url).pathname
 
@@ -28,7 +35,7 @@ function sources(folder: string): string[] {
   return readdirSync(join(packages, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'dist' ? [] : sources(path)
-    return path.endsWith('.ts') ? [path] : []
+    return /\.tsx?$/.test(path) ? [path] : []
   })
 }
 
@@ -70,7 +77,9 @@ describe('arrows between the rooms', () => {
 
   for (const folder of isomorphic) {
     it(`${folder} runs in a browser`, () => {
-      for (const path of sources(folder).filter((path) => !isTest(path) && !nodeOnly.includes(path))) {
+      for (const path of sources(folder).filter(
+        (path) => !isTest(path) && !nodeOnly.some((only) => path.startsWith(only)),
+      )) {
         for (const name of imports(path)) expect(name.startsWith('node:'), `${path} imports ${name}`).toBe(false)
         const code = readFileSync(join(packages, path), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
         expect(/\b(?:Buffer|process|__dirname|require)\b\s*[.(]/.exec(code)?.[0], path).toBeUndefined()

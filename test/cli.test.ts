@@ -1,7 +1,8 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CoreClient } from '@bletchley/client'
 import { bytesToHex, randomBytes } from '@bletchley/crypto'
-import { CommandProcess, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ledger = new URL('../contracts/ledger/build/ledger.wasm', import.meta.url).pathname
@@ -14,8 +15,9 @@ describe('bletchley dev, and the commands of a user', () => {
 
   beforeAll(async () => {
     folder = await temporaryFolder()
-    dev = new CommandProcess(['dev', '--bind', 'tcp://127.0.0.1:0', '--data', folder.path])
-    endpoint = (await dev.readLine()).replace('ready ', '')
+    endpoint = `tcp://127.0.0.1:${await lastingPort()}`
+    dev = new CommandProcess(['dev', '--bind', endpoint, '--data', folder.path])
+    expect(await dev.readLine()).toBe(`ready ${endpoint}`)
   })
   afterAll(async () => {
     await dev[Symbol.asyncDispose]()
@@ -50,6 +52,14 @@ describe('bletchley dev, and the commands of a user', () => {
     expect(await runJson('inspect')).toMatchObject({ attestation: 'simulation', contracts: [{ address, tip: 1 }] })
   })
 
+  it('shows a result that is not of the types that were asked for', async () => {
+    const [issuer, address] = [account(), account()]
+    await run('deploy', ledger, 'construct(bytes32,uint64)', issuer, '7', '--address', address)
+    const misread = await runJson('compute', address, 'balance_of(bytes32)(string)', issuer)
+    const raw = `0x${'7'.padStart(64, '0')}`
+    expect(misread).toMatchObject({ code: 1, status: 'success', problem: expect.any(String), raw })
+  })
+
   it('tells scripts what went wrong by the exit code', async () => {
     expect((await run('compute', account(), 'f()')).code).toBe(1)
     expect((await run('compute', 'no address', 'f()')).code).toBe(2)
@@ -57,6 +67,8 @@ describe('bletchley dev, and the commands of a user', () => {
     expect((await run('compute', account(), 'f(uint64)')).code).toBe(2)
     expect((await run('deploy', ledger, 'construct(')).code).toBe(2)
     expect((await run('deploy', '/no/such/file.wasm', 'construct()')).code).toBe(1)
+    expect((await runCommand(['call', 'GetAllTips', '--endpoint', 'nonsense'])).code).toBe(1)
+    expect((await runCommand(['core', '--principal-url', '127.0.0.1:3040'])).code).toBe(2)
     const stranger = bytesToHex(randomBytes(20))
     expect((await run('deploy', ledger, 'construct()', '--worker', stranger)).code).toBe(4)
     expect(
@@ -71,6 +83,16 @@ describe('bletchley dev, and the commands of a user', () => {
     expect(JSON.parse(removed.stdout)).toMatchObject({ type: 'RemoveContract', result: { status: 0 } })
     expect((await run('call', 'GetTip', `"${account()}"`)).code).toBe(1)
     expect((await run('call', 'GetTip', 'not json')).code).toBe(2)
+  })
+
+  it('sends messages as they are typed', async () => {
+    const task = `"encryptedArgs":"","encryptedFn":"","userDHKey":"${'0d'.repeat(64)}","contractAddress":"${account()}"`
+    const most = await run('call', 'ComputeTask', `{${task},"gasLimit":18446744073709551615}`)
+    expect(JSON.parse(most.stdout).msg).toMatch(/^Error while trying to get_contract/)
+    const tooMuch = await run('call', 'ComputeTask', `{${task},"gasLimit":18446744073709551616}`)
+    expect(JSON.parse(tooMuch.stdout).msg).toMatch(/gasLimit: expected an exact integer/)
+    const twice = await run('call', 'RemoveContract', `{"id":"mine","address":"${account()}"}`)
+    expect(JSON.parse(twice.stdout).msg).toMatch(/id: given more than once/)
   })
 
   it('says what a WebAssembly file is', async () => {
@@ -91,7 +113,12 @@ describe('bletchley dev, and the commands of a user', () => {
     expect((await dev.kill('SIGTERM')).code).toBe(0)
     dev = new CommandProcess(['dev', '--bind', endpoint, '--data', folder.path])
     expect(await dev.readLine()).toBe(`ready ${endpoint}`)
-    expect(await runJson('compute', address, 'balance_of(bytes32)(uint64)', issuer)).toMatchObject({ output: ['7'] })
+    const [, url, principal] = /^principal (\S+) ([0-9a-f]{40})$/.exec(await dev.readLine()) ?? []
+    const call = [address, 'balance_of(bytes32)(uint64)', issuer]
+    expect(await runJson('compute', ...call)).toMatchObject({ output: ['7'] })
+    const keys = ['--data', join(folder.path, 'core'), '--principal-url', url!, '--principal', principal!]
+    const simulated = await runCommand(['simulate', ...call, ...keys, '--json'])
+    expect(JSON.parse(simulated.stdout)).toMatchObject({ output: ['7'], tip: { key: 0 } })
   })
 })
 
@@ -108,6 +135,25 @@ describe('bletchley core', () => {
       expect(end.stdout.trim().split('\n')).toHaveLength(2)
       for (const line of end.stderr.trim().split('\n')) expect(JSON.parse(line), line).toHaveProperty('msg')
     }
+  })
+
+  it('goes on when nobody reads its log any more', async () => {
+    await using folder = await temporaryFolder()
+    const args = ['core', '--bind', 'tcp://127.0.0.1:0', '--data', folder.path, '--log-level', 'debug']
+    for (const format of ['json', 'pretty']) {
+      await using core = new CommandProcess([...args, '--log-format', format])
+      using client = new CoreClient((await core.readLine()).replace('ready ', ''))
+      core.closeOutput()
+      for (let asked = 0; asked < 3; asked++) await client.methods.getAllAddrs(undefined)
+      expect((await core.kill('SIGTERM')).code, format).toBe(0)
+    }
+  })
+
+  it('goes on after a SIGHUP, also with nothing to read again', async () => {
+    await using core = await startCoreProcess()
+    core.process.signal('SIGHUP')
+    await core.process.untilLogged(/SIGHUP/)
+    expect(await core.client.methods.getAllAddrs(undefined)).toEqual({ addresses: [] })
   })
 
   it('takes its options from the environment', async () => {
@@ -151,7 +197,7 @@ describe('bletchley core', () => {
     await using folder = await temporaryFolder()
     const end = await runCommand(['core', '--bind', first.endpoint, '--data', folder.path])
     expect(end.code).toBe(1)
-    expect(end.stderr).toContain('in use')
+    expect(end.stderr).toContain(`${first.endpoint} cannot be bound: Address already in use`)
   })
 })
 
@@ -196,6 +242,11 @@ describe('bletchley demo', () => {
     expect(text).toMatch(/balance_of\(bob\) .*, 250$/m)
     expect(text).toMatch(/failed: Error in execution of WASM code: unreachable$/m)
     expect(text).toMatch(/total_supply\(\) .*, 1000$/m)
+    // What it says to try works as it stands.
+    const [, simulate] = /npx bletchley (simulate .*)$/m.exec(text) ?? []
+    const words = simulate!.split(' ').map((word) => word.replaceAll("'", ''))
+    const simulated = await runCommand([...words, '--json'])
+    expect(JSON.parse(simulated.stdout)).toMatchObject({ simulation: true, output: ['1000'], tip: { key: 1 } })
     expect(demo.running).toBe(true)
     expect((await demo.kill('SIGTERM')).code).toBe(0)
   })

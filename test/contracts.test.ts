@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { bytesToHex, decrypt, encrypt, hexToBytes, randomBytes } from '@bletchley/crypto'
 import { deploy, type Outcome, prepareRuntime, runCompute } from '@bletchley/sandbox'
 import { encodeJson, type JsonValue, StateOverlay } from '@bletchley/state'
@@ -56,7 +57,7 @@ class Ledger {
   ): Outcome {
     const state = new StateOverlay(this.state)
     const functionName = callable.slice(0, callable.indexOf('('))
-    const outcome = run({ functionName, args: encodeArguments(callable, args), gasLimit, state, host })
+    const outcome = run({ functionName, args: encodeArguments(callable, args), gasLimit, state, stateSize: 0, host })
     if (outcome.kind === 'success') state.commit()
     return outcome
   }
@@ -84,10 +85,10 @@ function expectTrap(outcome: Outcome): void {
 }
 
 describe('the committed builds', () => {
-  it('are what the sources give', () => {
+  it('are what the sources give', async () => {
     const script = new URL('../scripts/buildContracts.mjs', import.meta.url).pathname
-    const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' })
-    expect(status, stdout + stderr).toBe(0)
+    // Its error shows what the script printed.
+    await promisify(execFile)(process.execPath, [script, '--check'])
   })
 
   it('need nothing but functions of the host, and export nothing but the two entries', async () => {

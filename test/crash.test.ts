@@ -7,11 +7,13 @@ import { expect, it } from 'vitest'
 
 // A core is killed at random moments, over and over, in the middle of a stream of writes. What it has acknowledged must
 // be there when it comes back, byte for byte, and every contract must rebuild from its chain.
-// The long form is `BLETCHLEY_CRASH_ROUNDS=1000 npx vitest run test/crash.test.ts`.
+// `npm run campaigns` has the long form.
 
-const rounds = Number(process.env.BLETCHLEY_CRASH_ROUNDS ?? 100)
+const rounds = Number(process.env.BLETCHLEY_CRASH_ROUNDS ?? 40)
 const gasLimit = 10_000_000n
-const longestStreamMs = 400
+const longestStreamMs = 200
+/** The newest contracts: tasks of these are in the stream. */
+const computed = 3
 const principal = new TestPrincipal()
 
 /** What the core has acknowledged. */
@@ -20,6 +22,7 @@ class Acknowledged {
   readonly deltas = new Map<string, Map<number, Uint8Array>>()
   readonly code = new Map<string, Uint8Array>()
   writes = 0
+  #tellNext = () => {}
 
   delta(address: Uint8Array, key: number, data: Uint8Array): void {
     const name = bytesToHex(address)
@@ -27,6 +30,14 @@ class Acknowledged {
     deltas.set(key, data)
     this.deltas.set(name, deltas)
     this.writes += 1
+    this.#tellNext()
+  }
+
+  /** Waits for the next write. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#tellNext = resolve
+    })
   }
 }
 
@@ -79,7 +90,7 @@ function startStream(client: CoreClient, ledger: Uint8Array, acknowledged: Ackno
       acknowledged.delta(address, end.delta.key, data)
     })
 
-  return Promise.all([pushDeltas(), pushDeltas(), deploy(), ...ledgers.slice(-3).map(compute)])
+  return Promise.all([pushDeltas(), pushDeltas(), deploy(), ...ledgers.slice(-computed).map(compute)])
 }
 
 /** Compares a contract with what was acknowledged of it. */
@@ -107,28 +118,31 @@ it(`keeps every acknowledged write and every chain over ${rounds} kills`, {
   for (let round = 0; round <= rounds; round++) {
     await using core = await startCoreProcess({ dataFolder: folder.path })
     const { client } = core
-    for (const name of round === rounds ? acknowledged.deltas.keys() : touched) await check(client, acknowledged, name)
+    // What no round has touched since it was looked at is looked at again in the end.
+    const isLast = round === rounds
+    for (const name of isLast ? acknowledged.deltas.keys() : touched) await check(client, acknowledged, name)
     // A chain that does not rebuild is told in the reply to the key exchange.
-    expect(
-      await principal.installKeys(
-        client,
-        ledgers.map(({ address }) => address),
-      ),
-    ).toEqual([])
-    const { addresses } = await client.methods.getAllAddrs(undefined)
+    const chains = ledgers.filter(({ address }, index) => {
+      return isLast || touched.includes(bytesToHex(address)) || index >= ledgers.length - computed
+    })
+    const addresses = chains.map(({ address }) => address)
+    expect(await principal.installKeys(client, addresses)).toEqual([])
+    const listed = await client.methods.getAllAddrs(undefined)
     const { tips } = await client.methods.getAllTips(undefined)
-    expect(tips.map(({ address }) => address)).toEqual(addresses)
-    if (round === rounds) break
+    expect(tips.map(({ address }) => address)).toEqual(listed.addresses)
+    if (isLast) break
 
     const before = new Map([...acknowledged.deltas].map(([name, deltas]) => [name, deltas.size]))
     const stream = startStream(client, ledger, acknowledged, ledgers)
+    // However slow the machine is, each kill comes when there is something to lose, and the first with a contract.
+    do await Promise.race([acknowledged.next(), stream])
+    while (ledgers.length === 0)
     await new Promise((resolve) => setTimeout(resolve, Math.random() * longestStreamMs))
     await core.process.kill('SIGKILL')
     client.close()
     await stream
     touched = [...acknowledged.deltas].flatMap(([name, deltas]) => (before.get(name) === deltas.size ? [] : [name]))
   }
-  // The rounds must have had something to lose.
-  expect(acknowledged.writes).toBeGreaterThan(rounds)
+  expect(acknowledged.writes).toBeGreaterThanOrEqual(rounds)
   expect(acknowledged.code.size).toBeGreaterThan(0)
 })

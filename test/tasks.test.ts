@@ -17,7 +17,8 @@ let ledger: Uint8Array
 
 beforeAll(async () => {
   ledger = await readFile(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
-  core = await startCoreProcess({ args: ['--run-limit', '1500', '--threads', '2'] })
+  // Long enough for what is honest on a busy machine.
+  core = await startCoreProcess({ args: ['--run-limit', '4000', '--threads', '2'] })
 })
 
 afterAll(() => core[Symbol.asyncDispose]())
@@ -145,6 +146,19 @@ describe('a lost reply', () => {
     expect(first.type).toBe('ComputeTask')
     expect(second).toEqual(first)
     expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1007n)
+  })
+
+  it('is given again to the same request in another spelling', async () => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const { input, ...request } = await prepareMint(core.client, contractAddress, issuer)
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne({ ...request, input })
+    const [x, y] = [input.userDHKey.slice(0, 64), hexToBytes(input.userDHKey).at(-1)!]
+    for (const userDHKey of [`0x04${input.userDHKey.toUpperCase()}`, (y % 2 === 0 ? '02' : '03') + x]) {
+      const contractAddress = `0x${input.contractAddress.toUpperCase()}`
+      const spelt = { ...input, userDHKey, contractAddress, gasLimit: String(gasLimit) }
+      expect(await socket.askOne({ ...request, input: spelt })).toEqual(first)
+    }
   })
 
   it('is given again by a core that was killed in between', async () => {

@@ -130,7 +130,7 @@ function randomId(): string {
 
 export class P2pNode implements Disposable {
   // A node waits for ever; a test should say what it waits for.
-  readonly #socket = new Request({ linger: 0, receiveTimeout: 30_000 })
+  readonly #socket = new Request({ linger: 0, receiveTimeout: 120_000 })
   readonly #stateKeys: StateKeySource
   #queue: Promise<unknown> = Promise.resolve()
 

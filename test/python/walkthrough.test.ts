@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Dialect } from '@bletchley/protocol'
-import { startCoreProcess } from '@bletchley/testkit'
+import { ensureDebianPackages, startCoreProcess } from '@bletchley/testkit'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 // The packages are Debian's, so the Python is too, whichever other one comes first on the path.
@@ -13,22 +13,6 @@ const principal = '3974238f93d3ca407a29d9ded636f5dd0eceea72'
 
 const run = promisify(execFile)
 
-async function ensurePackages(): Promise<void> {
-  const present = run(python, ['-c', 'import zmq, Cryptodome, msgpack'])
-  if (
-    await present.then(
-      () => true,
-      () => false,
-    )
-  )
-    return
-  if (process.getuid?.() !== 0) throw new Error(`Install the Debian packages ${packages.join(', ')} for this test.`)
-  await run('apt-get', ['update'])
-  await run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  })
-}
-
 /** Runs the script to its end; `code` is 0 if every check passed. */
 async function walk(args: readonly string[]): Promise<{ code: number; output: string }> {
   // -B: no compiled files beside the sources.
@@ -39,7 +23,7 @@ async function walk(args: readonly string[]): Promise<{ code: number; output: st
 }
 
 describe('a peer in Python, without any code of ours', () => {
-  beforeAll(ensurePackages, 300_000)
+  beforeAll(() => ensureDebianPackages(packages, [python, '-c', 'import zmq, Cryptodome, msgpack']), 600_000)
 
   const cores: [name: string, dialect: Dialect, coreArgs: string[], scriptArgs: string[]][] = [
     ['in the dialect document', 'document', [], []],

@@ -9,5 +9,12 @@ if (!existsSync(new URL('../dist/main.js', import.meta.url)) && existsSync(setup
   spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] })
 }
 
+// Whoever reads the output may have had enough. That is no failure, and must not end a service.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 const { main } = await import('../dist/main.js')
 process.exitCode = await main(process.argv)

@@ -5,7 +5,7 @@ export const exitCodes = {
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** The task ended in a signed failure: the contract trapped, or the gas ran out. */
+  /** The task ended in a failure, signed or simulated: the contract trapped, or the gas ran out. */
   taskFailed: 3,
   /** A signature or a hash does not fit: do not trust the result. */
   notVerified: 4,
@@ -19,4 +19,9 @@ export class CommandError extends Error {
     super(message)
     this.exitCode = exitCode
   }
+}
+
+/** What ends a command whose command line, or configuration, is wrong. */
+export function usageError(message: string): CommandError {
+  return new CommandError(message, exitCodes.usage)
 }

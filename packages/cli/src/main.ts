@@ -1,17 +1,8 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
+import { commandNames, knownOptions, leavesOf, loadCommand } from './commands/index.ts'
+import { addConfiguration } from './configuration.ts'
 import { CommandError, exitCodes } from './exitCodes.ts'
-
-/** The commands. Only the one that is asked for is loaded: together they take longer to load than a core to start. */
-const commands: Readonly<Record<string, () => Promise<{ createCommand(): Command }>>> = {
-  core: () => import('./commands/core.ts'),
-  principal: () => import('./commands/principal.ts'),
-  dev: () => import('./commands/dev.ts'),
-  demo: () => import('./commands/demo.ts'),
-  deploy: () => import('./commands/deploy.ts'),
-  compute: () => import('./commands/compute.ts'),
-  call: () => import('./commands/call.ts'),
-  inspect: () => import('./commands/inspect.ts'),
-}
+import { option } from './options.ts'
 
 /**
  * Runs the command.
@@ -26,17 +17,26 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addHelpText(
       'after',
       `
-Every option can also be given in the environment: --log-level as BLETCHLEY_LOG_LEVEL.
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a signed failure, 4 a result did not verify.`,
+Every option can also be given in the environment, --log-level as BLETCHLEY_LOG_LEVEL, and in a file that --config names
+(or bletchley.config.yaml or .json in the working directory), as logLevel. --print-config tells what comes from where.
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failure, 4 a result did not verify.`,
     )
   let exitCode: number = exitCodes.done
   const wanted = argv[2]
-  const names = wanted !== undefined && Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)
-  for (const name of names) {
-    const { createCommand } = await commands[name]!()
-    program.addCommand(createCommand().exitOverride().showHelpAfterError('(add --help for the options)'))
-  }
+  const names = wanted !== undefined && commandNames.includes(wanted) ? [wanted] : commandNames
   try {
+    for (const name of names) {
+      const command = await loadCommand(name)
+      for (const each of [command, ...command.commands]) {
+        each.exitOverride().showHelpAfterError('(add --help for the options)')
+      }
+      for (const [fullName, each] of leavesOf(command)) {
+        addConfiguration(each, fullName, knownOptions)
+        // The configuration speaks for all the others; it is not one of them.
+        each.addOption(configOption()).addOption(printConfigOption())
+      }
+      program.addCommand(command)
+    }
     await program.exitOverride().parseAsync(argv)
     if (typeof process.exitCode === 'number') exitCode = process.exitCode
   } catch (error) {
@@ -46,3 +46,9 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a signed
   }
   return exitCode
 }
+
+const configOption = () =>
+  option('--config <file>', 'options in YAML or JSON (default: bletchley.config.yaml or .json, if there is one here)')
+
+const printConfigOption = () =>
+  new Option('--print-config', 'print each option and where it comes from, and do nothing')

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
 import { bytesToHex, hexToBytes } from '@bletchley/crypto'
 import { startPrincipal } from '@bletchley/principal'
-import { createLogger, type Service } from './service.ts'
+import type { Logger } from 'pino'
+import type { Service } from './service.ts'
 
 /** A core and its principal in one process: a network for one developer. */
 export interface DevNetwork extends Service {
@@ -10,32 +11,45 @@ export interface DevNetwork extends Service {
   readonly principal: { readonly url: string; readonly address: string }
 }
 
+/** Where the core's part of a network's data folder is. */
+export function coreFolder(dataFolder: string): string {
+  return join(dataFolder, 'core')
+}
+
 /**
  * Starts a principal and a core that fetches its keys by itself; each deals with the other only.
  *
  * @param options of the core; the data folder holds both
  */
-export async function startDevNetwork(options: CoreOptions, principalPort: number): Promise<DevNetwork> {
+export async function startDevNetwork(
+  options: CoreOptions,
+  principalOptions: { port: number; logger: Logger },
+): Promise<DevNetwork> {
   const { dataFolder } = options
-  let worker: string | undefined
+  let becomeKnown = (_address: string) => {}
+  // The core asks as soon as it runs, which is before its address can be told.
+  const worker = new Promise<string>((resolve) => {
+    becomeKnown = resolve
+  })
   const principal = await startPrincipal({
     host: '127.0.0.1',
-    port: principalPort,
+    ...principalOptions,
     dataFolder: join(dataFolder, 'principal'),
-    authorize: (address) => address === worker,
-    logger: createLogger(options.logger.level, 'principal'),
+    limits: { perWorker: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY, newKeys: Number.POSITIVE_INFINITY },
+    authorize: async (address) => address === (await worker),
   })
   try {
     const core = await startCore({
       ...options,
-      dataFolder: join(dataFolder, 'core'),
+      dataFolder: coreFolder(dataFolder),
       principal: hexToBytes(principal.address),
       principalUrl: principal.url,
     })
-    worker = bytesToHex(core.signingAddress)
+    becomeKnown(bytesToHex(core.signingAddress))
     return {
       core,
       principal,
+      ...(core.reload && { reload: core.reload }),
       async close() {
         await core.close()
         await principal.close()

@@ -19,8 +19,13 @@ function lines(value: object, indent: string): string[] {
 
 function inline(value: unknown): string {
   if (value === null) return 'none'
-  if (typeof value !== 'object') return String(value)
+  if (typeof value !== 'object') return printable(String(value))
   return Object.entries(value)
     .map(([name, entry]) => `${name} ${inline(entry)}`)
     .join(', ')
+}
+
+/** What a contract printed, or a peer has chosen, must not drive the operator's terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }

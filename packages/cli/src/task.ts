@@ -1,29 +1,23 @@
-import { CoreClient, type TaskEnd, type UserCall } from '@bletchley/client'
+import type { CoreClient, TaskEnd, UserCall } from '@bletchley/client'
 import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError } from '@bletchley/client/user'
 import { bytesToHex } from '@bletchley/crypto'
 import type { Command } from 'commander'
+import { type ConnectionFlags, connectCore, connectionOptions } from './coreConnection.ts'
 import { CommandError, exitCodes } from './exitCodes.ts'
-import { endpointOption, option, parseGas, parseHex, timeoutOption } from './options.ts'
+import { gasLimitOption, option, parseHex } from './options.ts'
 import { jsonOption, print } from './output.ts'
 
 /** Options that `deploy` and `compute` share. */
-export interface TaskFlags {
-  endpoint: string
-  timeout: number
+export interface TaskFlags extends ConnectionFlags {
   gasLimit: bigint
   worker?: Uint8Array
   json?: true
 }
 
 export function addTaskOptions(command: Command): Command {
+  for (const each of connectionOptions()) command.addOption(each)
   return command
-    .addOption(endpointOption())
-    .addOption(timeoutOption())
-    .addOption(
-      option('--gas-limit <gas>', 'the most gas the task may use')
-        .argParser(parseGas)
-        .default(100_000_000n, '100000000'),
-    )
+    .addOption(gasLimitOption())
     .addOption(
       option('--worker <address>', 'accept this worker’s signatures only (default: whoever answers)').argParser(
         parseHex(20),
@@ -44,7 +38,7 @@ export async function runTask<Opened extends { usedGas: bigint }>(
   run: (client: CoreClient, call: UserCall) => Promise<TaskEnd<Opened>>,
   show: (opened: Opened) => object,
 ): Promise<void> {
-  using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
+  using client = await connectCore(flags)
   const { gasLimit, worker } = flags
   const end = await verifying(() => run(client, { ...call, gasLimit, ...(worker && { workerAddress: worker }) }))
   const contract = bytesToHex(call.contractAddress)
@@ -96,12 +90,21 @@ export function parseCall(text: string, args: readonly string[]): TypedCall {
   }
 }
 
-/** What a function returned: decoded if its types are known, else as it is. */
+/**
+ * What a function returned: decoded if its types are known, else as it is. Where it does not encode those types, that is
+ * said beside the bytes, for the task is done and cannot be asked again; the command has failed then.
+ */
 export function showOutput(output: Uint8Array, returns: readonly string[] | undefined): object {
   const raw = `0x${bytesToHex(output)}`
-  if (returns !== undefined) return { output: decodeOutput(returns, output).map(plain), raw }
   // One word is most often a number.
-  return output.length === 32 ? { output: [BigInt(raw).toString()], raw } : { raw }
+  if (returns === undefined) return output.length === 32 ? { output: [BigInt(raw).toString()], raw } : { raw }
+  try {
+    return { output: decodeOutput(returns, output).map(plain), raw }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    process.exitCode = exitCodes.failed
+    return { problem: error.message, raw }
+  }
 }
 
 function plain(value: AbiValue): unknown {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Router } from 'zeromq'
-import { CoreClient } from './coreClient.ts'
+import { type ClientOptions, CoreClient } from './coreClient.ts'
 
 // The peer is a bare socket that the test drives by hand: a real core never loses a reply.
 
@@ -32,6 +32,10 @@ class Peer {
     return this.#socket.lastEndpoint!
   }
 
+  get readable(): boolean {
+    return this.#socket.readable
+  }
+
   async receive(): Promise<Received> {
     const [identity, delimiter, frame] = await this.#socket.receive()
     const { id, type } = JSON.parse(frame!.toString()) as { id: string; type: string }
@@ -55,14 +59,20 @@ afterEach(() => {
   for (const each of open.splice(0)) each.close()
 })
 
-async function connect(timeoutMs = 10_000) {
+async function connect(options: ClientOptions = {}) {
   const peer = await Peer.bind()
-  const client = new CoreClient(peer.endpoint, { timeoutMs })
+  const client = new CoreClient(peer.endpoint, { timeoutMs: 10_000, ...options })
   open.push(client, peer)
   return { peer, client }
 }
 
 describe('CoreClient', () => {
+  it('refuses an endpoint that is none', () => {
+    for (const endpoint of ['nonsense', 'http://127.0.0.1:1', 'tcp://127.0.0.1:port', '']) {
+      expect(() => new CoreClient(endpoint), endpoint).toThrow(`${JSON.stringify(endpoint)} is no ZeroMQ endpoint`)
+    }
+  })
+
   it('has many requests in flight, and matches replies that come in any order', async () => {
     const { peer, client } = await connect()
     const answers = Array.from({ length: 50 }, () => client.methods.getTip({ address }))
@@ -71,6 +81,28 @@ describe('CoreClient', () => {
     expect(new Set(requests.map(({ id }) => id)).size).toBe(50)
     for (const [index, request] of [...requests.entries()].reverse()) await request.reply(tip(index))
     expect((await Promise.all(answers)).map(({ key }) => key)).toEqual(Array.from({ length: 50 }, (_, index) => index))
+  })
+
+  it('has no more requests in flight than it may, and sends the others as replies come', async () => {
+    const { peer, client } = await connect({ maxInFlight: 2 })
+    const answers = Array.from({ length: 5 }, () => client.methods.getTip({ address }))
+    const first = [await peer.receive(), await peer.receive()]
+    expect(peer.readable).toBe(false)
+    for (const request of first) await request.reply(tip(0))
+    for (let rest = 2; rest < 5; rest++) await (await peer.receive()).reply(tip(0))
+    expect(await Promise.all(answers)).toHaveLength(5)
+  })
+
+  it('does not send what nobody waits for any more', async () => {
+    const { peer, client } = await connect({ maxInFlight: 1 })
+    const first = client.methods.getTip({ address })
+    const late = client.methods.getTip({ address }, { timeoutMs: 1 })
+    await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    const last = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(1))
+    await (await peer.receive()).reply(tip(3))
+    expect([(await first).key, (await last).key]).toEqual([1, 3])
+    expect(peer.readable).toBe(false)
   })
 
   it('gives a request up at its deadline; a reply that comes later disturbs nobody', async () => {
@@ -87,11 +119,12 @@ describe('CoreClient', () => {
 
   it('connects again by itself when the peer comes back', async () => {
     const { peer, client } = await connect()
-    const before = client.methods.getTip({ address }, { timeoutMs: 50 })
+    const before = client.methods.getTip({ address })
     await peer.receive()
     const { endpoint } = peer
     peer.close()
-    await expect(before).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    // Nobody can answer it any more, so it does not wait for its deadline.
+    await expect(before).rejects.toMatchObject({ code: 'disconnected', retryable: true })
     const again = await Peer.bind(endpoint)
     open.push(again)
     const after = client.methods.getTip({ address })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { encodeZ85 } from '@bletchley/crypto'
 import {
   decodeReply,
   encodeRequest,
@@ -33,40 +34,95 @@ export type CoreMethods = {
   [K in MessageType as Uncapitalize<K>]: (input: RequestInput<K>, options?: CallOptions) => Promise<Answer<K>>
 }
 
+/** The keys of a connection that is encrypted, and lets each side know the other (ZeroMQ CURVE; X25519). */
+export interface ClientCurve {
+  /** The core's public key, 32 bytes. */
+  serverKey: Uint8Array
+  /** This client's, 32 bytes, which is on the core's list of clients. */
+  publicKey: Uint8Array
+  /** 32 bytes, secret. */
+  secretKey: Uint8Array
+}
+
+export interface ClientOptions extends CallOptions {
+  curve?: ClientCurve
+  /** Requests that are sent before their replies are there; further ones wait here. No more than the core's limit. */
+  maxInFlight?: number
+}
+
 interface Pending {
+  sent: boolean
   resolve(frame: Uint8Array): void
   reject(error: Error): void
   deadline: NodeJS.Timeout
 }
 
 const defaultTimeoutMs = 60_000
+const defaultMaxInFlight = 1024
+
+/** How soon a client that was refused asks again: libzmq does not by itself. */
+const refusedReconnectMs = 1000
 
 /**
  * A connection to a worker core, for p2p nodes and tools.
  *
- * Any number of requests may be in flight; replies are matched by `id`. A lost reply ends its own request at the
- * deadline and disturbs no other. The connection is made anew by itself when the core comes back.
+ * Any number of requests may be made at once; replies are matched by `id`. A lost reply ends its own request at the
+ * deadline and disturbs no other. When the connection is lost, so are the replies to what was sent by it, and these
+ * requests end at once; the connection is made anew by itself when the core comes back, and sends what came since.
  */
 export class CoreClient {
-  readonly #socket = new Dealer({ linger: 0, reconnectInterval: 50, reconnectMaxInterval: 1000, sendHighWaterMark: 0 })
+  readonly #socket: Dealer
+  readonly #endpoint: string
+  readonly #curve: ClientCurve | undefined
+  readonly #maxInFlight: number
   readonly #pending = new Map<string, Pending>()
   readonly #timeoutMs: number
-  readonly #outbox: Uint8Array[] = []
+  readonly #outbox: { id: string; frame: Uint8Array }[] = []
   readonly #session = randomBytes(6).toString('hex')
   #sending = false
   #requests = 0
+  #inFlight = 0
   #closed = false
+  #isConnected = false
+  /** Why the core cannot be talked to, as far as one can tell from here. */
+  #obstacle: string | undefined
+  #reconnect: NodeJS.Timeout | undefined
 
   /** The messages as methods. */
   readonly methods: CoreMethods
 
   /**
    * @param endpoint a ZeroMQ endpoint, `tcp://127.0.0.1:5552` say; it need not be there yet
-   * @param options the default deadline
+   * @param options the default deadline, and the keys if the core demands CURVE
+   * @throws TypeError if the endpoint has no form that ZeroMQ knows
    */
-  constructor(endpoint: string, { timeoutMs = defaultTimeoutMs }: CallOptions = {}) {
+  constructor(endpoint: string, options: ClientOptions = {}) {
+    const { timeoutMs = defaultTimeoutMs, curve, maxInFlight = defaultMaxInFlight } = options
     this.#timeoutMs = timeoutMs
-    this.#socket.connect(endpoint)
+    this.#endpoint = endpoint
+    this.#curve = curve
+    this.#maxInFlight = maxInFlight
+    this.#socket = new Dealer({
+      linger: 0,
+      reconnectInterval: 50,
+      reconnectMaxInterval: 1000,
+      sendHighWaterMark: 0,
+      ...(curve && {
+        curveServerKey: encodeZ85(curve.serverKey),
+        curvePublicKey: encodeZ85(curve.publicKey),
+        curveSecretKey: encodeZ85(curve.secretKey),
+      }),
+    })
+    void this.#watch()
+    try {
+      this.#socket.connect(endpoint)
+    } catch (cause) {
+      // Left open, it would keep the process from ending.
+      this.#socket.close()
+      throw new TypeError(`${JSON.stringify(endpoint)} is no ZeroMQ endpoint, as tcp://127.0.0.1:5552 is one`, {
+        cause,
+      })
+    }
     this.methods = Object.fromEntries(
       messageTypes.map((type) => [
         type[0]!.toLowerCase() + type.slice(1),
@@ -79,7 +135,8 @@ export class CoreClient {
   /**
    * Sends one request and waits for its reply.
    *
-   * @throws WorkerError with the code of the refusal; `deadline_exceeded` if no reply comes in time
+   * @throws WorkerError with the code of the refusal; `deadline_exceeded` if no reply comes in time, `disconnected` if
+   *   none can come any more
    */
   async request<K extends MessageType>(type: K, input: RequestInput<K>, options: CallOptions = {}): Promise<Answer<K>> {
     const id = this.createId()
@@ -101,11 +158,12 @@ export class CoreClient {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new WorkerError('disconnected', {}))
       const deadline = setTimeout(() => {
-        this.#pending.delete(id)
-        reject(new WorkerError('deadline_exceeded', { deadlineMs: timeoutMs }))
+        const reason = this.#obstacle
+        const data = { deadlineMs: timeoutMs, ...(reason !== undefined && { reason }) }
+        this.#settle(id, (pending) => pending.reject(new WorkerError('deadline_exceeded', data)))
       }, timeoutMs)
-      this.#pending.set(id, { resolve, reject, deadline })
-      this.#outbox.push(frame)
+      this.#pending.set(id, { sent: false, resolve, reject, deadline })
+      this.#outbox.push({ id, frame })
       if (!this.#sending) void this.#send()
     })
   }
@@ -113,6 +171,7 @@ export class CoreClient {
   /** Closes the connection; requests in flight are rejected. */
   close(): void {
     this.#closed = true
+    clearTimeout(this.#reconnect)
     this.#socket.close()
     for (const id of this.#pending.keys()) this.#settle(id, ({ reject }) => reject(new WorkerError('disconnected', {})))
   }
@@ -125,8 +184,15 @@ export class CoreClient {
     this.#sending = true
     try {
       // The empty frame is what a REQ socket would send, so that any REP or ROUTER peer understands.
-      for (let frame = this.#outbox.shift(); frame !== undefined; frame = this.#outbox.shift()) {
-        await this.#socket.send(['', frame])
+      while (this.#inFlight < this.#maxInFlight) {
+        const next = this.#outbox.shift()
+        if (next === undefined) break
+        const pending = this.#pending.get(next.id)
+        // Its deadline came while it waited here.
+        if (pending === undefined) continue
+        pending.sent = true
+        this.#inFlight++
+        await this.#socket.send(['', next.frame])
       }
     } catch {
       // The socket was closed; close() has told the callers.
@@ -158,7 +224,68 @@ export class CoreClient {
     this.#pending.delete(id)
     clearTimeout(pending.deadline)
     settle(pending)
+    if (!pending.sent) return
+    this.#inFlight--
+    if (this.#outbox.length > 0 && !this.#sending && !this.#closed) void this.#send()
   }
+
+  /** Keeps in mind why the connection does not come about, for the error at the deadline. */
+  async #watch(): Promise<void> {
+    try {
+      for await (const event of this.#socket.events) {
+        if (event?.type === 'handshake') this.#connected()
+        if (event?.type === 'disconnect') this.#disconnected()
+        if (event?.type === 'handshake:error:other') this.#obstacle = hangUpReason(this.#curve)
+        if (event?.type === 'handshake:error:auth')
+          this.#refused(`${keyText(this.#curve)} is not on the list of the core`)
+        if (event?.type === 'handshake:error:protocol') this.#refused(mismatchReason(this.#curve))
+      }
+    } catch {
+      // The socket was closed.
+    }
+  }
+
+  #connected(): void {
+    this.#obstacle = undefined
+    this.#isConnected = true
+  }
+
+  /** The core answers on the connection that a request came by, or not at all: what was sent by this one is lost. */
+  #disconnected(): void {
+    // While no connection comes about, requests wait for it.
+    if (!this.#isConnected) return
+    this.#isConnected = false
+    for (const [id, { sent }] of this.#pending) {
+      if (sent) this.#settle(id, ({ reject }) => reject(new WorkerError('disconnected', {})))
+    }
+  }
+
+  /** libzmq gives up on a core that refuses; the operator may put the key on the list yet. */
+  #refused(reason: string): void {
+    this.#obstacle = reason
+    clearTimeout(this.#reconnect)
+    this.#reconnect = setTimeout(() => {
+      this.#socket.disconnect(this.#endpoint)
+      this.#socket.connect(this.#endpoint)
+    }, refusedReconnectMs)
+  }
+}
+
+function keyText(curve: ClientCurve | undefined): string {
+  return curve === undefined ? 'no key was shown, and it' : `the public key ${encodeZ85(curve.publicKey)}`
+}
+
+/** The other side ended the connection before the handshake was over. */
+function hangUpReason(curve: ClientCurve | undefined): string {
+  return curve === undefined
+    ? 'the core hangs up on clients that show no CURVE key'
+    : `the core hangs up during the handshake: ${encodeZ85(curve.serverKey)} is probably not its public key`
+}
+
+function mismatchReason(curve: ClientCurve | undefined): string {
+  return curve === undefined
+    ? 'the core demands CURVE, and no keys were given'
+    : 'the core does not use CURVE, but keys for it were given'
 }
 
 function answerOf<K extends MessageType>(type: K, frame: Uint8Array): Answer<K> {

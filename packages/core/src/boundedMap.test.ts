@@ -11,6 +11,14 @@ describe('BoundedMap', () => {
     expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([3, undefined, 4, 2])
   })
 
+  it('lets the entry go that was not used for longest', () => {
+    const map = new BoundedMap<number>({ weight: 3 })
+    for (const key of ['a', 'b', 'c']) map.set(key, 1, 1)
+    expect([map.use('a'), map.get('b'), map.use('x')]).toEqual([1, 1, undefined])
+    map.set('d', 1, 2)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.get('d')]).toEqual([1, undefined, undefined, 1])
+  })
+
   it('lets entries go until the weight fits, also the newest if it alone is too heavy', () => {
     const map = new BoundedMap<string>({ entries: 10, weight: 100 })
     map.set('a', 'a', 60)

@@ -1,7 +1,7 @@
 /** How much a {@link BoundedMap} may hold. */
 export interface Bounds {
-  /** Greatest number of entries. */
-  entries: number
+  /** Greatest number of entries; unlimited when absent. */
+  entries?: number
   /** Milliseconds after which an entry is gone; for ever when absent. */
   lifetimeMs?: number
   /** Greatest sum of the entries' weights (bytes, say); unlimited when absent. */
@@ -40,6 +40,11 @@ export class BoundedMap<V> {
     return this.#entries.size
   }
 
+  /** Sum of the entries' weights. */
+  get weight(): number {
+    return this.#weight
+  }
+
   has(key: string): boolean {
     return this.get(key) !== undefined
   }
@@ -54,10 +59,21 @@ export class BoundedMap<V> {
     return entry.value
   }
 
+  /** As `get`, and makes the entry the newest, so that of entries which are read like this the least used one gives way. */
+  use(key: string): V | undefined {
+    const value = this.get(key)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return value
+  }
+
   /** Puts a value in as the newest entry, in place of an older one of the same key. */
   set(key: string, value: V, weight = 0): void {
     this.delete(key)
-    const { entries, lifetimeMs = Number.POSITIVE_INFINITY, weight: greatest = Number.POSITIVE_INFINITY } = this.#bounds
+    const unlimited = Number.POSITIVE_INFINITY
+    const { entries = unlimited, lifetimeMs = unlimited, weight: greatest = unlimited } = this.#bounds
     this.#entries.set(key, { value, weight, expiresAt: this.#now() + lifetimeMs })
     this.#weight += weight
     for (const oldest of this.#entries.keys()) {

@@ -1,28 +1,37 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { bytesToHex, keccak256 } from '@bletchley/crypto'
-import { openSealingKey } from '@bletchley/crypto/key-file'
+import { bytesToHex, encodeZ85, keccak256 } from '@bletchley/crypto'
+import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
+import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
-import { Dispatcher } from './dispatch.ts'
+import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
-import { fetchStateKeys } from './keys/fetchStateKeys.ts'
+import { assertLoopbackHost, type HttpAddress } from './http/httpAddress.ts'
+import type { HttpDoor } from './http/httpDoor.ts'
+import { KeyFetcher } from './keys/keyFetcher.ts'
 import { loadSigningIdentity } from './keys/signingKey.ts'
 import { StateKeys } from './keys/stateKeys.ts'
 import { UserKeys } from './keys/userKeys.ts'
-import { assertLoopback } from './server/endpoints.ts'
-import { serveRouter } from './server/router.ts'
+import { logged } from './observation/messageLog.ts'
+import type { Observation } from './observation/observation.ts'
+import { type AdmissionLimits, defaultAdmissionLimits } from './server/admission.ts'
+import { ClientList } from './server/clientList.ts'
+import { assertEndpoint, assertLocal, folderRisk, isLocal } from './server/endpoints.ts'
+import { type RouterCounts, type RouterServer, serveRouter } from './server/router.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
   endpoints: readonly string[]
   /** Folder of the database and the signing key; made if it is not there, for its owner only. */
   dataFolder: string
-  /** Where the key lies that seals the signing key; in the data folder by default. */
-  sealingKeyPath?: string
+  /** Where the key lies that seals the signing key, and what unlocks it; in the data folder, unlocked, by default. */
+  sealing?: SealingOptions
   dialect: Dialect
   /** 20 bytes: the only principal whose state keys are taken; anybody's are if absent. */
   principal?: Uint8Array
@@ -32,23 +41,54 @@ export interface CoreOptions {
   threads?: number
   /** Wall-clock limit of one step of a task, in milliseconds. */
   runLimitMs?: number
-  /** Serves endpoints that other machines can reach, without any protection. */
+  /** Encrypts all that passes, and lets in only the clients that are listed. */
+  curve?: CurveOptions
+  /** Serves endpoints that others can reach to whoever comes, where there is no `curve`. */
   insecure?: boolean
+  limits?: Partial<CoreLimits>
+  /** Where to show health, metrics and the console; nowhere if absent, and then little of it is kept. */
+  http?: HttpAddress
+  /** Folder of the console's files. */
+  consoleFolder?: string
   logger: Logger
 }
+
+export interface CurveOptions {
+  /** The core's key pair (`bletchley keys curve`); `curve.key` in the data folder by default. */
+  keyPath?: string
+  /** The public keys of the clients, one on a line; read again when it changes. */
+  clientsPath: string
+}
+
+/** Beyond these a request is refused at once, with an error that says so. */
+export interface CoreLimits extends AdmissionLimits {
+  /** Requests that change one contract and run or wait. */
+  queue: number
+}
+
+export const defaultCoreLimits: CoreLimits = { ...defaultAdmissionLimits, queue: 1000 }
 
 /** A worker core that answers. */
 export interface Core {
   /** The bound endpoints, with real ports. */
   readonly endpoints: readonly string[]
+  /** The HTTP door, with its real port, if there is one. */
+  readonly httpUrl: string | undefined
   /** 20 bytes: the address that the network knows the worker by. */
   readonly signingAddress: Uint8Array
+  /** What happens at the socket. */
+  readonly traffic: RouterCounts
+  /** Reads the list of clients again, now; absent if there is none. */
+  reload?(): Promise<void>
   /** Refuses further requests, lets running ones finish for a moment, answers the rest with an error, lets go of all. */
   close(): Promise<void>
 }
 
 /** Far beyond what honest gas limits allow; a run that is still going then is stopped, and its thread replaced. */
-const defaultRunLimitMs = 30_000
+export const defaultRunLimitMs = 30_000
+
+/** Of this package. */
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** Running requests get this long to end when the core stops; the whole stop must fit in 5 s. */
 const closeGraceMs = 2500
@@ -59,26 +99,54 @@ const lastRepliesMs = 500
 /**
  * Starts a worker core.
  *
+ * @throws FolderLockedError if another process has the data folder
  * @throws Error if the data folder, the signing key or an endpoint cannot be opened
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { dataFolder, dialect, principal, principalUrl, logger } = options
-  if (options.insecure !== true) for (const endpoint of options.endpoints) assertLoopback(endpoint)
+  checkEndpoints(options)
+  if (options.http !== undefined) assertLoopbackHost(options.http.host)
+  const lock = await lockFolder(options.dataFolder, 'core')
+  try {
+    const core = await startLocked(options)
+    return {
+      ...core,
+      async close() {
+        await core.close()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
 
-  const sealingKey = await openSealingKey(dataFolder, options.sealingKeyPath ? { path: options.sealingKeyPath } : {})
+async function startLocked(options: CoreOptions): Promise<Core> {
+  const { dataFolder, dialect, principal, principalUrl, logger } = options
+  const startedAt = Date.now()
+  const limits = { ...defaultCoreLimits, ...options.limits }
+  const sealingKey = await openSealingKey(dataFolder, options.sealing)
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
+  const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   const { secretKey } = identity.keyPair
-  const store = await ContractStore.open(openLmdb({ folder: join(dataFolder, 'store') }), { hashDelta: keccak256 })
+  // What only the HTTP door needs is loaded with it: a third of all modules.
+  const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
+  const backend = openLmdb({ folder: join(dataFolder, 'store') })
+  const store = await ContractStore.open(observation?.watchCommits(backend) ?? backend, {
+    hashDelta: keccak256,
+    ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
+  })
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
+  const keyFetcher = principalUrl === undefined ? undefined : new KeyFetcher(stateKeys, principalUrl, logger)
   const engine = new TaskEngine(
     {
       store,
       userKeys,
       stateKeys,
-      ...(principalUrl && {
-        fetchStateKey: (address: Uint8Array) => fetchStateKeys(stateKeys, principalUrl, [address]),
-      }),
+      ...(keyFetcher && { fetchStateKey: (address: Uint8Array) => keyFetcher.fetchNow(address) }),
+      ...(observation && { observer: observation.tasks }),
+      maxQueue: limits.queue,
       logger,
     },
     (records) =>
@@ -94,29 +162,114 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       ),
   )
   const registration = simulatedRegistration(identity.address)
-  const dispatcher = new Dispatcher({ store, engine, userKeys, stateKeys, registration, logger }, dialect)
+  const dispatcher = new Dispatcher(
+    {
+      store,
+      engine,
+      userKeys,
+      stateKeys,
+      ...(keyFetcher && { keyFetcher }),
+      collecting: { bytes: 0 },
+      registration,
+      logger,
+    },
+    dialect,
+    messageObserver(observation, logger),
+  )
+  let server: RouterServer | undefined
+  let door: HttpDoor | undefined
   try {
-    const server = await serveRouter(options.endpoints, dispatcher)
-    logger.info({ endpoints: server.endpoints, signingKey: bytesToHex(identity.address), dialect }, 'core answers')
+    await observation?.start(store, () => engine.jobs)
+    server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
+    const traffic: RouterCounts = server
+    logger.info(
+      {
+        endpoints: server.endpoints,
+        signingKey: bytesToHex(identity.address),
+        dialect,
+        ...(curve && { curve: encodeZ85(curve.publicKey), clients: curve.clients.size }),
+      },
+      'core answers',
+    )
     if (principal === undefined) {
       logger.warn('no principal is set: whoever reaches this socket may install state keys (set --principal <address>)')
+      if (principalUrl !== undefined) {
+        logger.warn('keys are fetched from whoever answers at --principal-url: set --principal <address> as well')
+      }
+    }
+    // In the background: a principal that is down holds up nothing but the tasks that need its keys.
+    keyFetcher?.want(await store.allAddresses())
+    if (observation !== undefined) {
+      const facts = {
+        version,
+        signingAddress: identity.address,
+        endpoints: server.endpoints,
+        curve: curve !== undefined,
+        dialect,
+        principal,
+        startedAt,
+      }
+      const observed = { observation, store, engine, stateKeys, keyFetcher, userKeys, dispatcher, traffic, facts }
+      const { openHttpDoor } = await import('./http/httpDoor.ts')
+      door = await openHttpDoor(observed, options.http!, options.consoleFolder, logger)
     }
     return {
       endpoints: server.endpoints,
+      httpUrl: door?.url,
       signingAddress: identity.address,
+      traffic,
+      ...(curve && { reload: () => curve.clients.reload() }),
       async close() {
+        curve?.clients.close()
         dispatcher.stop()
-        await server.drain(closeGraceMs)
+        keyFetcher?.close()
+        await server!.drain(closeGraceMs)
         // What is still running is given up, and its peers are told so.
         await engine.close()
-        await server.close(lastRepliesMs)
+        await server!.close(lastRepliesMs)
+        await door?.close()
+        observation?.close()
         await store.close()
         logger.info('core stopped')
       },
     }
   } catch (error) {
+    keyFetcher?.close()
+    curve?.clients.close()
+    observation?.close()
+    await server?.close(0)
     await engine.close()
     await store.close()
     throw error
+  }
+}
+
+/** Refuses endpoints that others can reach, and says loudly what is served all the same. */
+function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOptions): void {
+  for (const endpoint of endpoints) {
+    assertEndpoint(endpoint)
+    const risk = folderRisk(endpoint)
+    if (curve === undefined) {
+      if (insecure !== true) assertLocal(endpoint)
+      if (risk?.replaceable && insecure !== true) throw new Error(`${endpoint} is not safe: ${risk.text}`)
+      if (!isLocal(endpoint)) {
+        logger.warn({ endpoint }, 'INSECURE: whoever reaches this endpoint may read, change and remove all contracts')
+      }
+    }
+    if (risk !== undefined) logger.warn({ endpoint, reason: risk.text }, 'the folder of the socket is not safe')
+  }
+}
+
+async function openCurve({ keyPath, clientsPath }: CurveOptions, dataFolder: string, logger: Logger) {
+  const { publicKey, secretKey } = await readCurveKeyFile(keyPath ?? join(dataFolder, curveKeyFileName), 'server')
+  return { publicKey, secretKey: secretKey.bytes, clients: await ClientList.open(clientsPath, logger) }
+}
+
+/** Who looks on at messages: the observation, and the log at level debug; nobody is cheapest. */
+function messageObserver(observation: Observation | undefined, logger: Logger): MessageObserver | undefined {
+  if (!logger.isLevelEnabled('debug')) return observation && ((message) => observation.messageAnswered(message))
+  return (message) => {
+    observation?.messageAnswered(message)
+    logger.debug(logged(message), 'message answered')
   }
 }

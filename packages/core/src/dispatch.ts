@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import {
-  answer,
   type Dialect,
   decodeRequest,
+  type ErrorCode,
   encodeReply,
+  handle,
   isWorkerError,
   type MessageId,
-  type MessageType,
+  ReplyMemory,
+  replyTo,
   toWireMessage,
   WorkerError,
 } from '@bletchley/protocol'
@@ -15,17 +17,57 @@ import type { Logger } from 'pino'
 import type { WorkerContext } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
 import { storeFailed } from './refusals.ts'
-import { type FrameHandler, maxFramesPerMessage } from './server/router.ts'
+import type { FrameHandler } from './server/router.ts'
+
+/** A request and what became of it, without anything of their content. Id and type are the peer's: of any length. */
+export interface AnsweredMessage {
+  type: string | undefined
+  id: MessageId
+  /** The contract that it is about, 32 bytes; absent where it is about none, or about several. */
+  address: Uint8Array | undefined
+  requestBytes: number
+  replyBytes: number
+  /** When it was answered, in milliseconds of the process. */
+  at: number
+  /** How long that took. */
+  milliseconds: number
+  outcome: 'ok' | 'failed_task' | 'error'
+  /** Of an error. */
+  code: ErrorCode | undefined
+  /** Of a task that was answered for. */
+  gas: bigint | undefined
+}
+
+/** Looks on at requests; it may neither fail nor take long, nor keep the message's long texts. */
+export type MessageObserver = (message: AnsweredMessage) => void
+
+const noFrame = new Uint8Array()
+
+/** What is told of a message besides its sizes. */
+type Outcome = Pick<AnsweredMessage, 'outcome' | 'code' | 'gas'>
 
 /** Joins codec and handlers: every frame gets exactly one reply frame, whatever happens. */
 export class Dispatcher implements FrameHandler {
   readonly #worker: WorkerContext
   readonly #dialect: Dialect
+  readonly #observe: MessageObserver | undefined
+  readonly #replyMemory = new ReplyMemory()
   #stopping = false
+  #inFlight = 0
 
-  constructor(worker: WorkerContext, dialect: Dialect) {
+  constructor(worker: WorkerContext, dialect: Dialect, observe?: MessageObserver) {
     this.#worker = worker
     this.#dialect = dialect
+    this.#observe = observe
+  }
+
+  /** Requests that are being answered. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  get stopping(): boolean {
+    return this.#stopping
   }
 
   /** From now on requests are refused; those that are under way go on. */
@@ -34,39 +76,98 @@ export class Dispatcher implements FrameHandler {
   }
 
   async answer(frame: Uint8Array): Promise<Uint8Array> {
+    const start = this.#observe === undefined ? 0 : performance.now()
     const request = decodeRequest(frame)
-    if (!request.ok) return this.#refuse(request.id, request.requestType, request.message)
-    const { id, type } = request
+    if (!request.ok) {
+      const { id, requestType, code, message } = request
+      const reply = this.#refuse(id, requestType, message)
+      return this.#seen(start, frame, reply, id, requestType, undefined, { outcome: 'error', code, gas: undefined })
+    }
+    const { id, type, input } = request
+    this.#inFlight += 1
     try {
       if (this.#stopping) throw new WorkerError('shutting_down', {})
-      return encodeReply(await answer(handlers, request, this.#worker), this.#dialect)
+      const outcome = await handle(handlers, request, this.#worker)
+      const reply = encodeReply(replyTo(request, outcome), this.#dialect, this.#replyMemory)
+      return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
     } catch (error) {
-      return this.#refuse(id, type, messageFor(error, type, this.#worker.logger))
+      const { code, message } = refusalOf(error, type, this.#worker.logger)
+      const reply = this.#refuse(id, type, message)
+      return this.#seen(start, frame, reply, id, type, input, { outcome: 'error', code, gas: undefined })
+    } finally {
+      this.#inFlight -= 1
     }
   }
 
-  refuseCrowd(): Uint8Array {
-    const error = new WorkerError('limit_exceeded', { limit: 'frames in a message', maximum: maxFramesPerMessage })
-    return this.#refuse('', undefined, error.message)
+  refuse({ code, message }: WorkerError, frame?: Uint8Array): Uint8Array {
+    const start = this.#observe === undefined ? 0 : performance.now()
+    const outcome: Outcome = { outcome: 'error', code, gas: undefined }
+    if (frame === undefined) {
+      return this.#seen(start, noFrame, this.#refuse('', undefined, message), '', undefined, undefined, outcome)
+    }
+    const request = decodeRequest(frame)
+    const type = request.ok ? request.type : request.requestType
+    return this.#seen(start, frame, this.#refuse(request.id, type, message), request.id, type, undefined, outcome)
   }
 
   #refuse(id: MessageId, requestType: string | undefined, message: string): Uint8Array {
     return encodeReply({ kind: 'error', id, requestType, message }, this.#dialect)
   }
+
+  /** Shows a message to the observer, if there is one. Returns the reply. */
+  #seen(
+    start: number,
+    frame: Uint8Array,
+    reply: Uint8Array,
+    id: MessageId,
+    type: string | undefined,
+    input: object | undefined,
+    { outcome, code, gas }: Outcome,
+  ): Uint8Array {
+    if (this.#observe === undefined) return reply
+    const at = performance.now()
+    this.#observe({
+      type,
+      id,
+      address: addressIn(input),
+      requestBytes: frame.length,
+      replyBytes: reply.length,
+      at,
+      milliseconds: at - start,
+      outcome,
+      code,
+      gas,
+    })
+    return reply
+  }
 }
 
-/** The text for the peer; what is not meant for him goes to the log. */
-function messageFor(error: unknown, type: MessageType, logger: Logger): string {
-  if (isWorkerError(error)) return error.message
+function outcomeOf(result: object | undefined): Outcome {
+  if (result !== undefined && 'failedTask' in result) {
+    return { outcome: 'failed_task', code: undefined, gas: (result.failedTask as { usedGas: bigint }).usedGas }
+  }
+  const gas = result !== undefined && 'usedGas' in result ? (result.usedGas as bigint) : undefined
+  return { outcome: 'ok', code: undefined, gas }
+}
+
+function addressIn(input: object | undefined): Uint8Array | undefined {
+  if (input === undefined) return undefined
+  if ('address' in input) return input.address as Uint8Array
+  return 'contractAddress' in input ? (input.contractAddress as Uint8Array) : undefined
+}
+
+/** Code and text for the peer; what is not meant for him goes to the log. */
+function refusalOf(error: unknown, type: string, logger: Logger): { code: ErrorCode; message: string } {
+  if (isWorkerError(error)) return error
   if (error instanceof StorageError) {
     logger.error({ type, err: error }, 'the database failed')
-    return storeFailed(error).message
+    return storeFailed(error)
   }
-  return reportIncident(error, type, logger)
+  return { code: 'internal', message: reportIncident(error, type, logger) }
 }
 
 /** What went wrong goes to the log; the wire gets a number to look it up by, since the text could hold anything. */
-function reportIncident(error: unknown, type: MessageType, logger: Logger): string {
+function reportIncident(error: unknown, type: string, logger: Logger): string {
   const incident = randomBytes(6).toString('hex')
   logger.error({ incident, type, err: error }, 'request failed')
   return toWireMessage(error, incident)

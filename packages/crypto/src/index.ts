@@ -1,6 +1,7 @@
 export { decrypt, encrypt } from './aesGcm.ts'
 export { bytesToHex, bytesToUtf8, concatBytes, equalBytes, hexToBytes, u64be, utf8ToBytes } from './bytes.ts'
 export { CryptoError, type CryptoErrorCode } from './cryptoError.ts'
+export { curveKeyLength, parseCurvePublicKey } from './curveKeys.ts'
 export { keccak256, lengthPrefixed, sha256 } from './hashes.ts'
 export { addressOf, ecdh, generateKeyPair, type KeyPair, keyPairFromSecret, parsePublicKey, SecretKey } from './keys.ts'
 export { MsgPackReader, type MsgPackType } from './msgPackReader.ts'
@@ -31,3 +32,4 @@ export {
   type EthereumCall,
 } from './task.ts'
 export { userMessageItems } from './userMessage.ts'
+export { decodeZ85, encodeZ85 } from './z85.ts'

@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { bytesToHex } from './bytes.ts'
-import { openSealingKey, readOrCreateSealed, readSealed, type SealingKey, writeSealed } from './keyFile.ts'
+import {
+  openSealingKey,
+  readOrCreateSealed,
+  readSealed,
+  readSealingKey,
+  type SealingKey,
+  writeSealed,
+} from './keyFile.ts'
 
 const secret = Uint8Array.from({ length: 32 }, (_, i) => i + 100)
 const purpose = 'a test'
@@ -175,6 +182,18 @@ describe('the sealing key', () => {
     expect(await readdir(folder.data)).toEqual(['a.sealed'])
     const again = await openSealingKey(folder.data, { path })
     expect(await readSealed(join(folder.data, 'a.sealed'), again, purpose)).toEqual(secret)
+  })
+
+  it('is read without being made', async () => {
+    await using folder = await temporaryFolder()
+    await expect(readSealingKey(folder.data)).rejects.toThrow(code('missing_sealing_key'))
+    expect(await readdir(folder.base)).toEqual([])
+    const { path } = await sealedFile(folder.data)
+    expect(await readSealed(path, await readSealingKey(folder.data), purpose)).toEqual(secret)
+    const elsewhere = join(folder.data, 'sealing.key')
+    expect(await readSealed(path, await readSealingKey(folder.base, { path: elsewhere }), purpose)).toEqual(secret)
+    await chmod(elsewhere, 0o644)
+    await expect(readSealingKey(folder.data)).rejects.toThrow(code('unsafe_permissions'))
   })
 
   it('is not made anew while there are files that it sealed', async () => {

@@ -17,6 +17,8 @@ import {
 } from '@bletchley/crypto'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import type { AuditEntry, AuditLog } from './auditLog.ts'
+import type { RateLimiter } from './rateLimits.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { StateKeys } from './stateKeys.ts'
 
@@ -45,38 +47,70 @@ const ParamsObject = z.object({
 })
 const Params = z.preprocess(objectFromPositional, ParamsObject)
 
+export interface GetStateKeysContext {
+  stateKeys: StateKeys
+  secretKey: SecretKey
+  authorize: ((worker: string) => boolean | Promise<boolean>) | undefined
+  limiter: RateLimiter
+  audit: AuditLog
+  logger: Logger
+}
+
 /**
  * `getStateKeys`: hands state keys to a worker, encrypted for the key that it signed.
  *
  * Params `{data, sig, block_number?, addresses?}`, or the same four as an array in this order. Result `{data, sig}`:
- * the response message and this principal's signature over its bytes.
+ * the response message and this principal's signature over its bytes. The request is in the audit log, on disk, before
+ * anybody is answered.
  *
  * Here there is no chain: `block_number` is checked and otherwise ignored, and a request without addresses gets the
  * keys of all contracts, where the reference gives those that the epoch assigns to the worker.
  *
  * @see spec/crypto.md 8
  */
-export function getStateKeys(context: {
-  stateKeys: StateKeys
-  secretKey: SecretKey
-  authorize: ((worker: string) => boolean) | undefined
-  logger: Logger
-}) {
-  const { stateKeys, secretKey, authorize, logger } = context
+export function getStateKeys(context: GetStateKeysContext) {
+  const { stateKeys, secretKey, authorize, limiter, audit, logger } = context
+  let omitted = 0
+  const appendAudit = (entry: AuditEntry) => {
+    const line = { ...entry, ...(omitted > 0 && { omitted }) }
+    omitted = 0
+    return audit.append(line)
+  }
+  const assertPace = (waitMs: number) => {
+    if (waitMs === 0) return
+    omitted++
+    throw new RpcError(rpcErrorCodes.limitExceeded, 'Too many requests', { retryAfterMs: waitMs })
+  }
+
   return async (params: unknown): Promise<{ data: string; sig: string }> => {
     const parsed = Params.safeParse(params)
     if (!parsed.success) throw new RpcError(rpcErrorCodes.invalidParams, describeIssues(parsed.error))
     const { data, sig, addresses } = parsed.data
     const request = decodeRequest(hexToBytes(data))
     const worker = recoverWorker(request, hexToBytes(sig))
-    if (authorize !== undefined && !authorize(worker)) throw notAuthorised()
-
+    const named = addresses == null ? undefined : [...new Set(addresses)]
+    const about = { worker, count: named?.length ?? 0, ...(named && { contracts: named }) }
+    if (authorize !== undefined && !(await authorize(worker))) {
+      assertPace(limiter.stranger())
+      await appendAudit({ ...about, outcome: 'refused', reason: 'not authorised' })
+      throw notAuthorised()
+    }
+    assertPace(limiter.request(worker))
     const pair = generateKeyPair()
     const sharedKey = shareKey(pair.secretKey, request.publicKey)
-    const wanted = addresses == null ? await stateKeys.addresses() : [...new Set(addresses)]
-    const encrypted = encrypt(sharedKey, encodeStateKeys(await stateKeys.get(wanted)))
+
+    const wanted = named ?? (await stateKeys.addresses())
+    const made = named === undefined ? 0 : await stateKeys.countMissing(named)
+    if (made > 0) assertPace(limiter.newKeys(worker, made))
+    const keys = await stateKeys.get(wanted).catch(async (error: unknown) => {
+      await appendAudit({ ...about, outcome: 'failed', reason: 'internal error' })
+      throw error
+    })
+    const encrypted = encrypt(sharedKey, encodeStateKeys(keys))
     const response = encodePttResponse({ id: request.id, publicKey: pair.publicKey, encrypted })
-    logger.info({ worker, contracts: wanted.length }, 'state keys handed out')
+    const contracts = wanted.length <= maxAddresses ? { contracts: wanted } : {}
+    const { n, hash } = await appendAudit({ worker, outcome: 'given', count: wanted.length, made, ...contracts })
+    logger.info({ worker, contracts: wanted.length, auditLine: n, auditHash: hash }, 'state keys handed out')
     return { data: bytesToHex(response), sig: bytesToHex(sign(secretKey, response)) }
   }
 }

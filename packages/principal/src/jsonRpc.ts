@@ -12,7 +12,7 @@ export type RpcMethods = ReadonlyMap<string, RpcMethod>
 type RpcId = string | number | null
 type RpcResponse =
   | { jsonrpc: '2.0'; result: unknown; id: RpcId }
-  | { jsonrpc: '2.0'; error: { code: RpcErrorCode; message: string }; id: RpcId }
+  | { jsonrpc: '2.0'; error: { code: RpcErrorCode; message: string; data?: { retryAfterMs: number } }; id: RpcId }
 
 const RpcIdSchema = z.union([z.string(), z.number(), z.null()])
 const RpcRequest = z.object({
@@ -55,7 +55,8 @@ export async function answerJsonRpc(
 
 /** The reply to a body that was not even read. */
 export function errorResponse(error: RpcError, id: RpcId): RpcResponse {
-  return { jsonrpc: '2.0', error: { code: error.code, message: error.message }, id }
+  const { code, message, retryAfterMs } = error
+  return { jsonrpc: '2.0', error: { code, message, ...(retryAfterMs && { data: { retryAfterMs } }) }, id }
 }
 
 async function answerOne(request: unknown, methods: RpcMethods, logger: Logger): Promise<RpcResponse | undefined> {
@@ -71,7 +72,9 @@ async function answerOne(request: unknown, methods: RpcMethods, logger: Logger):
     return id === undefined ? undefined : { jsonrpc: '2.0', result, id }
   } catch (error) {
     const refusal = error instanceof RpcError ? error : internalError(error, method, logger)
-    if (error instanceof RpcError) logger.info({ method, code: error.code, reason: error.message }, 'call refused')
+    // The name of a method that is none can be anything.
+    const known = methods.has(method) ? { method } : {}
+    if (error instanceof RpcError) logger.info({ ...known, code: error.code, reason: error.message }, 'call refused')
     return id === undefined ? undefined : errorResponse(refusal, id)
   }
 }

@@ -237,6 +237,98 @@ describe('getStateKeys', () => {
   })
 })
 
+describe('who may have keys', () => {
+  const log = () => {
+    const lines: Record<string, unknown>[] = []
+    const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    return { lines, logger }
+  }
+  const ask = (url: string, worker: ReturnType<typeof makeWorker>, byte = 1) =>
+    call(url, 'getStateKeys', { data: worker.data, sig: worker.sig, addresses: [contract(byte)] })
+  const auditLines = async (folder: string) =>
+    (await readFile(join(folder, 'audit.jsonl'), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+  it('stands in a file, and a change of it holds from the next request on', async () => {
+    await using folder = await temporaryFolder()
+    const workersFile = join(folder.path, 'workers')
+    const [friend, other] = [makeWorker(), makeWorker()]
+    await writeFile(workersFile, `# ours\n\n0x${friend.address.toUpperCase()} the first # since May\n`)
+    const { lines, logger } = log()
+    await using principal = await runPrincipal({ workersFile, logger })
+    expect((await ask(principal.url, friend)).result).toBeDefined()
+    expect((await ask(principal.url, other)).error).toMatchObject({ code: -32001 })
+
+    await writeFile(workersFile, `${other.address}\n`)
+    expect((await ask(principal.url, friend)).error).toMatchObject({ code: -32001 })
+    expect((await ask(principal.url, other)).result).toBeDefined()
+
+    for (const change of [() => writeFile(workersFile, 'nonsense'), () => rm(workersFile)]) {
+      await change()
+      expect((await ask(principal.url, other)).result).toBeDefined()
+      expect((await ask(principal.url, friend)).error).toMatchObject({ code: -32001 })
+    }
+    const complaints = lines.filter(({ msg }) => String(msg).includes('cannot be read'))
+    expect(complaints.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('line 1: this is no address'),
+      expect.stringContaining('ENOENT'),
+    ])
+    expect((await auditLines(principal.dataFolder)).map(({ worker, outcome }) => [worker, outcome])).toEqual([
+      [friend.address, 'given'],
+      [other.address, 'refused'],
+      [friend.address, 'refused'],
+      [other.address, 'given'],
+      [other.address, 'given'],
+      [friend.address, 'refused'],
+      [other.address, 'given'],
+      [friend.address, 'refused'],
+    ])
+  })
+
+  it('must be said where other machines can ask', async () => {
+    await using folder = await temporaryFolder()
+    const dataFolder = join(folder.path, 'data')
+    for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.org', '127.0.0.1.example.org']) {
+      await expect(startPrincipal({ dataFolder, host }), host).rejects.toThrow('--workers')
+    }
+    expect(await readdir(folder.path)).toEqual([])
+    for (const host of ['127.0.0.1', 'localhost']) {
+      await using principal = await runPrincipal({ host })
+      expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+    }
+  })
+
+  it('must be a list from the start', async () => {
+    await using folder = await temporaryFolder()
+    const workersFile = join(folder.path, 'workers')
+    await expect(runPrincipal({ workersFile })).rejects.toThrow('ENOENT')
+    await writeFile(workersFile, `${makeWorker().address}\n${makeWorker().address}ff\n`)
+    await expect(runPrincipal({ workersFile })).rejects.toThrow('line 2: this is no address')
+    await writeFile(workersFile, '')
+    await using principal = await runPrincipal({ workersFile })
+    expect((await ask(principal.url, makeWorker())).error).toMatchObject({ code: -32001 })
+  })
+
+  it('is asked to wait beyond the limits, and the log counts what it does not write down', async () => {
+    await using principal = await runPrincipal({ limits: { perWorker: 3, newKeys: 2 } })
+    const [busy, other] = [makeWorker(), makeWorker()]
+    expect((await ask(principal.url, busy, 1)).result).toBeDefined()
+    expect((await ask(principal.url, busy, 2)).result).toBeDefined()
+    const tooMany = await ask(principal.url, busy, 3)
+    expect(tooMany.error).toMatchObject({ code: -32005, data: { retryAfterMs: expect.any(Number) } })
+    expect((await ask(principal.url, busy, 1)).error).toMatchObject({ code: -32005 })
+    expect(await readdir(join(principal.dataFolder, 'state-keys'))).toHaveLength(2)
+    expect((await ask(principal.url, other, 1)).result).toBeDefined()
+    expect(await auditLines(principal.dataFolder)).toMatchObject([
+      { worker: busy.address, count: 1, made: 1, contracts: [contract(1)] },
+      { worker: busy.address, count: 1, made: 1 },
+      { worker: other.address, count: 1, made: 0, omitted: 2 },
+    ])
+  })
+})
+
 describe('JSON-RPC', () => {
   const health = { jsonrpc: '2.0', method: 'getHealthCheck' }
 

@@ -1,16 +1,20 @@
 import { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { addressOf, bytesToHex, generateKeyPair, keyPairFromSecret } from '@bletchley/crypto'
-import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
+import { bytesToHex } from '@bletchley/crypto'
+import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type Logger, pino } from 'pino'
+import { AuditLog } from './auditLog.ts'
 import { getStateKeys } from './getStateKeys.ts'
 import { answerJsonRpc, errorResponse, type RpcMethods } from './jsonRpc.ts'
+import { RateLimiter, type RateLimits } from './rateLimits.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
+import { principalKeyPurpose } from './sealedFiles.ts'
 import { StateKeys } from './stateKeys.ts'
+import { WorkerList } from './workerList.ts'
 
 /** Room for a batch of requests with many addresses. */
 const maxBodyBytes = 1 << 20
@@ -18,20 +22,26 @@ const maxBodyBytes = 1 << 20
 const closeGraceMs = 2000
 
 export interface PrincipalOptions {
-  /** Where to listen. Off loopback anybody who reaches it gets keys, unless `authorize` says no. */
+  /** Where to listen. An address that other machines can reach needs a list of workers, or `insecure`. */
   host?: string | undefined
   /** 0 takes a free one. */
   port?: number | undefined
   /** Keeps the signing key and the state keys, sealed; created if absent. One principal per folder. */
   dataFolder: string
-  /** File of the key that seals them, to keep it apart from the data folder. */
-  sealingKeyPath?: string | undefined
+  /** Where the key lies that seals them, and what unlocks it; in the data folder, unlocked, by default. */
+  sealing?: SealingOptions | undefined
+  /** File of the workers that may have state keys (`WorkerList`). Every worker may if absent. */
+  workersFile?: string | undefined
+  /** Gives keys to whoever reaches it, also from other machines. */
+  insecure?: boolean | undefined
+  /** How often workers may ask; `defaultLimits` where it says nothing. */
+  limits?: Partial<RateLimits> | undefined
   logger?: Logger | undefined
   /**
-   * Whether a worker may have state keys; by its address, 40 lower-case digits. Every worker may if absent, for in
-   * simulation no chain assigns contracts to workers.
+   * Whether a worker may have state keys; by its address, 40 lower-case digits. In place of `workersFile`, for
+   * programs; in simulation no chain assigns contracts to workers.
    */
-  authorize?: ((worker: string) => boolean) | undefined
+  authorize?: ((worker: string) => boolean | Promise<boolean>) | undefined
 }
 
 export interface Principal {
@@ -39,6 +49,8 @@ export interface Principal {
   readonly url: string
   /** The address that signs responses, 40 lower-case digits without 0x: what a worker must be told to trust. */
   readonly address: string
+  /** Reads the list of workers again, which every request does by itself. */
+  reload(): Promise<void>
   /** Stops listening; resolves once the calls under way are answered, or cut off after 2 s. */
   close(): Promise<void>
 }
@@ -48,34 +60,68 @@ export interface Principal {
  * over HTTP (POST /), with the methods `getStateKeys` and `getHealthCheck`.
  *
  * @throws KeyFileError if the data folder holds keys that cannot be read
+ * @throws FolderLockedError if another process has the data folder
  * @throws Error of Node if it cannot listen
  */
 export async function startPrincipal(options: PrincipalOptions): Promise<Principal> {
-  const { host = '127.0.0.1', port = 0, dataFolder, sealingKeyPath, authorize } = options
+  const { host, workersFile, authorize, insecure } = options
+  if ((workersFile ?? authorize) === undefined && !insecure && host !== undefined && !isLoopback(host)) {
+    throw new Error(
+      `Other machines can reach ${host}: list the workers that may have keys (--workers), or say --insecure`,
+    )
+  }
+  const lock = await lockFolder(options.dataFolder, 'principal')
+  try {
+    const principal = await startLocked(options)
+    return {
+      ...principal,
+      close: async () => {
+        await principal.close()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+async function startLocked(options: PrincipalOptions): Promise<Principal> {
+  const { host = '127.0.0.1', port = 0, dataFolder, workersFile } = options
   const logger = options.logger ?? pino({ enabled: false })
 
-  const sealingKey = await openSealingKey(dataFolder, { path: sealingKeyPath })
-  const secret = await readOrCreateSealed(
-    join(dataFolder, 'signing-key.sealed'),
-    sealingKey,
-    'signing key of the principal',
-    () => generateKeyPair().secretKey.bytes,
-  )
-  const { secretKey, publicKey } = keyPairFromSecret(secret)
+  const sealingKey = await openSealingKey(dataFolder, options.sealing)
+  const identity = await openSigningKey(dataFolder, sealingKey, principalKeyPurpose)
+  const { secretKey } = identity.keyPair
   const stateKeys = new StateKeys(dataFolder, sealingKey)
+  const workers = workersFile === undefined ? undefined : await WorkerList.open(workersFile, logger)
+  const authorize = options.authorize ?? (workers && ((worker: string) => workers.has(worker)))
+  const limiter = new RateLimiter(options.limits)
+  const audit = await AuditLog.open(dataFolder)
   const methods: RpcMethods = new Map<string, (params: unknown) => Promise<unknown>>([
-    ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, logger })],
+    ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, limiter, audit, logger })],
     ['getHealthCheck', async () => true],
   ])
 
   const server = createAdaptorServer({ fetch: createApp(methods, logger).fetch, overrideGlobalObjects: false })
   if (!(server instanceof Server)) throw new Error('The adaptor should have made an HTTP/1.1 server')
   const close = prepareClose(server)
-  const url = await listen(server, host, port)
-  const address = bytesToHex(addressOf(publicKey))
-  logger.info({ url, address }, 'principal ready')
+  const url = await listen(server, host, port).catch(async (error: unknown) => {
+    await audit.close()
+    throw error
+  })
+  const address = bytesToHex(identity.address)
+  logger.info({ url, address, ...(workers && { workers: workers.size }) }, 'principal ready')
   if (authorize === undefined) logger.warn('no worker is refused: whoever reaches this address may have state keys')
-  return { url, address, close }
+  return {
+    url,
+    address,
+    reload: async () => workers?.refresh(),
+    close: async () => {
+      await close()
+      await audit.close()
+    },
+  }
 }
 
 function createApp(methods: RpcMethods, logger: Logger): Hono {
@@ -103,6 +149,10 @@ function createApp(methods: RpcMethods, logger: Logger): Hono {
     return context.text('Bad request', 400)
   })
   return app
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }
 
 async function listen(server: Server, host: string, port: number): Promise<string> {

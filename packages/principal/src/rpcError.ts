@@ -1,11 +1,14 @@
 /** An expected refusal of a JSON-RPC call. Its message goes to the caller, so it never quotes a value. */
 export class RpcError extends Error {
   readonly code: RpcErrorCode
+  /** When the caller may ask again. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: RpcErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: RpcErrorCode, message: string, options: ErrorOptions & { retryAfterMs?: number } = {}) {
     super(message, options)
     this.name = 'RpcError'
     this.code = code
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 
@@ -18,6 +21,8 @@ export const rpcErrorCodes = {
   internal: -32_603,
   // -32002, "epoch in transition", is not among them: without a chain there are no epochs.
   notAuthorised: -32_001,
+  // Not one of the reference's, which has no limits; the usual one of Ethereum nodes.
+  limitExceeded: -32_005,
 } as const
 
 export type RpcErrorCode = (typeof rpcErrorCodes)[keyof typeof rpcErrorCodes]

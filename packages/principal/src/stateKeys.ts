@@ -1,7 +1,8 @@
-import { readdir } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexToBytes, randomBytes, type StateKey } from '@bletchley/crypto'
 import { KeyFileError, readOrCreateSealed, type SealingKey } from '@bletchley/crypto/key-file'
+import { stateKeyFolder, stateKeyPurpose } from './sealedFiles.ts'
 
 const stateKeyLength = 32
 const sealedName = /^([0-9a-f]{64})\.sealed$/
@@ -22,7 +23,7 @@ export class StateKeys {
   #openFiles = 0
 
   constructor(dataFolder: string, sealingKey: SealingKey) {
-    this.#folder = join(dataFolder, 'state-keys')
+    this.#folder = join(dataFolder, stateKeyFolder)
     this.#sealingKey = sealingKey
   }
 
@@ -31,6 +32,15 @@ export class StateKeys {
     return Promise.all(
       addresses.map(async (address) => ({ address: hexToBytes(address), key: await this.#key(address) })),
     )
+  }
+
+  /** How many of these contracts have no key yet. */
+  async countMissing(addresses: readonly string[]): Promise<number> {
+    let missing = 0
+    for (const address of addresses) {
+      if (!this.#keys.has(address) && !(await exists(this.#path(address)))) missing++
+    }
+    return missing
   }
 
   /** The addresses of all contracts that have a key, ascending. */
@@ -58,14 +68,19 @@ export class StateKeys {
   async #readOrCreate(address: string): Promise<Uint8Array> {
     await this.#takeTurn()
     try {
-      const path = join(this.#folder, `${address}.sealed`)
-      const purpose = `state key of contract ${address}`
-      const key = await readOrCreateSealed(path, this.#sealingKey, purpose, () => randomBytes(stateKeyLength))
+      const path = this.#path(address)
+      const key = await readOrCreateSealed(path, this.#sealingKey, stateKeyPurpose(address), () =>
+        randomBytes(stateKeyLength),
+      )
       if (key.length !== stateKeyLength) throw new KeyFileError('malformed', `${path} does not hold a state key`)
       return key
     } finally {
       this.#endTurn()
     }
+  }
+
+  #path(address: string): string {
+    return join(this.#folder, `${address}.sealed`)
   }
 
   async #takeTurn(): Promise<void> {
@@ -78,5 +93,14 @@ export class StateKeys {
     const next = this.#waiting.shift()
     if (next === undefined) this.#openFiles--
     else next()
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false
   }
 }

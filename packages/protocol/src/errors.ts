@@ -82,12 +82,13 @@ export interface ErrorData {
   store_failed: { readonly command: DbCommand; readonly failure: DbFailure }
   enclave_error: { readonly name: EnclaveErrorName }
   task_aborted: { readonly reason: 'crashed' | 'took too long' | 'ran out of memory' }
-  busy: Record<never, never>
+  busy: { readonly limit: string; readonly maximum: number }
+  reconnect: Record<never, never>
   shutting_down: Record<never, never>
   internal: { readonly incident: string }
   unrecognised: { readonly text: string }
   malformed_reply: { readonly problem: string }
-  deadline_exceeded: { readonly deadlineMs: number }
+  deadline_exceeded: { readonly deadlineMs: number; readonly reason?: string }
   disconnected: Record<never, never>
 }
 
@@ -189,10 +190,21 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
     }),
   },
   busy: {
-    meaning: 'Too many requests are waiting.',
+    meaning:
+      'As much is under way or waiting as the worker allows; the text says of what. Nothing was done, but for a task whose reply is too much unread: the same request gets it again.',
     retryable: true,
-    text: () => 'Busy: too many requests are waiting',
-    parse: pattern(/^Busy: too many requests are waiting$/, () => ({})),
+    text: ({ limit, maximum }) => `Busy: too many ${limit}, at most ${maximum}`,
+    parse: pattern(/^Busy: too many (.*), at most (\d{1,15})$/, (limit, maximum) => ({
+      limit,
+      maximum: Number(maximum),
+    })),
+  },
+  reconnect: {
+    meaning:
+      'The worker makes all connections anew, since a client was removed. What was under way may have been done.',
+    retryable: true,
+    text: () => 'Connections are made anew: send the request again',
+    parse: pattern(/^Connections are made anew: send the request again$/, () => ({})),
   },
   shutting_down: {
     meaning: 'The worker is stopping and takes no new request.',
@@ -219,7 +231,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
   deadline_exceeded: {
     meaning: 'Client only: no reply came in time; the worker may still act on the request.',
     retryable: true,
-    text: ({ deadlineMs }) => `No reply within ${deadlineMs} ms`,
+    text: ({ deadlineMs, reason }) => `No reply within ${deadlineMs} ms${reason === undefined ? '' : `: ${reason}`}`,
   },
   disconnected: {
     meaning: 'Client only: the connection was closed before the reply came.',

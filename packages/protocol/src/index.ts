@@ -33,6 +33,7 @@ export type {
 } from './registry.ts'
 export { isMessageType, messages, messageTypes, replies } from './registry.ts'
 export type { DecodedReply, Dialect, ErrorReply, FailedTaskReply, Reply, ResultReply } from './reply.ts'
-export { answer, decodeReply, dialects, encodeReply, replyId } from './reply.ts'
+export { decodeReply, dialects, encodeReply, handle, replyId, replyTo } from './reply.ts'
+export { ReplyMemory } from './replyMemory.ts'
 export type { DecodedRequest, RefusedRequest, Request } from './request.ts'
 export { decodeRequest, encodeRequest } from './request.ts'

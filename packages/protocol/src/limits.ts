@@ -1,6 +1,12 @@
 /** Largest request frame that is parsed at all, in bytes. */
 export const maxFrameBytes = 64 * 1024 * 1024
 
+/** libzmq hangs up on a peer that sends a larger frame, before it is in memory: the last wall behind {@link maxFrameBytes}. */
+export const hardFrameBytes = 128 * 1024 * 1024
+
+/** Frames of one message; the archived client sends one. */
+export const maxFramesPerMessage = 1000
+
 /** Largest reply that is written or read, in bytes. GetDeltas returns everything asked for, so it is wider than a request. */
 export const maxReplyBytes = 256 * 1024 * 1024
 

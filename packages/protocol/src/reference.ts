@@ -23,6 +23,8 @@ const notations: readonly (readonly [string, string, string])[] = [
 
 const limitRows: readonly (readonly [string, number])[] = [
   ['bytes in a request', limits.maxFrameBytes],
+  ['bytes in a frame that gets a reply; beyond, the connection is ended', limits.hardFrameBytes],
+  ['frames in a message', limits.maxFramesPerMessage],
   ['bytes in a reply', limits.maxReplyBytes],
   ['levels of arrays and objects', limits.maxJsonDepth],
   ['values in a request, an array of bytes being one', limits.maxRequestValues],
@@ -42,6 +44,10 @@ export function renderReference(): string {
     'One UTF-8 JSON object in each frame; each frame is answered by exactly one frame. A reply has the `id` of its request, ' +
       'which may be any JSON string, number or boolean and is repeated digit by digit. Type and member names are ' +
       'case-sensitive; unknown members are ignored; a known member that is given twice is an error.',
+    'The core serves ZeroMQ, by default at `tcp://127.0.0.1:5552`. A REQ socket has one request under way. A DEALER ' +
+      'socket, with or without the empty frame that REQ puts first, may have many: their replies come in the order in ' +
+      'which they are done, and are told apart by `id`. The frames of a multipart message are requests of their own, ' +
+      'and their replies come as one message in the same order.',
     'Wherever an object is wanted, a list of one object will do, and so will an array of its values in the order shown. ' +
       'Wherever a list is wanted, a single value will do. White space inside hex is refused.',
     table(['Notation', 'Written', 'Accepted as well'], notations),

@@ -1,16 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import type { Dialect, Handlers, Input, MessageType, Reply, ResultReply } from './index.ts'
 import {
-  answer,
   decodeReply,
   decodeRequest,
   dialects,
   encodeReply,
   encodeRequest,
+  handle,
   isMessageType,
   isWorkerError,
   messageTypes,
   replies,
+  replyTo,
 } from './index.ts'
 import { messageOf } from './registry.ts'
 
@@ -146,7 +147,7 @@ function thrownBy(action: () => unknown): unknown {
   }
 }
 
-describe('answer', () => {
+describe('handle and replyTo', () => {
   /** A worker that says to each request what the example says. */
   const handlers = Object.fromEntries(
     messageTypes.map((type) => [type, async () => messageOf(type).example.result]),
@@ -156,7 +157,7 @@ describe('answer', () => {
     const request = decodeRequest(exampleRequest(type))
     if (!request.ok) throw new Error(request.message)
     for (const dialect of dialects) {
-      const frame = encodeReply(await answer(handlers, request, null), dialect)
+      const frame = encodeReply(replyTo(request, await handle(handlers, request, null)), dialect)
       expect(frame, dialect).toEqual(exampleReply(type, dialect))
     }
   })
@@ -165,7 +166,8 @@ describe('answer', () => {
     const failedTask = replies.FailedTask.example.result
     const request = decodeRequest(exampleRequest('ComputeTask'))
     if (!request.ok) throw new Error(request.message)
-    const reply = await answer({ ...handlers, ComputeTask: () => ({ failedTask }) }, request, null)
+    const failing = { ...handlers, ComputeTask: () => ({ failedTask }) }
+    const reply = replyTo(request, await handle(failing, request, null))
     const frame = encodeReply(reply, 'document')
     expect(jsonOf(frame)).toMatchObject({ id: 'id-1', type: 'FailedTask' })
     expect(decodeReply(frame, 'ComputeTask')).toEqual({ kind: 'failedTask', id: 'id-1', result: failedTask })

@@ -20,6 +20,7 @@ import type {
   TaskType,
 } from './registry.ts'
 import { messageOf, replies } from './registry.ts'
+import type { ReplyMemory } from './replyMemory.ts'
 import type { Request } from './request.ts'
 import { problemOf } from './request.ts'
 import { within } from './wire.ts'
@@ -52,14 +53,22 @@ export interface ErrorReply {
   readonly requestType: string | undefined
   readonly message: string
 }
+type AnyOutcome = Outcome<MessageType>
 export type Reply = ResultReply | FailedTaskReply | ErrorReply
 
-/** Calls the handler of a request and makes the reply of its outcome; what the handler throws passes through. */
-export async function answer<Ctx>(handlers: Handlers<Ctx>, request: Request, ctx: Ctx): Promise<Reply> {
-  const { id, type, input } = request
+/** Calls the handler of a request; what it throws passes through. */
+export function handle<Ctx>(
+  handlers: Handlers<Ctx>,
+  { type, input }: Request,
+  ctx: Ctx,
+): AnyOutcome | Promise<AnyOutcome> {
   // The compiler cannot see that handler and input are those of the same type.
-  const handler = handlers[type] as (input: Request['input'], ctx: Ctx) => Promise<Outcome<MessageType>>
-  const outcome = await handler(input, ctx)
+  const handler = handlers[type] as (input: Request['input'], ctx: Ctx) => AnyOutcome | Promise<AnyOutcome>
+  return handler(input, ctx)
+}
+
+/** The reply to a request that was handled. */
+export function replyTo({ id, type, input }: Request, outcome: AnyOutcome): Reply {
   if (messageOf(type).isTask && 'failedTask' in outcome) {
     return { kind: 'failedTask', id, result: (outcome as TaskFailure).failedTask }
   }
@@ -69,11 +78,12 @@ export async function answer<Ctx>(handlers: Handlers<Ctx>, request: Request, ctx
 /**
  * Writes a reply.
  *
+ * @param memory where a large one is put; then it is whole as long as somebody holds the returned array itself
  * @throws TypeError that names the field if the result is not of its type or range
  * @throws WorkerError `limit_exceeded` if the reply would be too large
  */
-export function encodeReply(reply: Reply, dialect: Dialect): Uint8Array {
-  const writer = new JsonWriter(maxReplyBytes)
+export function encodeReply(reply: Reply, dialect: Dialect, memory?: ReplyMemory): Uint8Array {
+  const writer = new JsonWriter(maxReplyBytes, memory)
   if (reply.kind === 'error') writeError(writer, reply, dialect)
   else if (reply.kind === 'failedTask') {
     beginMessage(writer, reply.id, replies.FailedTask.type)

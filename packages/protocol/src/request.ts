@@ -26,6 +26,7 @@ export interface RefusedRequest {
   readonly id: MessageId
   /** The `type` of the frame if it is a string, known or not, of any length. */
   readonly requestType: string | undefined
+  readonly code: ErrorCode
   readonly message: string
 }
 
@@ -79,7 +80,7 @@ function refused<C extends ErrorCode>(
   code: C,
   data: ErrorData[C],
 ): RefusedRequest {
-  return { ok: false, id, requestType, message: new WorkerError(code, data).message }
+  return { ok: false, id, requestType, code, message: new WorkerError(code, data).message }
 }
 
 /** The text of an error of ours; of any other nothing, since it may hold anything. */

@@ -222,10 +222,10 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
       writer.raw('[')
       let at = 0
       try {
-        for (; at < values.length; at++) {
-          if (at > 0) writer.raw(',')
-          item.encode(writer, values[at] as In)
-        }
+        writer.items(values, (value: In, index) => {
+          at = index
+          item.encode(writer, value)
+        })
       } catch (error) {
         throw located(error, at)
       }

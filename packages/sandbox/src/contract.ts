@@ -1,9 +1,10 @@
 import { prepareDeployment } from './deployment/constructor.ts'
-import { ModuleError } from './errors.ts'
+import { displayText, ModuleError } from './errors.ts'
 import { gasPerCodeByte, gasPerCompute, gasPerDeploy } from './gasCosts.ts'
 import type { Invocation } from './host/environment.ts'
+import { runLimits } from './limits.ts'
 import { stackAddend } from './meter/stackCounter.ts'
-import { type PreparedModule, prepareModule } from './prepare.ts'
+import { type PreparedModule, type PrepareOptions, prepareModule } from './prepare.ts'
 import { type Outcome, run } from './run.ts'
 import { decodeModule } from './wasm/decode.ts'
 
@@ -14,9 +15,9 @@ export type Prepared = { kind: 'ready'; module: PreparedModule } | { kind: 'refu
  * Decodes, checks, meters and compiles the code of a deployed contract. The result depends on `exeCode` only, so it
  * can be kept and used for any number of runs.
  */
-export function prepareRuntime(exeCode: Uint8Array): Prepared {
+export function prepareRuntime(exeCode: Uint8Array, options?: PrepareOptions): Prepared {
   try {
-    return { kind: 'ready', module: prepareModule(decodeModule(exeCode), 'call') }
+    return { kind: 'ready', module: prepareModule(decodeModule(exeCode), 'call', options) }
   } catch (error) {
     if (error instanceof ModuleError) return { kind: 'refused', message: error.message }
     throw error
@@ -24,12 +25,18 @@ export function prepareRuntime(exeCode: Uint8Array): Prepared {
 }
 
 /**
- * Runs export `call`. The run needs a thread with a large stack (64 MB), or the engine's stack ends before the
+ * Runs export `call`. The run needs a thread with a large stack (`threadStackMb`), or the engine's stack ends before the
  * deterministic limits do. On failure the caller discards what happened to `invocation.state`.
  */
 export function runCompute(module: PreparedModule, invocation: Invocation): Outcome {
   return run(module, invocation, { opening: 0n, closing: gasPerCompute, stackAddend: 0n })
 }
+
+/**
+ * What a task fails with whose run went well, but whose delta is larger than `runLimits.deltaBytes`: other workers could not
+ * be sent it.
+ */
+export const deltaTooLarge: string = displayText('WASM code', runLimits.deltaBytes.text)
 
 /** The reference calls `deploy` from a generated function, whose operands and activation count. */
 const wrapperUse = stackAddend({ height: 2, depth: 1, slots: 0 })

@@ -1,10 +1,10 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { wat } from '../test/support/modules.ts'
 import { describeModule } from './index.ts'
 
 it('tells what a contract is made of and what would become of it', () => {
   const bytes = wat(`(module (import "env" "ret" (func (param i32 i32))) (memory (export "memory") 2)
-    (func (export "deploy")) (func (export "call")))`)
+    (data (i32.const 0) "abc") (func (export "deploy")) (func (export "call") (export "again") (nop)) (func))`)
   expect(describeModule(bytes)).toEqual({
     size: bytes.length,
     imports: [{ module: 'env', field: 'ret', kind: 'function' }],
@@ -12,10 +12,16 @@ it('tells what a contract is made of and what would become of it', () => {
       { name: 'memory', kind: 'memory' },
       { name: 'deploy', kind: 'function' },
       { name: 'call', kind: 'function' },
+      { name: 'again', kind: 'function' },
     ],
     memory: { initial: 2, maximum: undefined, origin: 'own' },
-    functionCount: 2,
-    deploy: { accepted: true, exeCode: { size: 53, compute: { accepted: true } } },
+    functions: [
+      { index: 1, name: undefined, exportedAs: ['deploy'], size: 1 },
+      { index: 2, name: undefined, exportedAs: ['call', 'again'], size: 2 },
+      { index: 3, name: undefined, exportedAs: [], size: 1 },
+    ],
+    dataSize: 3,
+    deploy: { accepted: true, exeCode: expect.any(Uint8Array), compute: { accepted: true } },
     compute: {
       accepted: false,
       reason: 'Error in execution of creation of WASM module: Malformed wasm module: internal memory',
@@ -42,5 +48,33 @@ it('tells that bytes are no module', () => {
   expect(describeModule(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8))).toEqual({
     size: 8,
     undecodable: 'Error in execution of deserialization into WASM module: Invalid magic number at start of file',
+  })
+})
+
+describe('names of functions', () => {
+  // Module and one empty function, then a custom section `name` with this content.
+  const withNames = (...content: number[]) => {
+    const name = [4, 0x6e, 0x61, 0x6d, 0x65]
+    const code = [...[1, 4, 1, 0x60, 0, 0], ...[3, 2, 1, 0], ...[10, 4, 1, 2, 0, 0x0b]]
+    const section = [0, name.length + content.length, ...name, ...content]
+    return Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...code, ...section)
+  }
+  const namesOf = (bytes: Uint8Array) => {
+    const description = describeModule(bytes)
+    return 'functions' in description && description.functions.map(({ name }) => name)
+  }
+
+  it('come from the section that compilers leave', () => {
+    expect(namesOf(withNames(0, 2, 1, 0x6d, 1, 4, 1, 0, 1, 0x66))).toEqual(['f'])
+  })
+
+  it('are left out where the section is broken', () => {
+    const broken = [
+      [1, 9, 1, 0, 1, 0x66],
+      [1, 4, 1, 0, 9, 0x66],
+      [1, 4, 1, 0, 1, 0xff],
+      [1, 5, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ]
+    for (const content of broken) expect(namesOf(withNames(...content)), content.join()).toEqual([undefined])
   })
 })

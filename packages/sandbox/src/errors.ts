@@ -13,12 +13,15 @@ export function displayText(step: Step, detail: string): string {
   return `Error in execution of ${step}: ${detail}`
 }
 
-/** A module cannot be accepted. `message` is the display text of the failed task. */
+/**
+ * A module cannot be accepted. `message` is the display text of the failed task, the same on every worker; `cause`, if
+ * there is one, is what this engine says.
+ */
 export class ModuleError extends Error {
   override readonly name = 'ModuleError'
 
-  constructor(step: Step, detail: string) {
-    super(displayText(step, detail))
+  constructor(step: Step, detail: string, cause?: Error) {
+    super(displayText(step, detail), { cause })
   }
 }
 
@@ -31,8 +34,8 @@ export function decodeError(detail: string): ModuleError {
   return new ModuleError('deserialization into WASM module', detail)
 }
 
-export function validationError(detail: string): ModuleError {
-  return new ModuleError('WASM code', `Validation: ${detail}`)
+export function validationError(detail: string, cause?: Error): ModuleError {
+  return new ModuleError('WASM code', `Validation: ${detail}`, cause)
 }
 
 export function instantiationError(detail: string): ModuleError {

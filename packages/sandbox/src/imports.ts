@@ -1,7 +1,7 @@
 import { instantiationError } from './errors.ts'
 import type { HostFunction } from './host/environment.ts'
 import { hostFunctions } from './host/registry.ts'
-import { maxMemoryPages } from './limits.ts'
+import { moduleLimits } from './limits.ts'
 import type { FunctionType, Limits, WasmModule } from './wasm/module.ts'
 import { ValueType } from './wasm/opcodes.ts'
 
@@ -22,9 +22,8 @@ export function resolveImports(module: WasmModule): void {
 
 function checkMemory(field: string, { initial, maximum }: Limits): void {
   if (field !== 'memory') throw instantiationError('Memory imported under unknown name')
-  if (initial > maxMemoryPages || maximum === undefined || maximum > maxMemoryPages) {
-    throw instantiationError('Module requested too much memory')
-  }
+  const { value, text } = moduleLimits.memoryPages
+  if (initial > value || maximum === undefined || maximum > value) throw instantiationError(text)
 }
 
 function checkFunction(field: string, declared: FunctionType): void {

@@ -1,14 +1,9 @@
 import { ModuleError, validationError } from './errors.ts'
 import { resolveImports } from './imports.ts'
-import {
-  maxLocals,
-  maxLocalsTimesBlocks,
-  maxModuleLocalsTimesBlocks,
-  maxModuleLocalsTimesTransfers,
-  maxTableEntries,
-} from './limits.ts'
+import { type Limit, moduleLimits } from './limits.ts'
 import { analyseFunctions, type FunctionAnalysis } from './meter/analysis.ts'
 import { instrument } from './meter/instrument.ts'
+import type { ProfiledFunctions } from './profile.ts'
 import { checkSegments } from './segments.ts'
 import { encodeModule } from './wasm/encode.ts'
 import { declaredMemories, importedFunctionTypes, type Limits, type WasmModule } from './wasm/module.ts'
@@ -19,11 +14,19 @@ export class PreparedModule {
   readonly compiled: WebAssembly.Module
   /** Pages of the memory to create, or undefined if the contract has none. */
   readonly memory: Limits | undefined
+  /** The functions that count what they pay, if the contract is prepared for profiling. */
+  readonly profiled: ProfiledFunctions | undefined
 
-  constructor(compiled: WebAssembly.Module, memory: Limits | undefined) {
+  constructor(compiled: WebAssembly.Module, memory: Limits | undefined, profiled?: ProfiledFunctions) {
     this.compiled = compiled
     this.memory = memory
+    this.profiled = profiled
   }
+}
+
+export interface PrepareOptions {
+  /** Makes the runs tell where their gas went. They pay the same, and take somewhat longer. */
+  profiled?: boolean
 }
 
 /**
@@ -32,7 +35,21 @@ export class PreparedModule {
  * @param entry name of the exported function that a run calls
  * @throws ModuleError with the texts of spec/runtime.md 1.6
  */
-export function prepareModule(module: WasmModule, entry: string): PreparedModule {
+export function prepareModule(
+  module: WasmModule,
+  entry: string,
+  { profiled = false }: PrepareOptions = {},
+): PreparedModule {
+  const functions = { imported: importedFunctionTypes(module).length, defined: module.functions.length }
+  return new PreparedModule(
+    compile(instrumentedBytes(module, entry, profiled)),
+    declaredMemories(module)[0],
+    profiled ? functions : undefined,
+  )
+}
+
+/** What the engine gets to compile, see `prepareModule`. */
+export function instrumentedBytes(module: WasmModule, entry: string, profiled: boolean): Uint8Array<ArrayBuffer> {
   if (module.memories.length > 0) {
     throw unacceptable('Malformed wasm module: internal memory')
   }
@@ -42,8 +59,7 @@ export function prepareModule(module: WasmModule, entry: string): PreparedModule
   resolveImports(module)
   checkSegments(module)
   if (module.start !== undefined) throw unacceptable('start function is not allowed')
-  const instrumented = instrument(module, requireEntry(module, entry), analyses)
-  return new PreparedModule(compile(encodeModule(instrumented)), declaredMemories(module)[0])
+  return encodeModule(instrument(module, requireEntry(module, entry), analyses, profiled))
 }
 
 /** What the contract itself says must be valid before anything is added, or it could refer to the additions. */
@@ -51,39 +67,66 @@ function validate(module: WasmModule): void {
   checkMvpRules(module)
   const bytes = encodeModule(module)
   if (WebAssembly.validate(bytes)) return
+  // The reason is in the words of this engine, and so is not for the text of a task.
+  throw validationError('module is not valid', reasonOfCompiler(bytes))
+}
+
+/** What the engine has against a module that is not valid: compiling it is the only way to learn that. */
+function reasonOfCompiler(bytes: Uint8Array<ArrayBuffer>): Error | undefined {
   try {
-    // Compiling is the only way to learn the reason.
     new WebAssembly.Module(bytes)
+    return undefined
   } catch (error) {
-    if (error instanceof WebAssembly.CompileError) throw validationError(compilerReason(error))
+    if (error instanceof WebAssembly.CompileError) return error
     throw error
   }
-  throw validationError('module is not valid')
 }
 
-function compilerReason(error: Error): string {
-  return error.message.replace(/^WebAssembly\.Module\(\): /, '')
-}
-
+/** What the decoder has not bounded already. */
 function checkLimits(module: WasmModule, analyses: readonly FunctionAnalysis[]): void {
-  if (module.tables.some((table) => table.initial > maxTableEntries)) {
-    throw unacceptable(`table has more than ${maxTableEntries} entries`)
-  }
+  const limits = moduleLimits
+  for (const table of module.tables) requireWithin(limits.tableEntries, table.initial)
+  requireWithin(
+    limits.elements,
+    sum(module.elements, ({ members }) => members.length),
+  )
+  requireWithin(
+    limits.dataBytes,
+    sum(module.data, ({ bytes }) => bytes.length),
+  )
   const imported = importedFunctionTypes(module).length
-  let blockSum = 0
-  let transferSum = 0
   for (const [index, { locals, blocks, transfers }] of analyses.entries()) {
-    if (locals > maxLocals) throw unacceptable(`function ${imported + index} has more than ${maxLocals} locals`)
-    if (locals * blocks > maxLocalsTimesBlocks) {
-      throw unacceptable(`function ${imported + index} has too many locals and blocks`)
-    }
-    blockSum += locals * blocks
-    transferSum += locals * transfers
+    const owner = `function ${imported + index} has `
+    requireWithin(limits.functionBytes, module.bodies[index]!.code.length, owner)
+    requireWithin(limits.locals, locals, owner)
+    requireWithin(limits.blocks, blocks, owner)
+    requireWithin(limits.transfers, transfers, owner)
+    requireWithin(limits.localsTimesBlocks, locals * blocks, owner)
   }
-  if (blockSum > maxModuleLocalsTimesBlocks) throw unacceptable('module has too many locals and blocks')
-  if (transferSum > maxModuleLocalsTimesTransfers) {
-    throw unacceptable('module has too many locals, branches and calls')
-  }
+  requireWithin(
+    limits.moduleBlocks,
+    sum(analyses, ({ blocks }) => blocks),
+  )
+  requireWithin(
+    limits.moduleTransfers,
+    sum(analyses, ({ transfers }) => transfers),
+  )
+  requireWithin(
+    limits.moduleLocalsTimesBlocks,
+    sum(analyses, ({ locals, blocks }) => locals * blocks),
+  )
+  requireWithin(
+    limits.moduleLocalsTimesTransfers,
+    sum(analyses, ({ locals, transfers }) => locals * transfers),
+  )
+}
+
+function requireWithin({ value, text }: Limit, count: number, owner = ''): void {
+  if (count > value) throw unacceptable(owner + text)
+}
+
+function sum<T>(items: readonly T[], countOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + countOf(item), 0)
 }
 
 function unacceptable(detail: string): ModuleError {
@@ -107,7 +150,7 @@ function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   } catch (error) {
     // The module was valid before; what the engine refuses now is the size that metering gave it.
     if (error instanceof WebAssembly.CompileError) {
-      throw new ModuleError('injecting gas counter', compilerReason(error))
+      throw new ModuleError('injecting gas counter', 'module becomes too large', error)
     }
     throw error
   }

@@ -182,7 +182,10 @@ describe('invalid modules', () => {
   ])('refuses %s', (_, module) => {
     const outcome = compute(module)
     expect(outcome).toMatchObject({ kind: 'failure', usedGas: 0n })
-    expect(outcome.kind === 'failure' && outcome.message).toMatch(/^Error in execution of WASM code: Validation: ./)
+    // Not in the words of the engine, which name a place behind `@` and are others in its next version.
+    expect(outcome.kind === 'failure' && outcome.message).toMatch(
+      /^Error in execution of WASM code: Validation: [^@]+$/,
+    )
   })
 
   // Engines have relaxed, or are about to relax, each of these; so the refusal must be our own.
@@ -326,46 +329,5 @@ describe('what deployment refuses, with no gas', () => {
     const outcome = deployModule(`(module (import "env" "abort" (func $a)) ${memory} (func (export "deploy"))
       (func (export "call") (call $a)))`)
     expect(outcome.kind).toBe('success')
-  })
-})
-
-it('refuses more code than 10 MiB without reading it', () => {
-  expect(compute(new Uint8Array(10 * 1024 * 1024 + 1))).toMatchObject({
-    kind: 'failure',
-    message: `${decoding}module is larger than 10485760 bytes`,
-  })
-})
-
-it('refuses a function whose locals and blocks would take gigabytes to compile', () => {
-  const blocks = new Array(200).fill('(block (br_if 0 (local.get 0)))').join(' ')
-  const locals = new Array(30_000).fill('i32').join(' ')
-  expect(compute(`(module (func (export "call") (local ${locals}) ${blocks}))`)).toMatchObject({
-    kind: 'failure',
-    message: 'Error in execution of creation of WASM module: function 0 has too many locals and blocks',
-  })
-})
-
-it('refuses a module whose functions together would', () => {
-  // Locals times blocks: 20 000 000 in all, 5 000 000 in each of four functions, which is the most for one.
-  const largest = `(func (local ${'i32 '.repeat(5000)}) ${'(block) '.repeat(1000)})`
-  const source = (more: string) => `(module ${largest.repeat(4)} (func (export "call") ${more}))`
-  expect(compute(source('(block)'))).toMatchObject({ kind: 'success' })
-  expect(compute(source('(local i32) (block)'))).toEqual({
-    kind: 'failure',
-    message: 'Error in execution of creation of WASM module: module has too many locals and blocks',
-    usedGas: 0n,
-  })
-})
-
-it('refuses a module that would take long to compile where nothing can stop it', () => {
-  // Locals times branches and calls: 100 000 000 in all.
-  const branches = '(br_if 0 (i32.const 0)) '.repeat(5000)
-  const source = (locals: number) =>
-    `(module (func $f (local ${'i32 '.repeat(10_000)}) ${'(call $g)'.repeat(5000)})
-      (func $g (local ${'i32 '.repeat(locals)}) ${branches}) (func (export "call")))`
-  expect(compute(source(10_000))).toMatchObject({ kind: 'success' })
-  expect(compute(source(10_001))).toMatchObject({
-    kind: 'failure',
-    message: 'Error in execution of creation of WASM module: module has too many locals, branches and calls',
   })
 })

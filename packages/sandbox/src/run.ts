@@ -1,21 +1,28 @@
 import { ContractFault, displayText, gasLimitViolated } from './errors.ts'
 import { Environment, type EthereumCall, type Invocation } from './host/environment.ts'
 import { hostFunctions } from './host/registry.ts'
+import { cutUtf8 } from './host/text.ts'
+import { maxReasonBytes } from './limits.ts'
+import { returnMemory, takeMemory } from './memories.ts'
 import { instrumentedExports } from './meter/instrument.ts'
 import { passedLimit } from './meter/stackCounter.ts'
 import type { PreparedModule } from './prepare.ts'
+import { type GasProfile, Profiler } from './profile.ts'
 import { RunGas } from './runGas.ts'
 import { isEngineStackOverflow, trapText } from './traps.ts'
-import type { Limits } from './wasm/module.ts'
 
 /**
  * How a task ended. A failure is the contract's or the user's doing: it is signed and billed.
  *
  * `message` is the full display text; `usedGas` is what the task is billed.
  */
-export type Outcome =
+export type Outcome = (
   | { kind: 'success'; output: Uint8Array; usedGas: bigint; ethereum: EthereumCall }
   | { kind: 'failure'; message: string; usedGas: bigint }
+) & {
+  /** Where the gas went, if the contract was prepared for that and has run. */
+  profile?: GasProfile
+}
 
 /** What surrounds the contract's own code in a run. */
 export interface RunPlan {
@@ -34,28 +41,61 @@ export interface RunPlan {
  * thrown on.
  */
 export function run(prepared: PreparedModule, invocation: Invocation, plan: RunPlan): Outcome {
-  const memory = prepared.memory === undefined ? undefined : createMemory(prepared.memory)
-  const gas = new RunGas(invocation.gasLimit)
-  const environment = new Environment(invocation, gas, memory)
-  const instance = new WebAssembly.Instance(prepared.compiled, { env: createImports(environment, memory) })
+  if (prepared.memory === undefined) return runIn(undefined, prepared, invocation, plan)
+  const memory = takeMemory(prepared.memory)
+  try {
+    return runIn(memory, prepared, invocation, plan)
+  } finally {
+    returnMemory(memory, prepared.memory)
+  }
+}
+
+function runIn(
+  memory: WebAssembly.Memory | undefined,
+  prepared: PreparedModule,
+  invocation: Invocation,
+  plan: RunPlan,
+): Outcome {
+  const profiler = prepared.profiled && new Profiler(prepared.profiled, invocation, memory)
+  const gas = profiler?.gas ?? new RunGas(invocation.gasLimit)
+  const environment = profiler?.environment ?? new Environment(invocation, gas, memory)
+  const imports = createImports(environment, memory)
+  const instance = new WebAssembly.Instance(prepared.compiled, { env: profiler?.watch(imports) ?? imports })
   const { entry, gasLeft, stack } = readExports(instance)
   gas.attach(gasLeft)
   stack.value += plan.stackAddend
+  const outcome = enter(entry, { invocation, plan, gas, stack, environment })
+  return profiler === undefined ? outcome : { ...outcome, profile: profiler.profile(instance.exports, outcome) }
+}
+
+interface Running {
+  invocation: Invocation
+  plan: RunPlan
+  gas: RunGas
+  stack: WebAssembly.Global<'i64'>
+  environment: Environment
+}
+
+function enter(entry: () => unknown, { invocation, plan, gas, stack, environment }: Running): Outcome {
   try {
-    gas.charge(plan.opening)
+    gas.chargeFlat(plan.opening)
     entry()
-    gas.charge(plan.closing)
+    gas.chargeFlat(plan.closing)
   } catch (error) {
     if (gas.exhausted) return { kind: 'failure', message: gasLimitViolated, usedGas: invocation.gasLimit }
-    const detail = faultText(error, stack.value)
+    const detail = faultText(error, stack.value, environment.lastWords)
     if (detail === undefined) throw error
     return { kind: 'failure', message: displayText('WASM code', detail), usedGas: gas.used }
   }
   return { kind: 'success', output: environment.output, usedGas: gas.billed, ethereum: environment.ethereum }
 }
 
-/** Why the contract's code ended, or undefined if it was not the contract's doing. */
-function faultText(error: unknown, stack: bigint): string | undefined {
+/**
+ * Why the contract's code ended, or undefined if it was not the contract's doing.
+ *
+ * @param lastWords what the contract printed right before; the reason of an `unreachable` that it executed itself
+ */
+function faultText(error: unknown, stack: bigint, lastWords: string): string | undefined {
   if (error instanceof ContractFault) return error.message
   if (isEngineStackOverflow(error)) return 'stack overflow'
   if (!(error instanceof WebAssembly.RuntimeError)) return undefined
@@ -64,13 +104,11 @@ function faultText(error: unknown, stack: bigint): string | undefined {
       return 'unreachable'
     case 'depth or slots':
       return 'stack overflow'
-    default:
-      return trapText(error)
+    default: {
+      const text = trapText(error)
+      return text === 'unreachable' && lastWords !== '' ? `${text}: ${cutUtf8(lastWords, maxReasonBytes)}` : text
+    }
   }
-}
-
-function createMemory({ initial, maximum }: Limits): WebAssembly.Memory {
-  return new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum })
 }
 
 /** Everything a contract may import; the instance takes what its module names. */
@@ -78,7 +116,11 @@ function createImports(environment: Environment, memory: WebAssembly.Memory | un
   const imports: WebAssembly.ModuleImports = memory === undefined ? {} : { memory }
   for (const { name, call } of hostFunctions.values()) {
     // WebAssembly hands i32 over as signed numbers; to the contract they are addresses and lengths.
-    imports[name] = (...args: number[]) => call(environment, ...args.map((arg) => arg >>> 0))
+    imports[name] = (...args: number[]) => {
+      environment.countCall()
+      environment.lastWords = ''
+      return call(environment, ...args.map((arg) => arg >>> 0))
+    }
   }
   return imports
 }

@@ -21,13 +21,16 @@ export class RunGas implements GasMeter {
     this.#left = left
   }
 
-  charge(amount: number | bigint): void {
-    const left = this.#remaining - BigInt(amount)
-    this.#left!.value = left < 0n ? -1n : left
-    if (left < 0n) throw new ContractFault(gasLimitViolated)
+  charge(amount: number): void {
+    this.#take(BigInt(amount))
   }
 
-  refund(amount: number): void {
+  /** Takes what every task of its kind pays, or ends the run. */
+  chargeFlat(amount: bigint): void {
+    this.#take(amount)
+  }
+
+  refund(amount: number, _key: string): void {
     this.#refund += BigInt(amount)
   }
 
@@ -49,5 +52,11 @@ export class RunGas implements GasMeter {
 
   get #remaining(): bigint {
     return this.#left!.value
+  }
+
+  #take(amount: bigint): void {
+    const left = this.#remaining - amount
+    this.#left!.value = left < 0n ? -1n : left
+    if (left < 0n) throw new ContractFault(gasLimitViolated)
   }
 }

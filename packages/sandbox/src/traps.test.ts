@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { compute } from '../test/support/runs.ts'
+import { runOnDeepStack } from '../test/support/deepStack.ts'
+import { wat } from '../test/support/modules.ts'
+import { compute, deployModule, plainHost } from '../test/support/runs.ts'
 
 const code = 'Error in execution of WASM code: '
 
@@ -30,6 +32,63 @@ describe('traps', () => {
   it('leaves a run that follows untouched', () => {
     expect(compute(body('(unreachable)')).kind).toBe('failure')
     expect(compute(body(''))).toMatchObject({ kind: 'success', usedGas: 10_001n })
+  })
+})
+
+describe('the reason that a contract gives', () => {
+  const print = '(import "env" "eprint" (func $eprint (param i32 i32)))'
+  const say = (length: number) => `(call $eprint (i32.const 0) (i32.const ${length}))`
+  const run = (text: string, data: string, changes: Parameters<typeof compute>[1] = {}) =>
+    compute(
+      `(module ${print} (import "env" "gas" (func $gas (param i32))) (import "env" "memory" (memory 1 2))
+        (data (i32.const 0) "${data}") (func (export "call") ${text}))`,
+      changes,
+    )
+  const messageOf = (outcome: ReturnType<typeof compute>) => (outcome.kind === 'failure' ? outcome.message : 'success')
+
+  it('follows the trap, if it was the last that the contract told the host', () => {
+    const outcome = run(`${say(2)} ${say(8)} (unreachable)`, 'too l\\c3\\b6w')
+    expect(outcome).toEqual({ kind: 'failure', message: `${code}unreachable: too löw`, usedGas: 8n })
+  })
+
+  it('is told whether or not somebody listens to prints', () => {
+    const host = { ...plainHost, print: () => {} }
+    expect(messageOf(run(`${say(3)} (unreachable)`, 'why', { host }))).toBe(`${code}unreachable: why`)
+  })
+
+  it.each([
+    ['another host call came after it', `${say(3)} (call $gas (i32.const 0)) (unreachable)`, 'unreachable'],
+    ['nothing was said', `${say(0)} (unreachable)`, 'unreachable'],
+    ['it was not text', `${say(4)} (unreachable)`, 'unreachable'],
+    ['the run ended otherwise', `${say(3)} (drop (i32.div_s (i32.const 1) (i32.const 0)))`, 'division by zero'],
+  ])('is left out if %s', (_, text, expected) => {
+    expect(messageOf(run(text, 'why\\ff'))).toBe(code + expected)
+  })
+
+  it('is no reason for recursion that is too deep', async () => {
+    const bytes = wat(
+      `(module ${print} (data (i32.const 0) "why") (import "env" "memory" (memory 1 2))
+        (func $deep (param i32) (call $deep (local.get 0)) (call $eprint (i32.const 0) (i32.const 0)))
+        (func (export "call") ${say(3)} (call $deep (i32.const 1))))`,
+    )
+    const [result] = await runOnDeepStack([{ bytes, gasLimit: 100_000_000n }])
+    expect(messageOf(result!.outcomes[0]!)).toBe(`${code}unreachable`)
+  })
+
+  it('is cut at 1024 bytes, between characters', () => {
+    // One byte, then characters of three: 341 of them fit.
+    const outcome = run(`${say(1 + 3 * 400)} (unreachable)`, `x${'\\e2\\82\\ac'.repeat(400)}`)
+    expect(messageOf(outcome)).toBe(`${code}unreachable: x${'€'.repeat(341)}`)
+    const whole = run(`${say(1024)} (unreachable)`, 'y'.repeat(1030))
+    expect(messageOf(whole)).toBe(`${code}unreachable: ${'y'.repeat(1024)}`)
+  })
+
+  it('is told by constructors too', () => {
+    const outcome = deployModule(
+      `(module ${print} (memory 1) (data (i32.const 0) "why") (func (export "call"))
+        (func (export "deploy") ${say(3)} (unreachable)))`,
+    )
+    expect(messageOf(outcome)).toBe(`${code}unreachable: why`)
   })
 })
 

@@ -1,10 +1,12 @@
 import { encrypt, type MsgPackReader, MsgPackWriter } from '@bletchley/crypto'
 import type { JsonObject } from './json.ts'
+import { stateSize } from './jsonLength.ts'
 import { readJson, writeJson } from './jsonMsgPack.ts'
 import { decodeMessage, malformed, readHash, readStruct } from './msgPackStruct.ts'
 import { openBlob } from './sealed.ts'
 
-export interface ContractState {
+/** What a snapshot holds. */
+export interface StateRecord {
   json: JsonObject
   /** 32 bytes: keccak256 of the last applied delta's blob, or zeros before the first */
   deltaHash: Uint8Array
@@ -12,9 +14,14 @@ export interface ContractState {
   deltaIndex: number
 }
 
+export interface ContractState extends StateRecord {
+  /** `stateSize(json)`, kept up to date by whoever changes `json`. */
+  size: number
+}
+
 /** The state before delta 0. */
 export function initialState(): ContractState {
-  return { json: new Map(), deltaHash: new Uint8Array(32), deltaIndex: 0 }
+  return { json: new Map(), deltaHash: new Uint8Array(32), deltaIndex: 0, size: 0 }
 }
 
 /** No delta has been applied: whatever else it says, the next delta is number 0. spec/storage.md 5, 6 (D2) */
@@ -32,7 +39,7 @@ export function nextDeltaIndex(state: ContractState): number {
  *
  * @see spec/crypto.md 9.1 · vectors/README.md
  */
-export function encodeState(state: ContractState): Uint8Array {
+export function encodeState(state: StateRecord): Uint8Array {
   const writer = new MsgPackWriter()
   writer.arrayHeader(3)
   writeJson(writer, state.json)
@@ -50,6 +57,7 @@ export function decodeState(bytes: Uint8Array): ContractState {
       else if (name === 'delta_hash') state.deltaHash = readHash(reader)
       else state.deltaIndex = readIndex(reader)
     })
+    state.size = stateSize(state.json)
     return state
   })
 }
@@ -60,7 +68,7 @@ export function decodeState(bytes: Uint8Array): ContractState {
  * @param stateKey 32 bytes, secret
  * @param iv       12 bytes; random unless given
  */
-export function sealState(stateKey: Uint8Array, state: ContractState, iv?: Uint8Array): Uint8Array {
+export function sealState(stateKey: Uint8Array, state: StateRecord, iv?: Uint8Array): Uint8Array {
   return encrypt(stateKey, encodeState(state), iv)
 }
 

@@ -21,6 +21,7 @@ import {
   sealDelta,
   sealState,
 } from './index.ts'
+import { stateSize } from './jsonLength.ts'
 
 const key = new Uint8Array(32).fill(7)
 const zeros = new Uint8Array(32)
@@ -39,6 +40,7 @@ describe('a chain', () => {
           const blob = sealDelta(key, { patch: diff(before, after), previousHash: hashes[index]! })
           applyDelta(state, index, key, blob)
           hashes.push(keccak256(blob))
+          expect(state.size).toBe(stateSize(after))
           expect(encodeState(state)).toStrictEqual(
             encodeState({ json: after, deltaHash: hashes[index + 1]!, deltaIndex: index }),
           )
@@ -92,7 +94,7 @@ describe('a chain', () => {
   })
 
   test('the first delta is number 0, whatever the index of the initial state says', () => {
-    const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5 }
+    const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5, size: 0 }
     const blob = sealDelta(key, { patch, previousHash: zeros })
     expect(() => applyDelta(state, 6, key, blob)).toThrow(stateError('index_gap'))
     applyDelta(state, 0, key, blob)
@@ -127,7 +129,7 @@ describe('decoding', () => {
       writer.str('delta_hash')
       writer.byteArray(hash)
     })
-    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3 })
+    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3, size: 0 })
     const delta = write((writer) => {
       writer.mapHeader(2)
       writer.str('previous_hash')

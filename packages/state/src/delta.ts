@@ -69,7 +69,7 @@ export function applyDelta(state: ContractState, index: number, stateKey: Uint8A
   if (!equalBytes(delta.previousHash, state.deltaHash)) {
     throw new StateError('hash_mismatch', `delta ${index} belongs to another predecessor`)
   }
-  applyOwnedPatch(state.json, delta.patch)
+  state.size += applyOwnedPatch(state.json, delta.patch)
   state.deltaHash = keccak256(blob)
   state.deltaIndex = index
 }

@@ -12,30 +12,62 @@ import { joinPointer } from './pointer.ts'
  * @see spec/crypto.md 9.4 · spec/runtime.md 8.1
  */
 export function diff(before: JsonObject, after: JsonObject): Patch {
-  const patch: Patch = []
+  const patch = new PatchWriter(Number.POSITIVE_INFINITY)
   diffObjects(before, after, '', patch)
-  return patch
+  return patch.operations
 }
 
-/** `diff` of two objects that are known to agree in all members but `keys`. */
-export function diffMembers(before: Members, after: Members, keys: Iterable<string>): Patch {
-  const patch: Patch = []
+/**
+ * `diff` of two objects that are known to agree in all members but `keys`.
+ *
+ * @param maxBytes of the patch without its values
+ * @returns undefined if it would be larger
+ */
+export function diffMembers(
+  before: Members,
+  after: Members,
+  keys: Iterable<string>,
+  maxBytes: number,
+): Patch | undefined {
+  const patch = new PatchWriter(maxBytes)
   appendMembers(before, after, keys, '', patch)
-  return patch
+  return patch.tooLarge ? undefined : patch.operations
+}
+
+/** Name and framing of an operation in a delta, at the least. */
+const operationBytes = 8
+
+/** Collects operations up to a size, since a patch can be many times as large as the values that it changes. */
+class PatchWriter {
+  readonly operations: Operation[] = []
+  #bytesLeft: number
+
+  constructor(maxBytes: number) {
+    this.#bytesLeft = maxBytes
+  }
+
+  get tooLarge(): boolean {
+    return this.#bytesLeft < 0
+  }
+
+  push(operation: Operation): void {
+    this.#bytesLeft -= operationBytes + operation.path.length
+    if (this.#bytesLeft >= 0) this.operations.push(operation)
+  }
 }
 
 interface Members {
   get(key: string): JsonValue | undefined
 }
 
-function diffValues(before: JsonValue, after: JsonValue, path: string, patch: Operation[]): void {
+function diffValues(before: JsonValue, after: JsonValue, path: string, patch: PatchWriter): void {
   if (before === after) return
   if (before instanceof Map && after instanceof Map) diffObjects(before, after, path, patch)
   else if (Array.isArray(before) && Array.isArray(after)) diffArrays(before, after, path, patch)
   else if (!equalJson(before, after)) patch.push({ op: 'replace', path, value: after })
 }
 
-function diffObjects(before: JsonObject, after: JsonObject, path: string, patch: Operation[]): void {
+function diffObjects(before: JsonObject, after: JsonObject, path: string, patch: PatchWriter): void {
   appendMembers(before, after, unionOfKeys(before, after), path, patch)
 }
 
@@ -50,7 +82,7 @@ function appendMembers(
   after: Members,
   keys: Iterable<string>,
   path: string,
-  patch: Operation[],
+  patch: PatchWriter,
 ): void {
   const common: string[] = []
   const added: string[] = []
@@ -68,7 +100,7 @@ function appendMembers(
   for (const key of sortKeys(removed)) patch.push({ op: 'remove', path: joinPointer(path, key) })
 }
 
-function diffArrays(before: JsonValue[], after: JsonValue[], path: string, patch: Operation[]): void {
+function diffArrays(before: JsonValue[], after: JsonValue[], path: string, patch: PatchWriter): void {
   const shared = Math.min(before.length, after.length)
   for (let index = 0; index < shared; index++) diffValues(before[index]!, after[index]!, `${path}/${index}`, patch)
   for (let index = shared; index < after.length; index++) {

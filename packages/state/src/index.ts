@@ -21,8 +21,9 @@ export {
   maxStateDepth,
 } from './json.ts'
 export { encodeJson } from './jsonEncoder.ts'
+export { jsonLength, memberSize } from './jsonLength.ts'
 export { readJson, writeJson } from './jsonMsgPack.ts'
-export { JsonSyntaxError, parseJson } from './jsonParser.ts'
+export { JsonDepthError, JsonSyntaxError, parseJson } from './jsonParser.ts'
 export { applyPatch, type Operation, type Patch } from './patch.ts'
 export type { StateAccess } from './stateAccess.ts'
 export { StateOverlay } from './stateOverlay.ts'

@@ -33,7 +33,7 @@ function jsonText(value: JsonValue): string {
 }
 
 /** Shortest digits that round-trip: positional within [1e-5, 1e16), otherwise scientific without `+`. */
-function floatText(value: number): string {
+export function floatText(value: number): string {
   if (Object.is(value, -0)) return '-0.0'
   const size = Math.abs(value)
   if (size !== 0 && (size < 1e-5 || size >= 1e16)) return value.toExponential().replace('+', '')

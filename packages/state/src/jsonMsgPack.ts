@@ -58,8 +58,11 @@ export function readJson(reader: MsgPackReader, levels: number = maxStateDepth):
 }
 
 function readArray(reader: MsgPackReader, levels: number): JsonValue[] {
-  const array: JsonValue[] = []
-  for (let left = reader.arrayHeader(); left > 0; left--) array.push(readJson(reader, levels))
+  const length = reader.arrayHeader()
+  if (length === 0) return []
+  // The first push to an empty array makes room for 17 items, which short arrays need not carry around.
+  const array = [readJson(reader, levels)]
+  while (array.length < length) array.push(readJson(reader, levels))
   return array
 }
 

@@ -5,6 +5,9 @@ export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError'
 }
 
+/** More than {@link maxJsonDepth} containers inside each other. */
+export class JsonDepthError extends JsonSyntaxError {}
+
 /**
  * Parses one JSON text.
  *
@@ -98,19 +101,23 @@ class Parser {
   }
 
   #array(): JsonValue[] {
-    const array: JsonValue[] = []
     this.#enter()
-    if (!this.#take(']')) {
-      do array.push(this.#value())
-      while (this.#take(','))
-      if (!this.#take(']')) throw this.#error("expected ',' or ']'")
+    if (this.#take(']')) {
+      this.#depth--
+      return []
     }
+    // The first push to an empty array makes room for 17 items, which short arrays need not carry around.
+    const array = [this.#value()]
+    while (this.#take(',')) array.push(this.#value())
+    if (!this.#take(']')) throw this.#error("expected ',' or ']'")
     this.#depth--
     return array
   }
 
   #enter(): void {
-    if (++this.#depth > maxJsonDepth) throw this.#error('nested too deeply')
+    if (++this.#depth > maxJsonDepth) {
+      throw new JsonDepthError(`invalid JSON at character ${this.#position}: nested too deeply`)
+    }
     this.#position++
   }
 

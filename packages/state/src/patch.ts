@@ -1,5 +1,6 @@
 import { StateError } from './errors.ts'
 import { cloneJson, equalJson, type JsonObject, type JsonValue, maxStateDepth } from './json.ts'
+import { memberSize, stateSize, valueSize } from './jsonLength.ts'
 import { parseIndex, parsePointer } from './pointer.ts'
 
 /** One step of RFC 6902. `diff` produces add, replace and remove only; the others are understood when reading. */
@@ -22,14 +23,19 @@ const maxCopiedValues = 1_000_000
  * @see spec/crypto.md 9.5
  */
 export function applyPatch(root: JsonObject, patch: Patch): JsonObject {
-  return applyOwnedPatch(
+  applyOwnedPatch(
     root,
     patch.map((operation) => ('value' in operation ? { ...operation, value: cloneJson(operation.value) } : operation)),
   )
+  return root
 }
 
-/** `applyPatch` without the copies: the containers inside `patch` become part of `root`. */
-export function applyOwnedPatch(root: JsonObject, patch: Patch): JsonObject {
+/**
+ * `applyPatch` without the copies: the containers inside `patch` become part of `root`.
+ *
+ * @returns by how much `stateSize(root)` has grown
+ */
+export function applyOwnedPatch(root: JsonObject, patch: Patch): number {
   const run = new PatchRun(root)
   let index = 0
   try {
@@ -44,7 +50,7 @@ export function applyOwnedPatch(root: JsonObject, patch: Patch): JsonObject {
     if (!(error instanceof Refusal)) throw error
     throw new StateError('invalid_patch', `operation ${index} of the patch cannot be applied: ${error.message}`)
   }
-  return root
+  return run.growth
 }
 
 /** A shortened array is written as the same `remove` again and again; taken one by one that is quadratic. */
@@ -61,6 +67,8 @@ class PatchRun {
   readonly #root: JsonObject
   readonly #undo: (() => void)[] = []
   #copied = 0
+  /** Of the root's `stateSize`, so far. */
+  growth = 0
 
   constructor(root: JsonObject) {
     this.#root = root
@@ -129,6 +137,7 @@ class PatchRun {
     else if (Array.isArray(parent)) {
       const index = Number(last)
       parent[index] = value
+      this.growth += valueSize(value) - valueSize(old)
       this.#undo.push(() => {
         parent[index] = old
       })
@@ -143,11 +152,14 @@ class PatchRun {
     if (Array.isArray(parent)) {
       const index = Number(last)
       if (index + repeats > parent.length) throw new Refusal('no such place')
+      this.growth -= Math.min(repeats, parent.length - 1)
       const removed = parent.splice(index, repeats)
+      for (const item of removed) this.growth -= valueSize(item)
       this.#undo.push(() => insertAll(parent, index, removed))
     } else if (parent instanceof Map) {
       if (repeats > 1) throw new Refusal('no such place')
       parent.delete(last)
+      this.growth -= this.#memberGrowth(parent, last, old)
       this.#undo.push(() => parent.set(last, old))
     }
   }
@@ -155,6 +167,7 @@ class PatchRun {
   #insert(parent: JsonValue[], token: string, value: JsonValue): void {
     const index = token === '-' ? parent.length : parseIndex(token)
     if (index === undefined || index > parent.length) throw new Refusal('no such place')
+    this.growth += valueSize(value) + (parent.length > 0 ? 1 : 0)
     if (index === parent.length) {
       parent.push(value)
       this.#undo.push(() => parent.pop())
@@ -166,6 +179,8 @@ class PatchRun {
 
   #setMember(parent: JsonObject, key: string, value: JsonValue): void {
     const old = parent.get(key)
+    if (old === undefined) this.growth += this.#memberGrowth(parent, key, value)
+    else this.growth += valueSize(value) - valueSize(old)
     parent.set(key, value)
     this.#undo.push(() => (old === undefined ? parent.delete(key) : parent.set(key, old)))
   }
@@ -174,8 +189,14 @@ class PatchRun {
     if (!(value instanceof Map)) throw new Refusal('the root must stay an object')
     const root = this.#root
     const old = new Map(root)
+    this.growth += stateSize(value) - stateSize(root)
     fill(root, value)
     this.#undo.push(() => fill(root, old))
+  }
+
+  /** What a member adds to an object that does not hold it. A state counts a comma for each, an object inside for all but one. */
+  #memberGrowth(parent: JsonObject, key: string, value: JsonValue): number {
+    return memberSize(key, value) - (parent !== this.#root && parent.size === 0 ? 1 : 0)
   }
 
   #parent(path: string[]): JsonValue {

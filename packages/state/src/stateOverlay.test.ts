@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonKey, jsonObject, jsonValue } from '../test/arbitraries.ts'
 import { diff, encodeJson, type JsonObject, type JsonValue, StateOverlay } from './index.ts'
+import { stateSize } from './jsonLength.ts'
 
 const text = (value: JsonValue) => new TextDecoder().decode(encodeJson(value))
 const step = fc.oneof(
@@ -27,8 +28,10 @@ test('reads, patches and commits like a plain copy, and leaves the base alone un
       }
       for (const key of base.keys()) expect(overlay.get(key)).toBe(model.get(key))
       expect(overlay.patch()).toStrictEqual(diff(base, model))
+      expect([...overlay.touched].sort()).toStrictEqual([...new Set(steps.map(({ key }) => key))].sort())
       expect(text(base)).toBe(before)
-      overlay.commit()
+      const growth = stateSize(model) - stateSize(base)
+      expect(overlay.commit()).toBe(growth)
       expect(text(base)).toBe(text(model))
       expect(overlay.patch()).toStrictEqual([])
     }),
@@ -48,6 +51,16 @@ test('the patch looks at touched members only', () => {
     { op: 'remove', path: '/k19' },
   ])
   expect(base.reads).toBeLessThan(10)
+})
+
+test('no patch is made beyond a size, which counts names and framing', () => {
+  const long = 'k'.repeat(100)
+  const base: JsonObject = new Map([[long, [0, 0, 0]]])
+  const overlay = new StateOverlay(base)
+  overlay.set(long, [1, 1, 1])
+  // Three operations: 8 bytes and /k…k/0 each.
+  expect(overlay.patchWithin(3 * (8 + 103))).toStrictEqual(overlay.patch())
+  expect(overlay.patchWithin(3 * (8 + 103) - 1)).toBeUndefined()
 })
 
 class CountingMap extends Map<string, JsonValue> {

@@ -1,5 +1,6 @@
 import { diffMembers } from './diff.ts'
 import type { JsonObject, JsonValue } from './json.ts'
+import { memberSize } from './jsonLength.ts'
 import type { Patch } from './patch.ts'
 import type { StateAccess } from './stateAccess.ts'
 
@@ -32,17 +33,30 @@ export class StateOverlay implements StateAccess {
     this.#touched.set(key, undefined)
   }
 
-  /** `diff(base, this view)`; empty if the changes cancel out. Encode it before `commit`: it shares their values. */
-  patch(): Patch {
-    return diffMembers(this.#base, this, this.#touched.keys())
+  /** Names that were set or deleted, whether or not that changed anything. */
+  get touched(): Iterable<string> {
+    return this.#touched.keys()
   }
 
-  /** Writes the changes into the base and forgets them. */
-  commit(): void {
+  /** `diff(base, this view)`; empty if the changes cancel out. Encode it before `commit`: it shares their values. */
+  patch(): Patch {
+    return this.patchWithin(Number.POSITIVE_INFINITY)!
+  }
+
+  /** `patch()`, or undefined if names and framing of its operations take more than `maxBytes`. */
+  patchWithin(maxBytes: number): Patch | undefined {
+    return diffMembers(this.#base, this, this.#touched.keys(), maxBytes)
+  }
+
+  /** Writes the changes into the base and forgets them. Returns by how much the base's size, `stateSize`, has grown. */
+  commit(): number {
+    let growth = 0
     for (const [key, value] of this.#touched) {
+      growth += memberSize(key, value) - memberSize(key, this.#base.get(key))
       if (value === undefined) this.#base.delete(key)
       else this.#base.set(key, value)
     }
     this.#touched.clear()
+    return growth
   }
 }

@@ -30,8 +30,21 @@ export interface KeyValueBackend {
    */
   commit(batch: Write[], expectations?: Expectation[]): Promise<void>
 
+  /** What the database takes, at the cost of a look-up. */
+  stats(): StoreStats
+
   /** Waits for the commits under way. Whatever is called afterwards is rejected. */
   close(): Promise<void>
+}
+
+/** Bytes on disk, without what the file system adds. Zeros in memory. */
+export interface StoreStats {
+  /** Of the database's file: it never shrinks by itself. */
+  fileBytes: number
+  /** Of them, in pages that hold records. */
+  usedBytes: number
+  /** Records of any kind. */
+  records: number
 }
 
 /** `[gte, lt)`, ascending unless `reverse`. */

@@ -28,6 +28,11 @@ export function u32be(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
+/** The big-endian u32 at `offset`. */
+export function u32At(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! * 2 ** 24 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!)
+}
+
 export function u64be(value: bigint): Uint8Array {
   const bytes = new Uint8Array(8)
   viewOf(bytes).setBigUint64(0, value)

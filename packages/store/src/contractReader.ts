@@ -1,18 +1,21 @@
-import type { KeyValueBackend } from './backend.ts'
-import { equalBytes } from './bytes.ts'
+import { type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
+import { equalBytes, u32be } from './bytes.ts'
 import {
   bytecodeKey,
   contractKey,
+  deltaIndexOf,
   deltaKey,
   deltaSpan,
   maxDeltaIndex,
   orderSpan,
   parseKey,
+  receiptKey,
   receiptSpan,
+  schemaKey,
   snapshotKey,
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
-import { decodeContract, decodeReceipt, decodeSnapshot, type Snapshot } from './records.ts'
+import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
 
 /** One encrypted delta under its number. */
 export interface Delta {
@@ -40,12 +43,27 @@ export class ContractReader {
     this.backend = backend
   }
 
+  /**
+   * A reader of a database that a store has written.
+   *
+   * @throws StorageError if it holds no contracts, or those of another schema
+   */
+  static async openExisting(backend: KeyValueBackend): Promise<ContractReader> {
+    if (!(await holdsContracts(backend))) throw new StorageError('the database holds no contracts')
+    return new ContractReader(backend)
+  }
+
+  /** What the database takes on disk. Cheap enough for every look at the metrics. */
+  stats(): StoreStats {
+    return this.backend.stats()
+  }
+
   /** The delta with the highest number, found by two look-ups. */
   async getTip(address: Uint8Array): Promise<Delta | undefined> {
     assertAddress(address)
     for (let before: Uint8Array | undefined; ; ) {
       const stored = await this.backend.get(contractKey(address))
-      const key = stored && decodeContract(stored)?.tip
+      const key = stored && decodeTip(stored)
       if (key === undefined) return undefined
       const data = await this.backend.get(deltaKey(address, key))
       if (data !== undefined) return { key, data }
@@ -103,10 +121,22 @@ export class ContractReader {
     assertRange(from, to)
     if (from >= to) return
     for await (const chunk of this.backend.entries(deltaSpan(address, from, to))) {
-      yield chunk.flatMap(({ key, value }) => {
-        const parsed = parseKey(key)
-        return parsed?.kind === 'delta' ? [{ key: parsed.index, data: value }] : []
-      })
+      const deltas: Delta[] = []
+      for (const { key, value } of chunk) {
+        const index = deltaIndexOf(key)
+        if (index !== undefined) deltas.push({ key: index, data: value })
+      }
+      yield deltas
+    }
+  }
+
+  /** At most `limit` stored deltas with numbers below `before`, the newest first, in chunks as {@link deltaChunks}. */
+  async *deltasBefore(address: Uint8Array, before: number, limit: number): AsyncIterable<Delta[]> {
+    assertAddress(address)
+    assertRange(0, before)
+    if (before === 0) return
+    for await (const chunk of this.backend.entries({ ...deltaSpan(address, 0, before), reverse: true, limit })) {
+      yield chunk.map(({ key, value }) => ({ key: deltaIndexOf(key)!, data: value }))
     }
   }
 
@@ -129,18 +159,53 @@ export class ContractReader {
   async getReceipt(address: Uint8Array, taskId: Uint8Array): Promise<{ key: number; reply: Uint8Array } | undefined> {
     assertAddress(address)
     assertTaskId(taskId)
+    for await (const { key, receipt } of this.#receipts(address)) {
+      if (equalBytes(receipt.taskId, taskId)) return { key, reply: receipt.reply }
+    }
+    return undefined
+  }
+
+  /** The receipt of the task that made this delta, if it is still there. */
+  async receiptOf(address: Uint8Array, index: number): Promise<Receipt | undefined> {
+    assertAddress(address)
+    assertIndex(index)
+    const stored = await this.backend.get(receiptKey(address, index))
+    return stored && decodeReceipt(stored)
+  }
+
+  /** The tasks whose receipts {@link getReceipt} finds. */
+  async receiptTasks(address: Uint8Array): Promise<Uint8Array[]> {
+    assertAddress(address)
+    const tasks: Uint8Array[] = []
+    for await (const { receipt } of this.#receipts(address)) tasks.push(receipt.taskId)
+    return tasks
+  }
+
+  /** The newest first. */
+  async *#receipts(address: Uint8Array): AsyncGenerator<{ key: number; receipt: Receipt }> {
     const span = receiptSpan(address, 0, maxDeltaIndex + 1)
     for await (const chunk of this.backend.entries({ ...span, reverse: true })) {
       for (const { key, value } of chunk) {
         const parsed = parseKey(key)
         const receipt = decodeReceipt(value)
-        if (parsed?.kind === 'receipt' && receipt && equalBytes(receipt.taskId, taskId)) {
-          return { key: parsed.index, reply: receipt.reply }
-        }
+        if (parsed?.kind === 'receipt' && receipt) yield { key: parsed.index, receipt }
       }
     }
-    return undefined
   }
+}
+
+/** 1 had no tip in the contract's record. */
+export const schemaVersion = 2
+
+/**
+ * Whether a store has written to the database.
+ *
+ * @throws StorageError if it was a store of another schema
+ */
+export async function holdsContracts(backend: KeyValueBackend): Promise<boolean> {
+  const stored = await backend.get(schemaKey)
+  if (stored === undefined || equalBytes(stored, u32be(schemaVersion))) return stored !== undefined
+  throw new StorageError('the database was written by another version of the store')
 }
 
 export function assertAddress(address: Uint8Array): void {

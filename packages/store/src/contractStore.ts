@@ -9,12 +9,15 @@ import {
   ContractReader,
   type Delta,
   type DeltaRow,
+  holdsContracts,
+  schemaVersion,
 } from './contractReader.ts'
 import { KeyedQueue } from './keyedQueue.ts'
 import {
   bytecodeKey,
   contractKey,
   contractSpan,
+  deltaIndexOf,
   deltaKey,
   deltaSpan,
   maxDeltaIndex,
@@ -29,17 +32,25 @@ import {
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
 import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
-import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt } from './records.ts'
-
-/** 1 had no tip in the contract's record. */
-const schemaVersion = 2
+import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
 
 /** A contract's last deltas whose task receipts are kept. */
-const keptReceipts = 64
+export const keptReceipts = 64
 
 export interface ContractStoreOptions {
-  /** How `TaskCommit.previousHash` is made from a delta's data: keccak256 in the worker. */
+  /** How a delta's hash is made from a delta's data: keccak256 in the worker. */
   hashDelta(data: Uint8Array): Uint8Array
+  /** Is told of each contract that a write of this store has changed, once that is on disk. It may not throw. */
+  onChange?(change: ContractChange): void
+}
+
+/** What a write did to a contract. */
+export interface ContractChange {
+  /** 32 bytes. */
+  address: Uint8Array
+  kind: 'created' | 'changed' | 'removed'
+  /** The lowest number of the deltas that it stored or removed, if there were any. */
+  firstDelta: number | undefined
 }
 
 /** All that one successful task leaves behind. */
@@ -51,8 +62,6 @@ export interface TaskCommit {
   previousHash?: Uint8Array | undefined
   /** Given by a deployment only. */
   bytecode?: Uint8Array | undefined
-  /** The encrypted state after this delta. */
-  snapshot?: Uint8Array | undefined
   receipt?: Receipt | undefined
 }
 
@@ -67,6 +76,7 @@ export interface TaskCommit {
  */
 export class ContractStore extends ContractReader {
   readonly #hashDelta: (data: Uint8Array) => Uint8Array
+  readonly #onChange: ((change: ContractChange) => void) | undefined
   readonly #queue = new KeyedQueue()
   /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
   #nextSequence: bigint | undefined
@@ -74,15 +84,12 @@ export class ContractStore extends ContractReader {
   private constructor(backend: KeyValueBackend, options: ContractStoreOptions) {
     super(backend)
     this.#hashDelta = options.hashDelta
+    this.#onChange = options.onChange
   }
 
   /** @throws StorageError if the database holds something else, or contracts of another schema */
   static async open(backend: KeyValueBackend, options: ContractStoreOptions): Promise<ContractStore> {
-    const stored = await backend.get(schemaKey)
-    if (stored === undefined) await initialise(backend)
-    else if (!equalBytes(stored, u32be(schemaVersion))) {
-      throw new StorageError('the database was written by another version of the store')
-    }
+    if (!(await holdsContracts(backend))) await initialise(backend)
     return new ContractStore(backend, options)
   }
 
@@ -160,7 +167,7 @@ export class ContractStore extends ContractReader {
    *   before the new one is not the one of `previousHash`, or the new one's number is taken
    */
   async commitTask(task: TaskCommit): Promise<void> {
-    const { address, delta, bytecode, snapshot, receipt } = task
+    const { address, delta, bytecode, receipt } = task
     assertIndex(delta.key)
     if (receipt) assertTaskId(receipt.taskId)
     if (bytecode ? delta.key !== 0 : (task.previousHash === undefined) !== (delta.key === 0)) {
@@ -170,16 +177,30 @@ export class ContractStore extends ContractReader {
       if (bytecode) await this.#assertNoBytecode(edit)
       else await this.#assertPredecessor(edit, delta.key, task.previousHash)
 
-      await this.#deleteAll(edit, deltaSpan(address, bytecode ? 0 : delta.key + 1, maxDeltaIndex + 1))
-      if (edit.writes.length > 0) edit.delete(snapshotKey(address))
-      await this.#deleteAll(edit, receiptSpan(address, delta.key, maxDeltaIndex + 1))
+      // Behind the tip there is nothing to look for, as a rule.
+      if (edit.tip !== undefined && edit.tip >= delta.key) {
+        await this.#deleteAll(edit, deltaSpan(address, bytecode ? 0 : delta.key + 1, maxDeltaIndex + 1))
+        if (edit.writes.length > 0) edit.delete(snapshotKey(address))
+        await this.#deleteAll(edit, receiptSpan(address, delta.key, maxDeltaIndex + 1))
+      }
       await this.#deleteAll(edit, receiptSpan(address, 0, Math.max(0, delta.key + 1 - keptReceipts)))
 
       edit.put(deltaKey(address, delta.key), delta.data)
       edit.tip = delta.key
       if (bytecode) edit.put(bytecodeKey(address), bytecode)
-      if (snapshot) edit.put(snapshotKey(address), encodeSnapshot({ key: delta.key, data: snapshot }))
       if (receipt) edit.put(receiptKey(address, delta.key), encodeReceipt(receipt))
+    })
+  }
+
+  /**
+   * Stores a snapshot that was made from the stored deltas, in place of an older one. Nothing is stored if its last delta
+   * is not that of `deltaHash` any more.
+   */
+  async putSnapshot(address: Uint8Array, snapshot: Snapshot, deltaHash: Uint8Array): Promise<void> {
+    await this.#write([address], async (edit) => {
+      const delta = await this.getDelta(address, snapshot.key)
+      if (delta === undefined || !equalBytes(this.#hashDelta(delta), deltaHash)) return
+      edit.put(snapshotKey(address), encodeSnapshot(snapshot))
     })
   }
 
@@ -188,12 +209,14 @@ export class ContractStore extends ContractReader {
   }
 
   async #assertPredecessor(
-    { address, stored }: ContractEdit,
+    { address, stored, tip }: ContractEdit,
     key: number,
     hash: Uint8Array | undefined,
   ): Promise<void> {
     if (stored === undefined) throw new ConflictError('the contract is gone')
-    if (await this.#exists(deltaSpan(address, key, key + 1))) throw new ConflictError(`delta ${key} exists already`)
+    if (tip !== undefined && tip >= key && (await this.#exists(deltaSpan(address, key, key + 1)))) {
+      throw new ConflictError(`delta ${key} exists already`)
+    }
     if (key === 0 || hash === undefined) return
     const previous = await this.getDelta(address, key - 1)
     if (!previous || !equalBytes(this.#hashDelta(previous), hash)) {
@@ -261,11 +284,12 @@ export class ContractStore extends ContractReader {
   async #tryWrite(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<boolean> {
     const edits: ContractEdit[] = []
     const pacer = new Pacer()
-    for (const address of addresses) {
+    for (const [index, address] of addresses.entries()) {
+      // Not behind the last one: those who come later would overtake a write that is ready.
+      if (index > 0) await pacer.pause()
       const edit = new ContractEdit(address, await this.backend.get(contractKey(address)))
       await prepare(edit)
       if (edit.writes.length > 0) edits.push(edit)
-      await pacer.pause()
     }
     if (edits.length === 0) return true
     if (edits.some(({ record }) => record === undefined)) {
@@ -276,12 +300,13 @@ export class ContractStore extends ContractReader {
       // Nothing is awaited between taking sequence numbers and the commit, so concurrent creations commit in the order of
       // their numbers and can share a flush.
       await this.#commit(edits)
-      return true
     } catch (error) {
       this.#nextSequence = undefined
       if (error instanceof ConflictError) return false
       throw error
     }
+    if (this.#onChange !== undefined) for (const edit of edits) this.#onChange(changeOf(edit))
+    return true
   }
 
   #commit(edits: ContractEdit[]): Promise<void> {
@@ -310,6 +335,11 @@ export class ContractStore extends ContractReader {
     return this.backend.commit(batch, expectations)
   }
 
+  /** Writes something that is there already: resolves if the database takes writes, and throws StorageError if not. */
+  async probe(): Promise<void> {
+    await this.backend.commit([{ key: schemaKey, value: u32be(schemaVersion) }])
+  }
+
   async #readSequence(): Promise<bigint> {
     const stored = await this.backend.get(sequenceKey)
     if (stored?.length !== 8) throw new StorageError('the record of the next contract number is damaged')
@@ -332,6 +362,15 @@ async function initialise(backend: KeyValueBackend): Promise<void> {
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error // somebody else did the same just now
   }
+}
+
+function changeOf({ address, record, remains, writes }: ContractEdit): ContractChange {
+  let firstDelta: number | undefined
+  for (const { key } of writes) {
+    const index = deltaIndexOf(key)
+    if (index !== undefined) firstDelta = Math.min(firstDelta ?? index, index)
+  }
+  return { address, kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed', firstDelta }
 }
 
 function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {

@@ -6,10 +6,21 @@
  */
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<void>>()
+  readonly #lengths = new Map<string, number>()
 
   /** Keys that have a job running or waiting. */
   get size(): number {
     return this.#tails.size
+  }
+
+  /** Jobs of a key that run or wait. */
+  length(key: string): number {
+    return this.#lengths.get(key) ?? 0
+  }
+
+  /** How many jobs each of these keys has, running or waiting. */
+  get lengths(): ReadonlyMap<string, number> {
+    return this.#lengths
   }
 
   async run<T>(keys: Iterable<string>, job: () => Promise<T>): Promise<T> {
@@ -19,12 +30,22 @@ export class KeyedQueue {
     const mine = new Promise<void>((resolve) => {
       release = resolve
     })
-    for (const key of claimed) this.#tails.set(key, mine)
+    for (const key of claimed) {
+      this.#tails.set(key, mine)
+      this.#lengths.set(key, (this.#lengths.get(key) ?? 0) + 1)
+    }
     await Promise.all(earlier)
     try {
       return await job()
     } finally {
-      for (const key of claimed) if (this.#tails.get(key) === mine) this.#tails.delete(key)
+      for (const key of claimed) {
+        const left = this.#lengths.get(key)! - 1
+        if (left > 0) this.#lengths.set(key, left)
+        else {
+          this.#lengths.delete(key)
+          this.#tails.delete(key)
+        }
+      }
       release()
     }
   }

@@ -5,6 +5,7 @@ import {
   bytecodeKey,
   contractKey,
   contractSpan,
+  deltaIndexOf,
   deltaKey,
   deltaSpan,
   maxDeltaIndex,
@@ -39,6 +40,10 @@ describe('every key', () => {
         expect(parseKey(contractKey(address))).toStrictEqual({ kind: 'contract', address })
         expect(parseKey(deltaKey(address, index))).toStrictEqual({ kind: 'delta', address, index })
         expect(parseKey(receiptKey(address, index))).toStrictEqual({ kind: 'receipt', address, index })
+        expect(deltaIndexOf(deltaKey(address, index))).toBe(index)
+        for (const other of [receiptKey(address, index), contractKey(address), orderKey(sequence), schemaKey]) {
+          expect(deltaIndexOf(other), `${other}`).toBeUndefined()
+        }
       }),
     )
   })

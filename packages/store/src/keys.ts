@@ -1,4 +1,4 @@
-import { concatBytes, u32be, u64be, viewOf } from './bytes.ts'
+import { concatBytes, u32At, u64be, viewOf } from './bytes.ts'
 
 /**
  * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.
@@ -34,6 +34,14 @@ interface Span {
 export const schemaKey = Uint8Array.of(tags.schema)
 export const sequenceKey = Uint8Array.of(tags.sequence)
 export const orderSpan: Span = { gte: Uint8Array.of(tags.order), lt: Uint8Array.of(tags.order + 1) }
+export const allContracts: Span = { gte: Uint8Array.of(tags.contract), lt: Uint8Array.of(tags.contract + 1) }
+/** Where nothing may be. */
+export const strangeSpans: readonly Span[] = [
+  { gte: Uint8Array.of(0), lt: schemaKey },
+  { gte: Uint8Array.of(tags.schema, 0), lt: sequenceKey },
+  { gte: Uint8Array.of(tags.sequence, 0), lt: orderSpan.gte },
+  { gte: allContracts.lt, lt: Uint8Array.of(0xff) },
+]
 /** Everything. */
 export const wholeSpan: Span = { gte: Uint8Array.of(0), lt: Uint8Array.of(0xff) }
 
@@ -56,12 +64,12 @@ export function contractKey(address: Uint8Array): Uint8Array {
 
 /** @param index u32 */
 export function deltaKey(address: Uint8Array, index: number): Uint8Array {
-  return inner(address, innerTags.delta, u32be(index))
+  return numbered(address, innerTags.delta, index)
 }
 
 /** @param index u32 */
 export function receiptKey(address: Uint8Array, index: number): Uint8Array {
-  return inner(address, innerTags.receipt, u32be(index))
+  return numbered(address, innerTags.receipt, index)
 }
 
 /** Deltas `[from, to)`; both 0 .. 2^32. */
@@ -79,6 +87,11 @@ export function contractSpan(address: Uint8Array): Span {
   return { gte: inner(address, 0), lt: inner(address, 0xff) }
 }
 
+/** The contract that a key belongs to, whatever kind of record it may be; `undefined` for keys of other things. */
+export function addressOf(key: Uint8Array): Uint8Array | undefined {
+  return key[0] === tags.contract && key.length > 33 ? key.slice(1, 33) : undefined
+}
+
 /** @returns `undefined` for bytes that no function here makes */
 export function parseKey(key: Uint8Array): ParsedKey | undefined {
   if (key[0] === tags.schema) return key.length === 1 ? { kind: 'schema' } : undefined
@@ -92,23 +105,36 @@ export function parseKey(key: Uint8Array): ParsedKey | undefined {
     if (key[33] === innerTags.bytecode) return { kind: 'bytecode', address }
     if (key[33] === innerTags.contract) return { kind: 'contract', address }
   } else if (key.length === 38) {
-    const index = viewOf(key).getUint32(34)
+    const index = u32At(key, 34)
     if (key[33] === innerTags.delta) return { kind: 'delta', address, index }
     if (key[33] === innerTags.receipt) return { kind: 'receipt', address, index }
   }
   return undefined
 }
 
-function inner(address: Uint8Array, tag: number, rest?: Uint8Array): Uint8Array {
-  const key = new Uint8Array(34 + (rest?.length ?? 0))
+/** The number of the delta that a key is of, quicker than {@link parseKey}; `undefined` for other keys. */
+export function deltaIndexOf(key: Uint8Array): number | undefined {
+  return key.length === 38 && key[0] === tags.contract && key[33] === innerTags.delta ? u32At(key, 34) : undefined
+}
+
+function inner(address: Uint8Array, tag: number, length = 34): Uint8Array {
+  const key = new Uint8Array(length)
   key[0] = tags.contract
   key.set(address, 1)
   key[33] = tag
-  if (rest) key.set(rest, 34)
+  return key
+}
+
+function numbered(address: Uint8Array, tag: number, index: number): Uint8Array {
+  const key = inner(address, tag, 38)
+  key[34] = index >>> 24
+  key[35] = index >>> 16
+  key[36] = index >>> 8
+  key[37] = index
   return key
 }
 
 function indexSpan(address: Uint8Array, tag: number, from: number, to: number): Span {
-  const bound = (index: number) => (index > maxDeltaIndex ? inner(address, tag + 1) : inner(address, tag, u32be(index)))
+  const bound = (index: number) => (index > maxDeltaIndex ? inner(address, tag + 1) : numbered(address, tag, index))
   return { gte: bound(from), lt: bound(to) }
 }

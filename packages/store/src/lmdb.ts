@@ -8,15 +8,24 @@ import {
   type KeyRange,
   type KeyValueBackend,
   StorageError,
+  type StoreStats,
   type Write,
 } from './backend.ts'
 import { equalBytes } from './bytes.ts'
+import { holdsDatabase } from './lmdbFile.ts'
 
 export interface LmdbOptions {
   /** Created if it does not exist. */
   folder: string
   /** Bytes of address space to begin with; it grows by itself. */
   mapSize?: number
+  /**
+   * Opens a database that is there, beside whoever writes to it. Commits are rejected, and no record or file is changed
+   * but for `lock.mdb`, LMDB's table of who is reading.
+   */
+  readOnly?: boolean
+  /** Told after each flush how long its commits took to be on disk, in seconds. Not told of those that failed. */
+  onCommit?(seconds: number): void
 }
 
 /**
@@ -24,25 +33,30 @@ export interface LmdbOptions {
  *
  * Durability: `overlappingSync` is off, so LMDB flushes the data pages (fdatasync), then writes the meta page through a
  * descriptor opened for synchronous writing, and only then does a commit resolve. Commits that arrive while one is being
- * flushed go together into the next transaction and share its flush.
+ * flushed go together into the next transaction and share its flush; if it fails, each is tried alone.
  *
  * Several processes on one host may open the same folder: LMDB has one writer at a time, and expectations are checked
  * inside the write transaction. Not for network file systems.
  */
 export function openLmdb(options: LmdbOptions): KeyValueBackend {
+  const { readOnly = false } = options
+  // LMDB would make the folder and its files, and then find out that there is nothing to read.
+  if (!holdsDatabase(options.folder) && readOnly) throw new StorageError(`${options.folder} holds no database`)
   return new LmdbBackend(
     open<Uint8Array, Uint8Array>({
       path: options.folder,
       noSubdir: false, // otherwise a folder with a dot in its name would become a file
-      encoding: 'binary',
-      keyEncoding: 'binary',
+      encoder: { encode: (value: Uint8Array) => value, decode: copyValue },
+      keyEncoder: { writeKey, readKey },
       compression: false,
       cache: false,
       overlappingSync: false,
       // With it, a failed commit also rejects a promise of lmdb's own that nobody can catch, which ends the process.
       eventTurnBatching: false,
+      readOnly,
       ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
     }),
+    options.onCommit,
   )
 }
 
@@ -59,48 +73,43 @@ interface PendingCommit {
 
 class LmdbBackend implements KeyValueBackend {
   readonly #database: RootDatabase<Uint8Array, Uint8Array>
+  readonly #onCommit: LmdbOptions['onCommit']
   #pending: PendingCommit[] = []
   #flushing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>, onCommit: LmdbOptions['onCommit']) {
     this.#database = database
+    this.#onCommit = onCommit
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.#assertOpen()
-    return plain(this.#database.get(key))
+    return this.#database.get(key)
   }
 
   async first(range: KeyRange): Promise<Entry | undefined> {
     this.#assertOpen()
-    for (const { key, value } of this.#database.getRange({ ...boundsOf(range), limit: 1 })) {
-      return { key: plain(key), value: plain(value) }
-    }
+    for (const entry of this.#database.getRange({ ...boundsOf(range), limit: 1 })) return entry
     return undefined
   }
 
-  async *entries(range: KeyRange): AsyncIterable<Entry[]> {
-    const read = (options: RangeOptions) => this.#database.getRange(options)
-    for await (const chunk of this.#chunks(
+  entries(range: KeyRange): AsyncIterable<Entry[]> {
+    return this.#chunks(
       range,
-      read,
+      (options) => this.#database.getRange(options),
       ({ key }) => key,
       ({ key, value }) => key.length + value.length,
-    )) {
-      yield chunk.map(({ key, value }) => ({ key: plain(key), value: plain(value) }))
-    }
+    )
   }
 
-  async *keys(range: KeyRange): AsyncIterable<Uint8Array[]> {
-    const read = (options: RangeOptions) => this.#database.getKeys(options)
-    for await (const chunk of this.#chunks(
+  keys(range: KeyRange): AsyncIterable<Uint8Array[]> {
+    return this.#chunks(
       range,
-      read,
+      (options) => this.#database.getKeys(options),
       (key) => key,
       (key) => key.length,
-    ))
-      yield chunk.map((key) => plain(key))
+    )
   }
 
   commit(batch: Write[], expectations: Expectation[] = []): Promise<void> {
@@ -110,6 +119,17 @@ class LmdbBackend implements KeyValueBackend {
       this.#pending.push({ batch, expectations, resolve, reject })
       this.#flushing ??= this.#flush()
     })
+  }
+
+  stats(): StoreStats {
+    this.#assertOpen()
+    const stats = this.#database.getStats() as LmdbStats
+    const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages
+    return {
+      fileBytes: (stats.lastPageNumber + 1) * stats.pageSize,
+      usedBytes: pages * stats.pageSize,
+      records: stats.entryCount,
+    }
   }
 
   close(): Promise<void> {
@@ -123,29 +143,34 @@ class LmdbBackend implements KeyValueBackend {
   }
 
   async #flush(): Promise<void> {
-    while (this.#pending.length > 0) {
-      let group: PendingCommit[] = []
-      const takeGroup = () => {
-        group = this.#pending
-        this.#pending = []
-        return group
-      }
-      try {
-        // The group is taken when the transaction begins, so all that came until then share it. A child transaction is
-        // rolled back as a whole if anything throws; a plain one would keep the first half.
-        const conflicts = await this.#database.childTransaction(() => takeGroup().map((commit) => this.#apply(commit)))
-        group.forEach((commit, index) => {
-          const conflict = conflicts[index]
-          if (conflict) commit.reject(conflict)
-          else commit.resolve()
-        })
-      } catch (error) {
-        if (group.length === 0) takeGroup()
-        const cause = await causeOf(error)
-        for (const commit of group) commit.reject(new StorageError('the database could not write', { cause }))
-      }
-    }
+    while (this.#pending.length > 0) await this.#transact(() => this.#pending.splice(0))
     this.#flushing = undefined
+  }
+
+  /** @param take is called when the transaction begins, so that all commits that came until then share it */
+  async #transact(take: () => PendingCommit[]): Promise<void> {
+    let group: PendingCommit[] = []
+    const start = performance.now()
+    try {
+      // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
+      const conflicts = await this.#database.childTransaction(() => {
+        group = take()
+        return group.map((commit) => this.#apply(commit))
+      })
+      group.forEach((commit, index) => {
+        const conflict = conflicts[index]
+        if (conflict) commit.reject(conflict)
+        else commit.resolve()
+      })
+      this.#onCommit?.((performance.now() - start) / 1000)
+    } catch (error) {
+      if (group.length === 0) group = take()
+      const cause = await causeOf(error)
+      const [first, ...others] = group
+      if (others.length === 0) first?.reject(new StorageError('the database could not write', { cause }))
+      // One that finds no room takes the others down with it.
+      else for (const commit of group) await this.#transact(() => [commit])
+    }
   }
 
   /** Inside the write transaction, where reads see the earlier commits of the group. */
@@ -195,6 +220,16 @@ class LmdbBackend implements KeyValueBackend {
   }
 }
 
+/** What lmdb tells of the database of records. */
+interface LmdbStats {
+  pageSize: number
+  treeBranchPageCount: number
+  treeLeafPageCount: number
+  overflowPages: number
+  entryCount: number
+  lastPageNumber: number
+}
+
 /** A range in lmdb's terms, from its beginning or from behind `last`. */
 function boundsOf({ gte, lt, reverse = false }: KeyRange, last?: Uint8Array): Omit<RangeOptions, 'limit'> {
   return reverse
@@ -211,11 +246,37 @@ interface RangeOptions {
   reverse?: boolean
 }
 
-/** lmdb returns Buffers, whose `slice` shares memory. */
-function plain(bytes: Uint8Array): Uint8Array
-function plain(bytes: Uint8Array | undefined): Uint8Array | undefined
-function plain(bytes: Uint8Array | undefined): Uint8Array | undefined {
-  return bytes && new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+// lmdb reads every key and value into one buffer of its own. They are copied from there as plain arrays (a Buffer's
+// `slice` shares memory), and values side by side into larger pieces: an allocation for each costs more than its bytes.
+
+const pieceBytes = 128 * 1024
+let piece = new Uint8Array(pieceBytes)
+let pieceUsed = 0
+
+/** @param bytes lmdb's buffer, whose property `length` is that of the value; its real length is another */
+function copyValue(bytes: Uint8Array): Uint8Array {
+  const { length } = bytes
+  const source = bytes.subarray(0, length)
+  if (length > pieceBytes / 4) return new Uint8Array(source)
+  if (pieceUsed + length > pieceBytes) {
+    piece = new Uint8Array(pieceBytes)
+    pieceUsed = 0
+  }
+  const value = piece.subarray(pieceUsed, pieceUsed + length)
+  value.set(source)
+  pieceUsed += length
+  return value
+}
+
+function writeKey(key: Uint8Array, target: Uint8Array, start: number): number {
+  target.set(key, start)
+  return start + key.length
+}
+
+function readKey(source: Uint8Array, start: number, end: number): Uint8Array {
+  const key = new Uint8Array(end - start)
+  for (let index = 0; index < key.length; index++) key[index] = source[start + index]!
+  return key
 }
 
 /** lmdb puts the reason of a failed commit into a promise on the error; left alone, it ends the process as unhandled. */

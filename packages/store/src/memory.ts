@@ -5,6 +5,7 @@ import {
   type Expectation,
   type KeyRange,
   type KeyValueBackend,
+  type StoreStats,
   type Write,
 } from './backend.ts'
 import { compareBytes, equalBytes } from './bytes.ts'
@@ -51,6 +52,10 @@ class MemoryBackend implements KeyValueBackend {
       if (!holds) throw new ConflictError('the stored value is not the expected one')
     }
     for (const write of batch) this.#apply(write)
+  }
+
+  stats(): StoreStats {
+    return { fileBytes: 0, usedBytes: 0, records: this.#entries.length }
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { concatBytes, u32be, u64be, viewOf } from './bytes.ts'
+import { concatBytes, u32At, u32be, u64be, viewOf } from './bytes.ts'
 
 /** The values that are more than the bytes of one thing; `keys.ts` lists them. A value that does not parse counts as absent. */
 
@@ -30,8 +30,12 @@ export function encodeContract({ sequence, revision, tip }: ContractRecord): Uin
 export function decodeContract(value: Uint8Array): ContractRecord | undefined {
   if (value.length !== 16 && value.length !== 20) return undefined
   const view = viewOf(value)
-  const tip = value.length === 20 ? view.getUint32(16) : undefined
-  return { sequence: view.getBigUint64(0), revision: view.getBigUint64(8), tip }
+  return { sequence: view.getBigUint64(0), revision: view.getBigUint64(8), tip: decodeTip(value) }
+}
+
+/** The tip of a contract's record, alone: reads need nothing else of it. */
+export function decodeTip(value: Uint8Array): number | undefined {
+  return value.length === 20 ? u32At(value, 16) : undefined
 }
 
 export function encodeSnapshot({ key, data }: Snapshot): Uint8Array {
@@ -39,7 +43,7 @@ export function encodeSnapshot({ key, data }: Snapshot): Uint8Array {
 }
 
 export function decodeSnapshot(value: Uint8Array): Snapshot | undefined {
-  return value.length < 4 ? undefined : { key: viewOf(value).getUint32(0), data: value.slice(4) }
+  return value.length < 4 ? undefined : { key: u32At(value, 0), data: value.slice(4) }
 }
 
 export function encodeReceipt({ taskId, reply }: Receipt): Uint8Array {

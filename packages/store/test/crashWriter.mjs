@@ -1,5 +1,5 @@
-// Deploys a contract, then adds delta after delta, each with snapshot and receipt, and prints the number of each one that
-// was acknowledged. The crash test kills it.
+// Deploys a contract, then adds delta after delta, each with receipt and then snapshot, and prints the number of each one
+// of which both were acknowledged. The crash test kills it.
 import { createHash } from 'node:crypto'
 import { ContractStore, openLmdb } from '@bletchley/store'
 
@@ -16,9 +16,9 @@ for (let key = tip ? tip.key + 1 : 0; ; key++) {
     delta: { key, data },
     previousHash,
     bytecode: key === 0 ? data : undefined,
-    snapshot: data,
     receipt: { taskId: new Uint8Array(32).fill(key), reply: data },
   })
   previousHash = hashDelta(data)
+  await store.putSnapshot(address, { key, data }, previousHash)
   process.stdout.write(`${key}\n`)
 }

@@ -10,7 +10,7 @@ import { bytes32, openStore } from './model.ts'
 
 const writer = fileURLToPath(new URL('diskFullWriter.mjs', import.meta.url))
 
-test('a full disk rejects the writes, and only them', async () => {
+test('a full disk rejects the writes that find no room, and only them', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-full.'))
   try {
     // A limit on the size of files stands in for the full disk; with the signal ignored, writes beyond it fail.
@@ -23,10 +23,13 @@ test('a full disk rejects the writes, and only them', async () => {
       outcomes: ['refused', 'refused'],
       tip: seen.lastStored,
       later: seen.lastStored - 1,
+      // They shared a transaction.
+      together: ['stored', 'refused', 'stored'],
     })
     const store = await openStore(openLmdb({ folder }))
     const key = seen.lastStored
     expect((await store.getTip(bytes32(1)))?.key).toBe(key - 1)
+    expect((await store.getTip(bytes32(2)))?.key).toBe(1)
     await store.putDeltas([{ address: bytes32(1), key, data: new Uint8Array(200_000) }])
     expect((await store.getTip(bytes32(1)))?.key).toBe(key)
     await store.close()

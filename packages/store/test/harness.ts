@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Entry, Expectation, KeyRange, KeyValueBackend, Write } from '../src/index.ts'
+import type { Entry, Expectation, KeyRange, KeyValueBackend, StoreStats, Write } from '../src/index.ts'
 import { openLmdb, openMemory } from '../src/index.ts'
 
 /** A place that holds data while backends over it are opened and closed. */
@@ -66,6 +66,10 @@ class Wrapper implements KeyValueBackend {
   async commit(batch: Write[], expectations?: Expectation[]): Promise<void> {
     this.assertOpen()
     return this.inner.commit(batch, expectations)
+  }
+
+  stats(): StoreStats {
+    return this.inner.stats()
   }
 
   async close(): Promise<void> {

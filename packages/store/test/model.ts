@@ -22,9 +22,9 @@ export type Operation =
       data: Uint8Array
       stale: boolean
       bytecode: Uint8Array | undefined
-      snapshot: Uint8Array | undefined
       task: number | undefined
     }
+  | { kind: 'putSnapshot'; contract: number; key: number; data: Uint8Array; stale: boolean }
 
 interface ModelContract {
   deltas: Map<number, Uint8Array>
@@ -49,7 +49,7 @@ export class Model {
   /** @returns the task that the operation amounts to, if it is one */
   taskOf(operation: Operation): TaskCommit | undefined {
     if (operation.kind !== 'commitTask') return undefined
-    const { bytecode, contract, data, snapshot, stale, step, task } = operation
+    const { bytecode, contract, data, stale, step, task } = operation
     const tip = Math.max(-1, ...(this.contracts.get(contract)?.deltas.keys() ?? []))
     const key = bytecode ? 0 : Math.min(maxIndex, Math.max(0, tip + step))
     const previous = this.contracts.get(contract)?.deltas.get(key - 1)
@@ -58,7 +58,6 @@ export class Model {
       delta: { key, data },
       previousHash: key === 0 ? undefined : hashDelta(stale || !previous ? bytes32(99) : previous),
       bytecode,
-      snapshot,
       receipt: task === undefined ? undefined : { taskId: bytes32(task), reply: data },
     }
   }
@@ -87,6 +86,11 @@ export class Model {
         break
       case 'commitTask':
         return this.#commitTask(operation)
+      case 'putSnapshot': {
+        const { contract: number, key, data, stale } = operation
+        const contract = this.contracts.get(number)
+        if (contract?.deltas.has(key) && !stale) contract.snapshot = { key, data }
+      }
     }
     return true
   }
@@ -148,14 +152,13 @@ export class Model {
     }
     for (const old of contract.receipts.keys()) if (old >= key || old <= key - 64) contract.receipts.delete(old)
     contract.deltas.set(key, data)
-    if (task.snapshot) contract.snapshot = { key, data: task.snapshot }
     if (operation.task !== undefined) contract.receipts.set(key, { task: operation.task, reply: data })
     return true
   }
 }
 
-/** Runs the operation on the store. */
-export function perform(store: ContractStore, operation: Operation, task: TaskCommit | undefined): Promise<void> {
+/** Runs the operation on the store, which is as `model` says. */
+export function perform(store: ContractStore, operation: Operation, model: Model): Promise<void> {
   const withAddress = <T extends { contract: number }>({ contract, ...rest }: T) => ({
     address: bytes32(contract),
     ...rest,
@@ -175,7 +178,12 @@ export function perform(store: ContractStore, operation: Operation, task: TaskCo
     case 'removeDeltas':
       return store.removeDeltas(operation.ranges.map(withAddress) satisfies DeltaRange[])
     case 'commitTask':
-      return store.commitTask(task!)
+      return store.commitTask(model.taskOf(operation)!)
+    case 'putSnapshot': {
+      const { contract, key, data, stale } = operation
+      const delta = model.contracts.get(contract)?.deltas.get(key)
+      return store.putSnapshot(bytes32(contract), { key, data }, hashDelta(stale || !delta ? bytes32(99) : delta))
+    }
   }
 }
 

@@ -46,8 +46,17 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       data,
       stale: fc.constantFrom(false, false, false, true),
       bytecode: maybe,
-      snapshot: maybe,
       task: fc.constantFrom(undefined, ...tasks),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('putSnapshot'),
+      contract,
+      key: index,
+      data,
+      stale: fc.constantFrom(false, false, false, true),
     }),
   },
 )
@@ -77,11 +86,10 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         let model = new Model()
         for (const { operation, crash } of steps) {
           const after = model.clone()
-          const task = model.taskOf(operation)
           const accepted = after.apply(operation)
           backend.commits = 0
           backend.crash = crash
-          const outcome = await perform(store, operation, task).then(
+          const outcome = await perform(store, operation, model).then(
             () => 'done',
             (error: unknown) => (error instanceof ConflictError ? 'conflict' : 'failed'),
           )
@@ -213,9 +221,9 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
           address,
           delta: { key: 4, data: bytes(4) },
           previousHash: hashDelta(bytes(3)),
-          snapshot: bytes(7),
           receipt: { taskId: bytes32(50), reply: bytes(8) },
         })
+        await store.putSnapshot(address, { key: 4, data: bytes(7) }, hashDelta(bytes(4)))
         await store.commitTask({ address, delta: { key: 2, data: bytes(9) }, previousHash: hashDelta(bytes(1)) })
         expect(await store.getDeltas(address, 1, 10)).toStrictEqual([
           { key: 1, data: bytes(1) },
@@ -244,7 +252,8 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
       await withStore(async (store) => {
         await store.putDeltas([0, 1, 2].map((key) => ({ address, key, data: bytes(key) })))
         const delta = { key: 3, data: bytes(3) }
-        await store.commitTask({ address, delta, previousHash: hashDelta(bytes(2)), snapshot: bytes(7) })
+        await store.commitTask({ address, delta, previousHash: hashDelta(bytes(2)) })
+        await store.putSnapshot(address, { key: 3, data: bytes(7) }, hashDelta(bytes(3)))
         await store.commitTask({ address, delta: { key: 0, data: bytes(5) }, bytecode: bytes(6) })
         expect(await store.getDeltas(address, 0, 9)).toStrictEqual([{ key: 0, data: bytes(5) }])
         expect(await store.getSnapshot(address)).toBe(undefined)
@@ -397,14 +406,13 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
           const store = await openStore(backend)
           backend.crash = crash
           const receipt = { taskId: bytes32(50), reply: bytes(4) }
-          const task = { address, delta: { key: 0, data: bytes(1) }, bytecode: bytes(2), snapshot: bytes(3), receipt }
+          const task = { address, delta: { key: 0, data: bytes(1) }, bytecode: bytes(2), receipt }
           await expect(store.commitTask(task)).rejects.toThrow('power failure')
           const again = await openStore(await harness.open())
           const there = crash === 'after'
           expect(await again.allAddresses()).toStrictEqual(there ? [address] : [])
           expect(await again.getTip(address)).toStrictEqual(there ? task.delta : undefined)
           expect(await again.getBytecode(address)).toStrictEqual(there ? bytes(2) : undefined)
-          expect(await again.getSnapshot(address)).toStrictEqual(there ? { key: 0, data: bytes(3) } : undefined)
           expect(await again.getReceipt(address, bytes32(50))).toStrictEqual(
             there ? { key: 0, reply: bytes(4) } : undefined,
           )
@@ -451,8 +459,9 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         await withStore(async (store) => {
           await grow(store, 3)
           const last = { key: 3, data: bytes(3) }
-          await store.commitTask({ address, delta: last, previousHash: hashDelta(bytes(2)), snapshot: bytes(7) })
+          await store.commitTask({ address, delta: last, previousHash: hashDelta(bytes(2)) })
           const snapshot = { key: 3, data: bytes(7) }
+          await store.putSnapshot(address, snapshot, hashDelta(bytes(3)))
           await store.putDeltas([
             { address, ...last },
             { address, key: 4, data: bytes(4) },
@@ -463,6 +472,24 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
           expect(await store.getSnapshot(address)).toStrictEqual(snapshot)
           await store.putDeltas([{ address, key: 3, data: bytes(9) }])
           expect(await store.getSnapshot(address)).toBe(undefined)
+        })
+      })
+
+      test('a snapshot by itself is stored only if its last delta is still there', async () => {
+        await withStore(async (store) => {
+          await grow(store, 3)
+          const snapshot = { key: 2, data: bytes(7) }
+          await store.putSnapshot(address, snapshot, hashDelta(bytes(9)))
+          await store.putSnapshot(address, { key: 9, data: bytes(7) }, hashDelta(bytes(9)))
+          await store.putSnapshot(bytes32(8), snapshot, hashDelta(bytes(2)))
+          expect(await store.getSnapshot(address)).toBe(undefined)
+          expect(await store.hasContract(bytes32(8))).toBe(false)
+          await store.putSnapshot(address, snapshot, hashDelta(bytes(2)))
+          expect(await store.getSnapshot(address)).toStrictEqual(snapshot)
+          const later = { key: 3, data: bytes(8) }
+          await store.putDeltas([{ address, key: 3, data: bytes(3) }])
+          await store.putSnapshot(address, later, hashDelta(bytes(3)))
+          expect(await store.getSnapshot(address)).toStrictEqual(later)
         })
       })
     })

@@ -22,6 +22,7 @@ export class CommandProcess {
   readonly #child: ChildProcess
   readonly #end: Promise<ProcessEnd>
   readonly #lines: AsyncIterableIterator<string>
+  readonly #listeners = new Set<() => void>()
   #stderr = ''
   #stdout = ''
 
@@ -37,12 +38,17 @@ export class CommandProcess {
     })
     stderr!.on('data', (text: Buffer) => {
       this.#stderr += text.toString()
+      for (const listener of this.#listeners) listener()
     })
     this.#lines = createInterface({ input: stdout! })[Symbol.asyncIterator]()
     this.#end = new Promise((resolve, reject) => {
       this.#child.on('error', reject)
       this.#child.on('close', (code, signal) => resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr }))
     })
+  }
+
+  get pid(): number {
+    return this.#child.pid!
   }
 
   get running(): boolean {
@@ -54,6 +60,36 @@ export class CommandProcess {
     const { value, done } = await this.#lines.next()
     if (done) throw new Error(`the process ended:\n${(await this.#end).stderr}`)
     return value
+  }
+
+  /** What came on stderr so far. */
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** Waits until stderr, from `offset` on, matches. */
+  untilLogged(pattern: RegExp, offset = 0): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!pattern.test(this.#stderr.slice(offset))) return
+        this.#listeners.delete(look)
+        resolve()
+      }
+      this.#listeners.add(look)
+      look()
+      void this.#end.then(() => reject(new Error(`the process ended without ${pattern}:\n${this.#stderr}`)))
+    })
+  }
+
+  /** Reads no more of what it prints: its next writes fail. */
+  closeOutput(): void {
+    this.#child.stdout!.destroy()
+    this.#child.stderr!.destroy()
+  }
+
+  /** Sends a signal, and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
   }
 
   /** Sends a signal and waits for the end. */

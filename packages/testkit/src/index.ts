@@ -1,4 +1,6 @@
 export { CommandProcess, type ProcessEnd, type ProcessOptions, runCommand } from './commandProcess.ts'
 export { type CoreProcess, type CoreProcessOptions, startCoreProcess } from './coreProcess.ts'
+export { ensureDebianPackages, unpackDebianPackage } from './debianPackages.ts'
+export { lastingPort } from './lastingPort.ts'
 export { temporaryFolder } from './temporaryFolder.ts'
 export { TestPrincipal } from './testPrincipal.ts'

@@ -1,32 +1,38 @@
-import { CoreClient } from '@bletchley/client'
 import { bytesToUtf8, utf8ToBytes } from '@bletchley/crypto'
 import { messages } from '@bletchley/protocol'
 import { Command } from 'commander'
+import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
 import { CommandError, exitCodes } from '../exitCodes.ts'
-import { endpointOption, timeoutOption } from '../options.ts'
 
-interface CallFlags {
-  endpoint: string
-  timeout: number
-}
-
-export const createCommand = () =>
-  new Command('call')
+export const createCommand = () => {
+  const command = new Command('call')
+  for (const each of connectionOptions()) command.addOption(each)
+  return command
     .description('Send one message to a core and print the reply as it is on the wire.')
     .argument('<type>', `one of ${Object.keys(messages).join(', ')}`)
     .argument('[input]', 'the input, as JSON: the value of `input`, or the members beside it')
-    .addOption(endpointOption())
-    .addOption(timeoutOption())
     .addHelpText('after', '\nExample: bletchley call GetDeltas \'[{"address":"<64 hex digits>","from":0,"to":10}]\'')
-    .action(async (type: string, text: string | undefined, flags: CallFlags) => {
-      const input = text === undefined ? undefined : parseInput(text)
-      using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
+    .action(async (type: string, input: string | undefined, flags: ConnectionFlags) => {
+      using client = await connectCore(flags)
       const id = client.createId()
-      const members = typeof input === 'object' && !Array.isArray(input) ? input : {}
-      const reply = bytesToUtf8(await client.exchange(id, utf8ToBytes(JSON.stringify({ id, type, input, ...members }))))
+      const reply = bytesToUtf8(await client.exchange(id, utf8ToBytes(frameOf(id, type, input))))
       process.stdout.write(`${reply}\n`)
       if ('msg' in (JSON.parse(reply) as object)) process.exitCode = exitCodes.failed
     })
+}
+
+/**
+ * A request with the input in both places where a message may have it: the core ignores the one that it does not know.
+ * The text stays as it was typed, for a number would lose digits on the way through JavaScript.
+ */
+function frameOf(id: string, type: string, input: string | undefined): string {
+  const envelope = JSON.stringify({ id, type }).slice(0, -1)
+  if (input === undefined) return `${envelope}}`
+  const value = parseInput(input)
+  const hasMembers =
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
+  return `${envelope},"input":${input}${hasMembers ? `,${input.trim().slice(1)}` : '}'}`
+}
 
 function parseInput(text: string): unknown {
   try {

@@ -3,9 +3,10 @@ import { CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { decodeOutput } from '@bletchley/client/user'
 import { bytesToHex, randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
-import { type DevNetwork, startDevNetwork } from '../network.ts'
+import { coreFolder, type DevNetwork, startDevNetwork } from '../network.ts'
+import { parseHttpAddress } from '../options.ts'
 import { createLogger, runService } from '../service.ts'
-import { announce, type CoreFlags, coreOptions, startOptions } from './core.ts'
+import { type CoreFlags, coreOptions, startOptions } from './core.ts'
 
 const ledger = new URL('../../../../contracts/ledger/build/ledger.wasm', import.meta.url)
 const gasLimit = 10_000_000n
@@ -14,12 +15,15 @@ export const createCommand = () => {
   const command = new Command('demo').description('Run a dev network, deploy a contract on it, compute, and stay up.')
   for (const each of coreOptions()) command.addOption(each.long === '--log-level' ? each.default('warn') : each)
   return command.action(async (flags: CoreFlags) => {
-    const logger = createLogger(flags.logLevel, 'core')
+    const logger = createLogger(flags, 'core')
     process.exitCode = await runService(logger, async () => {
-      const network = await startDevNetwork(startOptions(flags, logger), 0)
+      const network = await startDevNetwork(
+        { ...startOptions(flags, logger), http: parseHttpAddress(flags.http ?? '127.0.0.1:0') },
+        { port: 0, logger: createLogger(flags, 'principal') },
+      )
       try {
-        announce(network.core.endpoints)
-        await showNetwork(network)
+        for (const each of network.core.endpoints) say(`ready ${each}`)
+        await showNetwork(network, flags.data)
       } catch (error) {
         await network.close()
         throw error
@@ -29,17 +33,21 @@ export const createCommand = () => {
   })
 }
 
-async function showNetwork({ core }: DevNetwork): Promise<void> {
+async function showNetwork({ core, principal }: DevNetwork, dataFolder: string): Promise<void> {
   const [endpoint] = core.endpoints
   using client = new CoreClient(endpoint!)
-  await showLedger(client, core.signingAddress)
+  const address = await showLedger(client, core.signingAddress)
+  const data = `--data ${coreFolder(dataFolder)} --principal-url ${principal.url}`
   say(`
-The network stays up; Ctrl-C ends it. From another terminal:
+The network stays up; Ctrl-C ends it. In a browser:
+  ${core.httpUrl}/#/contracts/${address}
+From another terminal:
+  npx bletchley simulate ${data} ${address} 'total_supply()(uint64)'
   npx bletchley inspect --endpoint ${endpoint}`)
 }
 
 /** Two accounts, a transfer, and one that fails: every input and output below crosses the wire encrypted. */
-async function showLedger(client: CoreClient, workerAddress: Uint8Array): Promise<void> {
+async function showLedger(client: CoreClient, workerAddress: Uint8Array): Promise<string> {
   const contractAddress = randomBytes(32)
   const call = { contractAddress, gasLimit, workerAddress }
   const [alice, bob] = [account(), account()]
@@ -64,6 +72,7 @@ async function showLedger(client: CoreClient, workerAddress: Uint8Array): Promis
   await compute('balance_of(bob)', 'balance_of(bytes32)', [bob], ['uint64'])
   await compute('transfer(bob, alice, 9999)', 'transfer(bytes32,bytes32,uint64)', [bob, alice, 9999n])
   await compute('total_supply()', 'total_supply()', [], ['uint64'])
+  return bytesToHex(contractAddress)
 }
 
 const account = (): string => `0x${bytesToHex(randomBytes(32))}`

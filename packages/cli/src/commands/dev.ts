@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import { startDevNetwork } from '../network.ts'
-import { option, parseInteger } from '../options.ts'
+import { option, parseHttpAddress, parseInteger } from '../options.ts'
 import { createLogger, runService } from '../service.ts'
-import { announce, type CoreFlags, coreOptions, startOptions } from './core.ts'
+import { type CoreFlags, coreOptions, curveOptions, startOptions } from './core.ts'
 
 interface DevFlags extends CoreFlags {
   principalPort: number
@@ -10,7 +10,7 @@ interface DevFlags extends CoreFlags {
 
 export const createCommand = () => {
   const command = new Command('dev').description('Run a core and a principal in one go, for development.')
-  for (const each of coreOptions()) command.addOption(each)
+  for (const each of [...coreOptions(), ...curveOptions()]) command.addOption(each)
   return command
     .addOption(
       option('--principal-port <number>', 'port of the principal; 0 takes a free one')
@@ -19,13 +19,20 @@ export const createCommand = () => {
     )
     .addHelpText(
       'after',
-      '\nState keys are fetched for each contract as it is used. Prints `ready <endpoint>` when it answers.',
+      `
+State keys are fetched for each contract as it is used. Prints \`ready <endpoint>\` when it answers, and then
+\`principal <url> <address>\` and \`console <url>\`. \`bletchley simulate\` finds the core's data in <data>/core.`,
     )
     .action(async (flags: DevFlags) => {
-      const logger = createLogger(flags.logLevel, 'core')
+      const logger = createLogger(flags, 'core')
       process.exitCode = await runService(logger, async () => {
-        const network = await startDevNetwork(startOptions(flags, logger), flags.principalPort)
-        announce(network.core.endpoints)
+        const network = await startDevNetwork(
+          { ...startOptions(flags, logger), http: parseHttpAddress(flags.http ?? '127.0.0.1:0') },
+          { port: flags.principalPort, logger: createLogger(flags, 'principal') },
+        )
+        for (const endpoint of network.core.endpoints) process.stdout.write(`ready ${endpoint}\n`)
+        process.stdout.write(`principal ${network.principal.url} ${network.principal.address}\n`)
+        process.stdout.write(`console ${network.core.httpUrl}\n`)
         return network
       })
     })

@@ -1,64 +1,40 @@
 import { readFile } from 'node:fs/promises'
-import { CoreClient } from '@bletchley/client'
+import type { CoreClient } from '@bletchley/client'
 import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
-import { type Acceptance, describeModule } from '@bletchley/sandbox'
 import { Command } from 'commander'
+import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
 import { CommandError, exitCodes } from '../exitCodes.ts'
-import { endpointOption, timeoutOption } from '../options.ts'
+import { inspectModule } from '../inspectModule.ts'
 import { jsonOption, print } from '../output.ts'
 
-interface InspectFlags {
-  endpoint: string
-  timeout: number
+interface InspectFlags extends ConnectionFlags {
   json?: true
 }
 
-export const createCommand = () =>
-  new Command('inspect')
+export const createCommand = () => {
+  const command = new Command('inspect')
+  for (const each of connectionOptions()) command.addOption(each)
+  return command
     .description('Show what a worker holds, one of its contracts, or what a WebAssembly file is.')
     .argument('[what]', 'a contract’s address, or a .wasm file; the worker if absent')
-    .addOption(endpointOption())
-    .addOption(timeoutOption())
     .addOption(jsonOption())
     .action(async (what: string | undefined, flags: InspectFlags) => {
       if (what?.endsWith('.wasm')) {
-        const found = await inspectFile(what)
-        if ('error' in found) process.exitCode = exitCodes.failed
-        return print(found, flags)
+        const { accepted, shown } = inspectModule(what, await readFile(what))
+        if (!accepted) process.exitCode = exitCodes.failed
+        return print(shown, flags)
       }
       const address = what?.replace(/^0x/i, '')
       if (address !== undefined && !/^[0-9a-f]{64}$/i.test(address)) {
         throw new CommandError('It must be an address of 64 hex digits, or a .wasm file.', exitCodes.usage)
       }
-      using client = new CoreClient(flags.endpoint, { timeoutMs: flags.timeout })
+      using client = await connectCore(flags)
       print(
         address === undefined ? await inspectWorker(client) : await inspectContract(client, hexToBytes(address)),
         flags,
       )
     })
-
-async function inspectFile(path: string): Promise<object> {
-  const bytes = await readFile(path)
-  const description = describeModule(bytes)
-  if ('undecodable' in description) return { file: path, size: bytes.length, error: description.undecodable }
-  const { imports, exports, memory, functionCount, deploy, compute } = description
-  return {
-    file: path,
-    size: bytes.length,
-    hash: bytesToHex(keccak256(bytes)),
-    functions: functionCount,
-    memory: memory && `${memory.origin}, ${memory.initial} to ${memory.maximum ?? 'unlimited'} pages`,
-    imports: imports.map(({ module, field, kind }) => `${kind} ${module}.${field}`),
-    exports: exports.map(({ name, kind }) => `${kind} ${name}`),
-    deploy: deploy.accepted ? `accepted, ${deploy.exeCode.size} bytes of exeCode` : deploy.reason,
-    // Code that brings its own memory computes as what a deployment makes of it.
-    compute: outcome(deploy.accepted && memory?.origin === 'own' ? deploy.exeCode.compute : compute),
-  }
-}
-
-function outcome(acceptance: Acceptance): string {
-  return acceptance.accepted ? 'accepted' : acceptance.reason
 }
 
 async function inspectWorker({ methods }: CoreClient): Promise<object> {

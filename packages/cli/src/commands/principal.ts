@@ -1,18 +1,22 @@
-import { startPrincipal } from '@bletchley/principal'
+import { defaultLimits, startPrincipal } from '@bletchley/principal'
 import { Command } from 'commander'
-import { logLevelOption, option, parseInteger } from '../options.ts'
-import { createLogger, runService } from '../service.ts'
+import { logFormatOption, logLevelOption, option, parseInteger, sealingKeyOption } from '../options.ts'
+import { lockOptions, type SealingFlags, sealingOf } from '../sealing.ts'
+import { createLogger, type LogFlags, runService } from '../service.ts'
 
-interface PrincipalFlags {
+interface PrincipalFlags extends SealingFlags, LogFlags {
   host: string
   port: number
   data: string
-  sealingKey?: string
-  logLevel: string
+  workers?: string
+  maxRequests: number
+  maxRequestsInAll: number
+  maxNewKeys: number
+  insecure?: true
 }
 
-export const createCommand = () =>
-  new Command('principal')
+export const createCommand = () => {
+  const command = new Command('principal')
     .description('Run a principal: the node that makes contracts’ state keys and hands them to workers.')
     .addOption(option('--host <address>', 'address to listen on').default('127.0.0.1'))
     .addOption(
@@ -21,22 +25,35 @@ export const createCommand = () =>
         .default(3040),
     )
     .addOption(option('--data <folder>', 'folder of the keys').default('.bletchley/principal'))
-    .addOption(
-      option('--sealing-key <file>', 'where the key lies that seals the other keys (default: in the data folder)'),
-    )
+    .addOption(sealingKeyOption())
+  for (const each of lockOptions()) command.addOption(each)
+  return command
+    .addOption(option('--workers <file>', 'the workers that may have keys, an address on each line (default: all)'))
+    .addOption(limitOption('--max-requests <number>', 'requests a minute of one worker', defaultLimits.perWorker))
+    .addOption(limitOption('--max-requests-in-all <number>', 'requests a minute of all', defaultLimits.inAll))
+    .addOption(limitOption('--max-new-keys <number>', 'new keys an hour for one worker', defaultLimits.newKeys))
+    .addOption(option('--insecure', 'give keys to whoever reaches it, also from other machines'))
     .addOption(logLevelOption())
+    .addOption(logFormatOption())
     .addHelpText('after', '\nPrints `ready <url> <address>`; give the address to the cores as --principal.')
     .action(async (flags: PrincipalFlags) => {
-      const logger = createLogger(flags.logLevel, 'principal')
+      const logger = createLogger(flags, 'principal')
       process.exitCode = await runService(logger, async () => {
         const principal = await startPrincipal({
           host: flags.host,
           port: flags.port,
           dataFolder: flags.data,
-          ...(flags.sealingKey !== undefined && { sealingKeyPath: flags.sealingKey }),
+          sealing: sealingOf(flags),
+          workersFile: flags.workers,
+          insecure: flags.insecure,
+          limits: { perWorker: flags.maxRequests, inAll: flags.maxRequestsInAll, newKeys: flags.maxNewKeys },
           logger,
         })
         process.stdout.write(`ready ${principal.url} ${principal.address}\n`)
         return principal
       })
     })
+}
+
+const limitOption = (flags: string, description: string, usual: number) =>
+  option(flags, description).argParser(parseInteger(1, 1_000_000_000)).default(usual)

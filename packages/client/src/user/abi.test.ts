@@ -1,7 +1,7 @@
 import { bytesToHex, hexToBytes } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeOutput, encodeArguments, parseArguments, parseCallable } from './index.ts'
+import { decodeOutput, decodeResult, encodeArguments, parseArguments, parseCallable } from './index.ts'
 
 const invalid = expect.objectContaining({ code: 'invalid_arguments' })
 const undecodable = expect.objectContaining({ code: 'undecodable' })
@@ -255,5 +255,25 @@ describe('decoding', () => {
   it('decodes no types from whatever there is', () => {
     expect(decodeOutput([], new Uint8Array())).toEqual([])
     expect(decodeOutput([], Uint8Array.of(1, 2))).toEqual([])
+  })
+})
+
+describe('decodeResult', () => {
+  const output = hexToBytes(word('7') + word('1'))
+  const number = { name: 'number', type: 'uint64' }
+  const flag = { name: 'flag', type: 'bool' }
+
+  it('gives nothing, the only result, or several by their names', () => {
+    expect(decodeResult([], new Uint8Array())).toBeUndefined()
+    expect(decodeResult([number], output.slice(0, 32))).toBe(7n)
+    expect(decodeResult([number, flag], output)).toEqual({ number: 7n, flag: true })
+  })
+
+  it('gives a list where a name is missing', () => {
+    expect(decodeResult([number, { name: '', type: 'bool' }], output)).toEqual([7n, true])
+  })
+
+  it('refuses what does not decode', () => {
+    expect(() => decodeResult([flag], output.slice(0, 32))).toThrow(undecodable)
   })
 })

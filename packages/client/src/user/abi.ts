@@ -97,6 +97,26 @@ export function decodeOutput(types: readonly string[], output: Uint8Array): AbiV
   }
 }
 
+/**
+ * Decodes what a function returned, as one value: nothing, the only result, or several as an object by their names; a list
+ * if one has no name.
+ *
+ * @param outputs of the function, as in the JSON ABI of Solidity
+ * @throws UserError like `decodeOutput`
+ */
+export function decodeResult(
+  outputs: readonly { name: string; type: string }[],
+  output: Uint8Array,
+): AbiValue | Record<string, AbiValue> | undefined {
+  const values = decodeOutput(
+    outputs.map(({ type }) => type),
+    output,
+  )
+  if (outputs.length <= 1) return values[0]
+  if (outputs.some(({ name }) => name === '')) return values
+  return Object.fromEntries(outputs.map(({ name }, i) => [name, values[i]!]))
+}
+
 function parseType(name: string): ParsedType {
   const array = /^(.+)\[([0-9]{0,9})\]$/.exec(name)
   if (array !== null) {

@@ -1,5 +1,13 @@
 export { Secret } from '@bletchley/crypto'
-export { type AbiValue, type Callable, decodeOutput, encodeArguments, parseArguments, parseCallable } from './abi.ts'
+export {
+  type AbiValue,
+  type Callable,
+  decodeOutput,
+  decodeResult,
+  encodeArguments,
+  parseArguments,
+  parseCallable,
+} from './abi.ts'
 export type { BytesLike, GasLike } from './fields.ts'
 export {
   type ComputeResult,

@@ -1,220 +1,151 @@
-import { Worker } from 'node:worker_threads'
-import { type ErrorData, WorkerError } from '@bletchley/protocol'
+import { bytesToHex } from '@bletchley/crypto'
+import type { Prepared } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
+import { BoundedMap } from '../boundedMap.ts'
+import { ComputeWorker, type Home, type PoolOptions, type QueuedJob, type ThreadStatus } from './computeWorker.ts'
+import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
-import type {
-  Job,
-  JobKind,
-  JobOf,
-  JobResult,
-  Jobs,
-  MessageFromThread,
-  MessageToThread,
-  RecordsCall,
-  ThreadData,
-} from './threadMessages.ts'
+import type { CacheSize, Job, JobKind, JobResult, Jobs } from './threadMessages.ts'
 
-export interface PoolOptions extends ThreadData {
-  threads: number
-  /**
-   * Wall-clock limit of a job, in milliseconds: the last resort against what gas does not stop. It starts anew whenever
-   * the thread gets the records that it waits for, so a long rebuild is not cut off as long as it moves on.
-   */
-  runLimitMs: number
-  logger: Logger
-}
+/** Contracts whose home is remembered; another can be chosen at any time. */
+const rememberedHomes = { entries: 100_000 }
 
 /**
- * Stack of a compute thread. V8's default ends before the documented stack limiter does; under this one 65 536
- * activations fit whatever their shape (architecture, section 6).
+ * Memory for compiled modules, in bytes, of all threads together. What V8 keeps of one was measured on Node 20: about
+ * 0.3 MB, and when all its functions are compiled up to 16 times the bytes of the contract's code.
  */
-const stackSizeMb = 64
+const cachedModules = { weight: 256 * 1024 * 1024 }
+const memoryPerModule = 300 * 1024
+const memoryPerCodeByte = 16
 
-/** A state that does not fit ends its task, and not the process. */
-const maxOldGenerationSizeMb = 1024
+/** A job waits at least so long for the home of its contract before it goes to another thread. */
+const minPatienceMs = 5
 
-const restartPauseMs = 1000
-
-type LossReason = ErrorData['task_aborted']['reason']
-
-interface QueuedJob {
-  job: Job
-  resolve(result: JobResult): void
-  reject(error: Error): void
-}
-
-/** Threads that run contracts. Each takes one job at a time, and is replaced when it dies. */
+/**
+ * Threads that run contracts. All jobs of a contract run on its home thread, where its state is in memory.
+ *
+ * A contract moves when one of its jobs has waited for its home for as long as settling in on an idle thread would take:
+ * so waiting costs at most twice what the better choice had cost, and states do not move back and forth.
+ */
 export class ComputePool {
-  readonly #threads: ComputeThread[]
+  readonly #threads: ComputeWorker[]
+  readonly #logger: Logger
+  readonly #homes = new BoundedMap<Home>(rememberedHomes)
+  readonly #modules = new BoundedMap<Prepared>(cachedModules)
   #turn = -1
+  #balancing: NodeJS.Timeout | undefined
 
   constructor(options: PoolOptions, records: ContractRecords) {
-    this.#threads = Array.from({ length: options.threads }, (_, slot) => new ComputeThread(slot, options, records))
-  }
-
-  /** A thread for a new contract: of those with the fewest jobs running and waiting, each in its turn. */
-  nextThread(): number {
-    const least = Math.min(...this.#threads.map((thread) => thread.load))
-    do this.#turn = (this.#turn + 1) % this.#threads.length
-    while (this.#threads[this.#turn]!.load > least)
-    return this.#turn
+    this.#logger = options.logger
+    this.#threads = Array.from(
+      { length: options.threads },
+      (_, slot) =>
+        new ComputeWorker(slot, options, {
+          records,
+          keepModule: (module) => this.#keepModule(module),
+          findModule: (codeHash) => this.#modules.use(bytesToHex(codeHash)),
+          becameIdle: () => this.#balance(),
+        }),
+    )
   }
 
   /**
-   * Runs a job on a thread, behind the jobs that it already has.
+   * Runs a job on the contract's home thread, behind the jobs that it already has. Jobs of one contract that matter to
+   * each other are run one after the other.
    *
    * @throws WorkerError `task_aborted` if the thread dies in it; it has had no effect, and may be tried again
    */
-  run<K extends JobKind>(slot: number, job: JobOf<K>): Promise<Jobs[K]['result']> {
-    // The compiler cannot see that a job of kind K is one of the jobs.
-    return this.#threads[slot]!.run(job as Job)
+  run<K extends JobKind>(kind: K, request: Jobs[K]['request']): Promise<Jobs[K]['result']> {
+    const home = this.#homeOf(request.address)
+    return new Promise<JobResult>((resolve, reject) => {
+      // The compiler cannot see that a request of kind K makes one of the jobs.
+      const job = { kind, request } as Job
+      this.#threads[home.thread]!.take({ job, home, since: performance.now(), resolve, reject })
+      this.#balance()
+    })
+  }
+
+  get threads(): ThreadStatus[] {
+    return this.#threads.map(({ status }) => status)
+  }
+
+  get modules(): CacheSize {
+    return { entries: this.#modules.size, bytes: this.#modules.weight }
+  }
+
+  /** The number of the contract's home thread, if it has one. */
+  home(address: Uint8Array): number | undefined {
+    return this.#homes.get(bytesToHex(address))?.thread
+  }
+
+  /** Whether a thread may know something of a contract. */
+  knows(address: Uint8Array): boolean {
+    return this.#homes.has(bytesToHex(address))
+  }
+
+  /** What threads know of a contract's state is not used any more: somebody else has changed its deltas. */
+  forget(address: Uint8Array): void {
+    const home = this.#homes.get(bytesToHex(address))
+    if (home !== undefined) home.isNew = true
   }
 
   /** Ends the threads; jobs that are running or waiting are lost. */
   async close(): Promise<void> {
+    clearTimeout(this.#balancing)
     await Promise.all(this.#threads.map((thread) => thread.close()))
-  }
-}
-
-class ComputeThread {
-  readonly #slot: number
-  readonly #options: PoolOptions
-  readonly #records: ContractRecords
-  readonly #waiting: QueuedJob[] = []
-  #running: QueuedJob | undefined
-  #worker: Worker | undefined
-  #becameReady = false
-  #lossReason: LossReason = 'crashed'
-  #restart: NodeJS.Timeout | undefined
-  #watchdog: NodeJS.Timeout | undefined
-  #closed = false
-
-  constructor(slot: number, options: PoolOptions, records: ContractRecords) {
-    this.#slot = slot
-    this.#options = options
-    this.#records = records
-    this.#start()
+    clearTimeout(this.#balancing)
   }
 
-  get load(): number {
-    return this.#waiting.length + (this.#running === undefined ? 0 : 1)
+  /** A new contract's home is one of the threads with the fewest jobs, each in its turn. */
+  #homeOf(address: Uint8Array): Home {
+    const name = bytesToHex(address)
+    const known = this.#homes.use(name)
+    if (known !== undefined) return known
+    const least = Math.min(...this.#threads.map(({ load }) => load))
+    do this.#turn = (this.#turn + 1) % this.#threads.length
+    while (this.#threads[this.#turn]!.load > least)
+    const home: Home = { thread: this.#turn, isNew: true, settlingMs: 0 }
+    this.#homes.set(name, home)
+    return home
   }
 
-  run(job: Job): Promise<JobResult> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new WorkerError('shutting_down', {}))
-      this.#waiting.push({ job, resolve, reject })
-      this.#next()
-    })
+  #keepModule({ codeHash, codeBytes, prepared }: SharedModule): void {
+    this.#logger.debug({ codeHash: bytesToHex(codeHash) }, 'contract compiled')
+    this.#modules.set(bytesToHex(codeHash), prepared, memoryPerModule + codeBytes * memoryPerCodeByte)
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#watchdog)
-    clearTimeout(this.#restart)
-    await this.#worker?.terminate()
-    for (const { reject } of this.#waiting.splice(0)) reject(new WorkerError('shutting_down', {}))
-  }
-
-  #start(): void {
-    const { signingKey, encryptEmptyOutput } = this.#options
-    const workerData: ThreadData = { signingKey, encryptEmptyOutput }
-    const worker = new Worker(new URL('./computeThread.js', import.meta.url), {
-      workerData,
-      resourceLimits: { stackSizeMb, maxOldGenerationSizeMb },
-      // Contract code must not see what the operator's environment holds.
-      env: {},
-    })
-    worker.on('message', (message: MessageFromThread) => this.#receive(worker, message))
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') this.#lossReason = 'ran out of memory'
-      this.#options.logger.error({ thread: this.#slot, error: error.code ?? error.name }, 'compute thread failed')
-    })
-    worker.on('exit', () => this.#replace())
-    this.#worker = worker
-    this.#becameReady = false
-    this.#lossReason = 'crashed'
-    this.#next()
-  }
-
-  #receive(worker: Worker, message: MessageFromThread): void {
-    switch (message.kind) {
-      case 'ready':
-        this.#becameReady = true
+  /** Gives idle threads the jobs that have waited long enough for others, and looks again when the next ones have. */
+  #balance(): void {
+    clearTimeout(this.#balancing)
+    for (const idle of this.#threads.filter(({ isIdle }) => isIdle)) {
+      const first = this.#mostImpatient()
+      if (first === undefined) return
+      const left = first.since + patienceOf(first) - performance.now()
+      if (left > 0) {
+        this.#balancing = setTimeout(() => this.#balance(), left)
         return
-      case 'records':
-        void this.#serveRecords(worker, message.call)
-        return
-      case 'done':
-        this.#finish((job) => job.resolve(message.result))
-        return
-      case 'failed':
-        this.#options.logger.error({ thread: this.#slot, reason: message.reason }, 'job failed')
-        this.#finish((job) => job.reject(aborted('crashed')))
+      }
+      const { home, job } = first
+      this.#threads[home.thread]!.giveUp(first, job.request.address)
+      home.thread = this.#threads.indexOf(idle)
+      home.isNew = true
+      this.#logger.debug({ address: bytesToHex(job.request.address), thread: home.thread }, 'contract moved')
+      idle.take(first)
     }
   }
 
-  async #serveRecords(worker: Worker, call: RecordsCall): Promise<void> {
-    let answer: MessageToThread
-    try {
-      answer = { kind: 'records', value: await callRecords(this.#records, call) }
-    } catch (error) {
-      answer = { kind: 'noRecords', reason: error instanceof Error ? error.name : 'unknown' }
+  /** The waiting job that is the first to lose patience. */
+  #mostImpatient(): QueuedJob | undefined {
+    let found: QueuedJob | undefined
+    for (const { waiting } of this.#threads) {
+      for (const queued of waiting) {
+        if (found === undefined || queued.since + patienceOf(queued) < found.since + patienceOf(found)) found = queued
+      }
     }
-    worker.postMessage(answer)
-    this.#watch()
-  }
-
-  /** Gives the job on the thread its time, from now on. */
-  #watch(): void {
-    clearTimeout(this.#watchdog)
-    const worker = this.#worker
-    if (worker === undefined || this.#running === undefined) return
-    this.#watchdog = setTimeout(() => {
-      this.#lossReason = 'took too long'
-      void worker.terminate()
-    }, this.#options.runLimitMs)
-  }
-
-  #finish(settle: (job: QueuedJob) => void): void {
-    clearTimeout(this.#watchdog)
-    const job = this.#running
-    this.#running = undefined
-    if (job !== undefined) settle(job)
-    this.#next()
-  }
-
-  #next(): void {
-    if (this.#running !== undefined || this.#worker === undefined) return
-    this.#running = this.#waiting.shift()
-    if (this.#running === undefined) return
-    this.#worker.postMessage({ kind: 'job', job: this.#running.job })
-    this.#watch()
-  }
-
-  #replace(): void {
-    this.#worker = undefined
-    if (!this.#closed) {
-      this.#options.logger.warn({ thread: this.#slot }, 'compute thread ended and is replaced')
-      // One that cannot even start would otherwise be started again in a tight loop.
-      this.#restart = setTimeout(() => this.#start(), this.#becameReady ? 0 : restartPauseMs)
-    }
-    const error = this.#closed ? new WorkerError('shutting_down', {}) : aborted(this.#lossReason)
-    this.#finish((job) => job.reject(error))
+    return found
   }
 }
 
-function aborted(reason: LossReason): WorkerError {
-  return new WorkerError('task_aborted', { reason })
-}
-
-function callRecords(records: ContractRecords, call: RecordsCall): Promise<unknown> {
-  switch (call.name) {
-    case 'bytecode':
-      return records.bytecode(...call.args)
-    case 'snapshot':
-      return records.snapshot(...call.args)
-    case 'deltas':
-      return records.deltas(...call.args)
-  }
+function patienceOf({ home }: QueuedJob): number {
+  return Math.max(minPatienceMs, home.settlingMs)
 }

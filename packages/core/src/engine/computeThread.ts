@@ -1,9 +1,17 @@
 // The entry of a compute thread: takes jobs from the engine, one at a time, and answers each.
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { SecretKey } from '@bletchley/crypto'
+import { wipeMemories } from '@bletchley/sandbox'
 import { ContractRunner } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
+import { Simulator } from './simulator.ts'
 import type { Job, JobResult, MessageFromThread, MessageToThread, RecordsCall, ThreadData } from './threadMessages.ts'
+
+/** So that contracts that burn gas on all processors do not keep the thread that answers reads from its turn. */
+const niceness = 10
+// Linux gives each thread a priority of its own; elsewhere the whole process would step back.
+if (process.platform === 'linux') setPriority(niceness)
 
 if (parentPort === null) throw new Error('computeThread runs as a worker thread')
 const port = parentPort
@@ -27,23 +35,36 @@ const records: ContractRecords = {
   deltas: (...args) => ask({ name: 'deltas', args }) as ReturnType<ContractRecords['deltas']>,
 }
 
-const runner = new ContractRunner({ signingKey: new SecretKey(signingKey), encryptEmptyOutput }, records)
+const runner = new ContractRunner(
+  {
+    signingKey: new SecretKey(signingKey),
+    encryptEmptyOutput,
+    share: (module) => post({ kind: 'compiled', module }),
+  },
+  records,
+)
 
-function perform(job: Job): Promise<JobResult> {
+async function perform(job: Job): Promise<JobResult> {
   if (job.forget) runner.forget(job.request.address)
   switch (job.kind) {
     case 'deploy':
       return runner.deploy(job.request)
     case 'compute':
-      return runner.compute(job.request)
+      return runner.compute(job.request, job.module)
+    case 'simulate':
+      return new Simulator(records).simulate(job.request)
     case 'rebuild':
       return runner.rebuild(job.request)
+    case 'prepare':
+      if (job.module === undefined) await runner.prepare(job.request)
+      return undefined
   }
 }
 
 async function answer(job: Job): Promise<void> {
   try {
-    post({ kind: 'done', result: await perform(job) })
+    const result = await perform(job)
+    post({ kind: 'done', result, states: runner.states })
   } catch (error) {
     // Where it failed, not what it said: the message could quote a contract's data.
     const { name, stack = '' } = error instanceof Error ? error : new Error()
@@ -53,12 +74,16 @@ async function answer(job: Job): Promise<void> {
         .split('\n')
         .filter((line) => line.startsWith('    at '))
         .join('\n')}`,
+      states: runner.states,
     })
   }
+  // Behind the reply, so that nobody waits for it.
+  wipeMemories()
 }
 
 port.on('message', (message: MessageToThread) => {
   if (message.kind === 'job') void answer(message.job)
+  else if (message.kind === 'forget') runner.forget(message.address)
   else if (message.kind === 'records') waiting?.resolve(message.value)
   else waiting?.reject(new Error(message.reason))
 })

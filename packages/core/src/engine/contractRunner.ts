@@ -1,5 +1,4 @@
 import {
-  bytesToHex,
   computeFailureItems,
   computeInputsHash,
   computeSuccessItems,
@@ -17,25 +16,28 @@ import {
 } from '@bletchley/crypto'
 import type { EnclaveErrorName } from '@bletchley/protocol'
 import {
+  deltaTooLarge,
   deploy,
   type HostCapabilities,
   type Invocation,
   type Prepared,
   prepareRuntime,
   runCompute,
+  runLimits,
 } from '@bletchley/sandbox'
+import { isInitial, nextDeltaIndex, StateOverlay, sealDelta } from '@bletchley/state'
 import {
-  type ContractState,
-  initialState,
-  isInitial,
-  type Patch,
-  StateOverlay,
-  sealDelta,
-  sealState,
-} from '@bletchley/state'
-import { BoundedMap } from '../boundedMap.ts'
-import { type ContractRecords, ContractStates, type OpenedState, type StoredDelta } from './contractStates.ts'
-import { InputError, openInputs } from './taskInputs.ts'
+  type ContractRecords,
+  ContractStates,
+  emptyState,
+  isSnapshotDue,
+  type LiveState,
+  type NewSnapshot,
+  type OpenedState,
+  type StoredDelta,
+} from './contractStates.ts'
+import { InputError, openInputs, type TaskInputs } from './taskInputs.ts'
+import type { CacheSize } from './threadMessages.ts'
 
 /** What a deployment and a computation have in common. */
 export interface TaskRequest {
@@ -71,6 +73,29 @@ export interface RebuildRequest {
   tip: StoredDelta
 }
 
+export interface Rebuilt {
+  /** Whether the contract's stored deltas, all of them, lead to a state under the key. */
+  whole: boolean
+  /** An encrypted snapshot to store, if many deltas were applied. */
+  snapshot?: NewSnapshot
+  /** Bytes of the state that they lead to, before encryption. */
+  stateBytes: number
+}
+
+export interface PrepareRequest {
+  address: Uint8Array
+  /** keccak256 of the stored bytecode, 32 bytes. */
+  codeHash: Uint8Array
+}
+
+/** A compiled contract, for all threads. */
+export interface SharedModule {
+  codeHash: Uint8Array
+  /** Bytes of the contract's code, before anything was added. */
+  codeBytes: number
+  prepared: Prepared
+}
+
 /** A run of a contract that went well, signed. */
 interface Run {
   /** Deployment: exeCode. Computation: the result, encrypted for the user. */
@@ -97,7 +122,11 @@ export interface RefusedRun {
 
 export interface Deployed extends Run {
   kind: 'success'
+  /** keccak256 of exeCode, 32 bytes. */
+  codeHash: Uint8Array
   delta: StoredDelta
+  /** Bytes of the new state, before encryption. */
+  stateBytes: number
 }
 
 export interface Computed extends Run {
@@ -106,21 +135,19 @@ export interface Computed extends Run {
   delta?: StoredDelta
   /** Hash of the delta before it, absent for the first. */
   previousHash?: Uint8Array
-  /** An encrypted snapshot to store with the delta. */
-  snapshot?: Uint8Array
+  /** Whether it is time for a snapshot: a rebuild makes it. */
+  snapshotDue: boolean
+  /** Bytes of the new state, before encryption. */
+  stateBytes: number
 }
 
 export interface RunnerOptions {
   signingKey: SecretKey
   /** Whether a computation that returned nothing answers the encryption of nothing, or nothing (architecture 3). */
   encryptEmptyOutput: boolean
+  /** Takes every module that was compiled: it comes back with the jobs that need it. */
+  share(module: SharedModule): void
 }
-
-/** Compiled modules that a thread keeps. */
-const cachedModules = 32
-
-/** Deltas between two snapshots: the most that a restart has to replay for one contract. */
-const snapshotInterval = 64
 
 const zeroHash = new Uint8Array(32)
 
@@ -131,12 +158,16 @@ export class ContractRunner {
   readonly #options: RunnerOptions
   readonly #records: ContractRecords
   readonly #states: ContractStates
-  readonly #modules = new BoundedMap<Prepared>({ entries: cachedModules })
 
   constructor(options: RunnerOptions, records: ContractRecords) {
     this.#options = options
     this.#records = records
     this.#states = new ContractStates(records)
+  }
+
+  /** What the states in memory are and take. */
+  get states(): CacheSize {
+    return this.#states.size
   }
 
   /** Runs a constructor on a fresh state, whatever is stored (runtime.md, section 0). */
@@ -150,34 +181,43 @@ export class ContractRunner {
     if (inputs instanceof InputError) return fail(inputs.message, 0n)
     if (stateKey === undefined) return { kind: 'refused', name: 'KeysError' }
 
-    const state = initialState()
+    const live = emptyState(stateKey)
+    const { state } = live
     const overlay = new StateOverlay(state.json)
-    const run = deploy(request.preCode, invocation(inputs, gasLimit, overlay))
+    const run = deploy(request.preCode, invocation(inputs, gasLimit, overlay, state.size))
     if (run.kind === 'failure') return fail(run.message, run.usedGas)
 
-    const delta = this.#advance(request.address, stateKey, state, overlay, overlay.patch())
     const { output, usedGas, ethereum } = run
+    const delta = this.#advance(request.address, live, overlay)
+    // The first delta is made whether anything has changed or not.
+    if (delta === undefined || delta === 'too large') return fail(deltaTooLarge, usedGas)
+    const codeHash = keccak256(output)
     const signature = this.#sign(
       deploySuccessItems({
         inputsHash,
-        exeCodeHash: keccak256(output),
+        exeCodeHash: codeHash,
         deltaHash: state.deltaHash,
         gasLimit,
         usedGas,
         ethereum,
       }),
     )
-    return { kind: 'success', output, delta, usedGas, ethereum, signature }
+    return { kind: 'success', output, codeHash, delta, stateBytes: state.size, usedGas, ethereum, signature }
   }
 
-  /** Runs a function of a deployed contract on its newest state. */
-  async compute(request: ComputeRequest): Promise<Computed | FailedRun | RefusedRun> {
+  /**
+   * Runs a function of a deployed contract on its newest state.
+   *
+   * @param shared the contract's module, if a thread has compiled it before
+   */
+  async compute(request: ComputeRequest, shared?: Prepared): Promise<Computed | FailedRun | RefusedRun> {
     const { address, stateKey, gasLimit, codeHash: exeCodeHash } = request
     if (stateKey === undefined) return { kind: 'refused', name: 'KeysError' }
     const opened = await this.#states.open(address, stateKey, request.tip)
     const unusable = whyUnusable(opened, request.tip)
     if (unusable !== undefined) return { kind: 'refused', name: unusable }
-    const { state } = opened
+    const { live } = opened
+    const { state } = live
 
     const inputsHash = computeInputsHash({ ...request, contractAddress: address })
     const fail = (message: string, usedGas: bigint) =>
@@ -185,24 +225,19 @@ export class ContractRunner {
 
     const inputs = readInputs(request)
     if (inputs instanceof InputError) return fail(inputs.message, 0n)
-    const prepared = await this.#prepare(address, exeCodeHash)
+    const prepared = shared ?? (await this.prepare(request))
     if (prepared.kind === 'refused') return fail(prepared.message, 0n)
 
     const overlay = new StateOverlay(state.json)
-    const run = runCompute(prepared.module, invocation(inputs, gasLimit, overlay))
+    const run = runCompute(prepared.module, invocation(inputs, gasLimit, overlay, state.size))
     if (run.kind === 'failure') return fail(run.message, run.usedGas)
 
     const previousDeltaHash = state.deltaHash
-    const patch = overlay.patch()
-    const changed = isInitial(state) || patch.length > 0
-    const delta = changed ? this.#advance(address, stateKey, state, overlay, patch) : undefined
-    const snapshot =
-      delta !== undefined && delta.key > 0 && delta.key % snapshotInterval === 0
-        ? sealState(stateKey, state)
-        : undefined
+    const { usedGas, ethereum } = run
+    const delta = this.#advance(address, live, overlay)
+    if (delta === 'too large') return fail(deltaTooLarge, usedGas)
     const encryptOutput = run.output.length > 0 || this.#options.encryptEmptyOutput
     const output = encryptOutput ? encrypt(request.sharedKey, run.output) : run.output
-    const { usedGas, ethereum } = run
     const signature = this.#sign(
       computeSuccessItems({
         exeCodeHash,
@@ -220,7 +255,8 @@ export class ContractRunner {
       output,
       ...(delta && { delta }),
       ...(delta && delta.key > 0 && { previousHash: previousDeltaHash }),
-      ...(snapshot && { snapshot }),
+      snapshotDue: isSnapshotDue(live),
+      stateBytes: state.size,
       usedGas,
       ethereum,
       signature,
@@ -232,35 +268,39 @@ export class ContractRunner {
     this.#states.forget(address)
   }
 
-  /** Whether a contract's stored deltas, all of them, lead to a state under this key. */
-  async rebuild({ address, stateKey, tip }: RebuildRequest): Promise<boolean> {
-    return (await this.#states.open(address, stateKey, tip)).broken === undefined
+  /** Brings a contract's state into memory. */
+  async rebuild({ address, stateKey, tip }: RebuildRequest): Promise<Rebuilt> {
+    const { live, broken } = await this.#states.open(address, stateKey, tip)
+    const snapshot = this.#states.snapshotIfDue(address, live)
+    return { whole: broken === undefined, ...(snapshot && { snapshot }), stateBytes: live.state.size }
   }
 
-  /** Turns what a run has changed into the next delta, and keeps the state that it leads to. */
-  #advance(
-    address: Uint8Array,
-    stateKey: Uint8Array,
-    state: ContractState,
-    overlay: StateOverlay,
-    patch: Patch,
-  ): StoredDelta {
-    const key = isInitial(state) ? 0 : state.deltaIndex + 1
+  /** Checks, meters and compiles a contract's stored code. */
+  async prepare({ address, codeHash }: PrepareRequest): Promise<Prepared> {
+    const bytecode = await this.#records.bytecode(address)
+    const prepared = prepareRuntime(bytecode)
+    this.#options.share({ codeHash, codeBytes: bytecode.length, prepared })
+    return prepared
+  }
+
+  /**
+   * Turns what a run has changed into the next delta, and keeps the state that it leads to. There is no delta if nothing
+   * has changed, except for the first one.
+   */
+  #advance(address: Uint8Array, live: LiveState, overlay: StateOverlay): StoredDelta | undefined | 'too large' {
+    const { state, stateKey } = live
+    const { value: maxDeltaBytes } = runLimits.deltaBytes
+    const patch = overlay.patchWithin(maxDeltaBytes)
+    if (patch === undefined) return 'too large'
+    if (patch.length === 0 && !isInitial(state)) return undefined
+    const key = nextDeltaIndex(state)
     const data = sealDelta(stateKey, { patch, previousHash: state.deltaHash })
-    overlay.commit()
+    if (data.length > maxDeltaBytes) return 'too large'
+    state.size += overlay.commit()
     state.deltaHash = keccak256(data)
     state.deltaIndex = key
-    this.#states.keep(address, stateKey, state, data)
+    this.#states.advance(address, live, data)
     return { key, data }
-  }
-
-  async #prepare(address: Uint8Array, codeHash: Uint8Array): Promise<Prepared> {
-    const name = bytesToHex(codeHash)
-    const known = this.#modules.get(name)
-    if (known !== undefined) return known
-    const prepared = prepareRuntime(await this.#records.bytecode(address))
-    this.#modules.set(name, prepared)
-    return prepared
   }
 
   #fail(request: TaskRequest, message: string, usedGas: bigint, signed: Uint8Array[]): FailedRun {
@@ -286,8 +326,19 @@ function readInputs({
   }
 }
 
-function invocation(inputs: ReturnType<typeof openInputs>, gasLimit: bigint, state: StateOverlay): Invocation {
-  return { ...inputs, gasLimit, state, host: hostCapabilities }
+/**
+ * @param stateSize of the state before the run
+ * @param print     takes what the contract prints
+ */
+export function invocation(
+  inputs: TaskInputs,
+  gasLimit: bigint,
+  state: StateOverlay,
+  stateSize: number,
+  print?: (text: string) => void,
+): Invocation {
+  const host = print === undefined ? hostCapabilities : { ...hostCapabilities, print }
+  return { ...inputs, gasLimit, state, stateSize, host }
 }
 
 /**
@@ -296,8 +347,8 @@ function invocation(inputs: ReturnType<typeof openInputs>, gasLimit: bigint, sta
  * A missing delta is no reason as long as something leads up to it: p2p nodes leave such holes when they revert, and go
  * on from the last delta before the hole.
  */
-function whyUnusable({ state, broken }: OpenedState, tip: StoredDelta | undefined): EnclaveErrorName | undefined {
+export function whyUnusable({ live, broken }: OpenedState, tip: StoredDelta | undefined): EnclaveErrorName | undefined {
   if (broken === undefined) return undefined
-  if (broken === 'gap') return tip !== undefined && isInitial(state) ? 'StateError' : undefined
+  if (broken === 'gap') return tip !== undefined && isInitial(live.state) ? 'StateError' : undefined
   return broken === 'undecryptable' ? 'EncryptionError' : 'StateError'
 }

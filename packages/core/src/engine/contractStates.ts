@@ -4,11 +4,14 @@ import {
   type ContractState,
   initialState,
   isInitial,
+  nextDeltaIndex,
   openState,
   StateError,
   type StateErrorCode,
+  sealState,
 } from '@bletchley/state'
 import { BoundedMap } from '../boundedMap.ts'
+import type { CacheSize } from './threadMessages.ts'
 
 /** One stored delta. */
 export interface StoredDelta {
@@ -26,22 +29,47 @@ export interface ContractRecords {
   deltas(address: Uint8Array, from: number): Promise<StoredDelta[]>
 }
 
+/** A contract's state in memory, and what a rebuild of it would cost. */
+export interface LiveState {
+  /** 32 bytes, secret. */
+  readonly stateKey: Uint8Array
+  readonly state: ContractState
+  /** The newest delta in the state; absent for the initial one. */
+  newest: Uint8Array | undefined
+  /** Bytes of the stored snapshot; 0 if there is none. */
+  snapshotBytes: number
+  /** The deltas behind the snapshot: how many, and how many bytes of them. */
+  replayDeltas: number
+  replayBytes: number
+}
+
 /** A contract's state, as far as its stored deltas lead. */
 export interface OpenedState {
-  state: ContractState
+  live: LiveState
   /** Why the state ends before the newest delta: a number is missing, or a delta cannot be opened or applied. */
   broken?: 'gap' | StateErrorCode
 }
 
-interface CachedState {
-  state: ContractState
-  stateKey: Uint8Array
-  /** The newest delta in the state; absent for the initial one. */
-  newest: Uint8Array | undefined
+/** An encrypted state to store as a snapshot. */
+export interface NewSnapshot {
+  /** Number of the last delta in it, and its hash. */
+  key: number
+  deltaHash: Uint8Array
+  data: Uint8Array
 }
 
-/** Contracts whose decrypted state stays on a thread. */
-const cachedContracts = 256
+/** Memory for the states of one thread, in bytes: half of what its heap may take. */
+const stateMemory = 512 * 1024 * 1024
+
+/**
+ * What a state takes in memory for each byte of its snapshot, and beside it. Measured on Node 20: 2 bytes for long names,
+ * 3 for short ones with numbers, 6 for floats, 10 for many small objects.
+ */
+const memoryPerStoredByte = 6
+const memoryPerState = 2048
+
+/** Fewest deltas between two snapshots. */
+const snapshotInterval = 64
 
 /**
  * The decrypted states of the contracts that live on a thread.
@@ -51,10 +79,16 @@ const cachedContracts = 256
  */
 export class ContractStates {
   readonly #records: ContractRecords
-  readonly #cache = new BoundedMap<CachedState>({ entries: cachedContracts })
+  readonly #cache: BoundedMap<LiveState>
 
-  constructor(records: ContractRecords) {
+  /** @param memory bytes that the states may take, as far as they can be known */
+  constructor(records: ContractRecords, memory = stateMemory) {
     this.#records = records
+    this.#cache = new BoundedMap({ weight: memory })
+  }
+
+  get size(): CacheSize {
+    return { entries: this.#cache.size, bytes: this.#cache.weight }
   }
 
   /**
@@ -65,17 +99,17 @@ export class ContractStates {
    * @param tip the newest stored delta, absent if there is none
    */
   async open(address: Uint8Array, stateKey: Uint8Array, tip: StoredDelta | undefined): Promise<OpenedState> {
-    const cached = this.#cache.get(bytesToHex(address))
-    if (tip === undefined) return { state: initialState() }
+    const cached = this.#cache.use(bytesToHex(address))
+    if (tip === undefined) return { live: emptyState(stateKey) }
     if (cached !== undefined && equalBytes(cached.stateKey, stateKey)) {
       const { state, newest } = cached
-      if (newest !== undefined && state.deltaIndex === tip.key && equalBytes(newest, tip.data)) return { state }
-      const opened = await this.#extend(address, stateKey, tip, state)
+      if (newest !== undefined && state.deltaIndex === tip.key && equalBytes(newest, tip.data)) return { live: cached }
+      const opened = await this.#extend(address, tip, cached)
       if (opened !== undefined) return opened
     }
     const snapshot = await this.#openSnapshot(address, stateKey)
-    const opened = snapshot && (await this.#extend(address, stateKey, tip, snapshot))
-    return opened ?? (await this.#extend(address, stateKey, tip, initialState()))!
+    const opened = snapshot && (await this.#extend(address, tip, snapshot))
+    return opened ?? (await this.#extend(address, tip, emptyState(stateKey)))!
   }
 
   /** Drops a contract's state: its stored chain has been changed from outside. */
@@ -83,16 +117,35 @@ export class ContractStates {
     this.#cache.delete(bytesToHex(address))
   }
 
-  /** Keeps a state that a task has moved on. */
-  keep(address: Uint8Array, stateKey: Uint8Array, state: ContractState, newest: Uint8Array | undefined): void {
-    this.#cache.set(bytesToHex(address), { state, stateKey, newest })
+  /** Keeps a state that a task has moved on by one delta. */
+  advance(address: Uint8Array, live: LiveState, delta: Uint8Array): void {
+    addDelta(live, delta)
+    live.newest = delta
+    this.#keep(address, live)
   }
 
-  async #openSnapshot(address: Uint8Array, stateKey: Uint8Array): Promise<ContractState | undefined> {
+  /** A snapshot of a state, if it is time for one. The caller has it stored. */
+  snapshotIfDue(address: Uint8Array, live: LiveState): NewSnapshot | undefined {
+    if (!isSnapshotDue(live)) return undefined
+    const { state, stateKey } = live
+    const data = sealState(stateKey, state)
+    resetReplay(live, data.length)
+    this.#keep(address, live)
+    return { key: state.deltaIndex, deltaHash: state.deltaHash, data }
+  }
+
+  #keep(address: Uint8Array, live: LiveState): void {
+    const weight = memoryPerState + (live.snapshotBytes + live.replayBytes) * memoryPerStoredByte
+    this.#cache.set(bytesToHex(address), live, weight)
+  }
+
+  async #openSnapshot(address: Uint8Array, stateKey: Uint8Array): Promise<LiveState | undefined> {
     const blob = await this.#records.snapshot(address)
     if (blob === undefined) return undefined
     try {
-      return openState(stateKey, blob)
+      const live: LiveState = { ...emptyState(stateKey), state: openState(stateKey, blob) }
+      resetReplay(live, blob.length)
+      return live
     } catch (error) {
       // A snapshot is a short cut; the deltas say whether the contract is sound.
       if (error instanceof StateError) return undefined
@@ -100,47 +153,80 @@ export class ContractStates {
     }
   }
 
-  /** Applies the deltas behind `state`; nothing if the stored chain is not the one that `state` was built from. */
-  async #extend(
-    address: Uint8Array,
-    stateKey: Uint8Array,
-    tip: StoredDelta,
-    state: ContractState,
-  ): Promise<OpenedState | undefined> {
-    let next = 0
-    let newest: Uint8Array | undefined
+  /** Applies the deltas behind a state; nothing if the stored chain is not the one that it was built from. */
+  async #extend(address: Uint8Array, tip: StoredDelta, live: LiveState): Promise<OpenedState | undefined> {
+    const { state } = live
+    let next = isInitial(state) ? 0 : state.deltaIndex
+    if (next > tip.key) return undefined
+    let deltas = await this.#records.deltas(address, next)
     if (!isInitial(state)) {
-      if (state.deltaIndex > tip.key) return undefined
-      const [own] = await this.#records.deltas(address, state.deltaIndex)
-      if (own?.key !== state.deltaIndex || !equalBytes(keccak256(own.data), state.deltaHash)) return undefined
-      next = state.deltaIndex + 1
-      newest = own.data
+      const [own, ...others] = deltas
+      if (own?.key !== next || !equalBytes(keccak256(own.data), state.deltaHash)) return undefined
+      live.newest = own.data.slice()
+      deltas = others
+      next += 1
     }
     let broken: OpenedState['broken']
     while (broken === undefined && next <= tip.key) {
-      const deltas = await this.#records.deltas(address, next)
-      if (deltas.length === 0) broken = 'gap'
-      for (const { key, data } of deltas) {
-        if (key !== next) broken = 'gap'
-        else broken = apply(state, key, stateKey, data)
-        if (broken !== undefined) break
-        newest = data
-        next += 1
+      if (deltas.length === 0) deltas = await this.#records.deltas(address, next)
+      const last = deltas.at(-1)
+      // The next ones are on their way while these are applied.
+      const coming = last !== undefined && last.key < tip.key ? this.#records.deltas(address, last.key + 1) : []
+      try {
+        broken = last === undefined ? 'gap' : applyAll(live, next, deltas)
+      } finally {
+        deltas = await coming
       }
+      next = nextDeltaIndex(state)
     }
-    this.keep(address, stateKey, state, newest)
-    return broken === undefined ? { state } : { state, broken }
+    this.#keep(address, live)
+    return broken === undefined ? { live } : { live, broken }
   }
 }
 
-function apply(
-  state: ContractState,
-  index: number,
-  stateKey: Uint8Array,
-  data: Uint8Array,
-): StateErrorCode | undefined {
+/**
+ * Whether it is time for a snapshot: a rebuild is bounded by the bytes of the snapshot before, and all snapshots together
+ * cost about as much as the deltas.
+ */
+export function isSnapshotDue({ replayDeltas, replayBytes, snapshotBytes }: LiveState): boolean {
+  return replayDeltas >= snapshotInterval && replayBytes >= snapshotBytes
+}
+
+/** The state of a contract without deltas. */
+export function emptyState(stateKey: Uint8Array): LiveState {
+  const state = initialState()
+  return { stateKey, state, newest: undefined, snapshotBytes: 0, replayDeltas: 0, replayBytes: 0 }
+}
+
+function addDelta(live: LiveState, { length }: Uint8Array): void {
+  live.replayDeltas += 1
+  live.replayBytes += length
+}
+
+function resetReplay(live: LiveState, snapshotBytes: number): void {
+  live.snapshotBytes = snapshotBytes
+  live.replayDeltas = 0
+  live.replayBytes = 0
+}
+
+/** Applies deltas as far as they fit, and says why it stopped if it did. */
+function applyAll(live: LiveState, first: number, deltas: readonly StoredDelta[]): OpenedState['broken'] {
+  let newest: Uint8Array | undefined
+  let broken: OpenedState['broken']
+  for (const [index, { key, data }] of deltas.entries()) {
+    broken = key === first + index ? apply(live, key, data) : 'gap'
+    if (broken !== undefined) break
+    newest = data
+  }
+  // A copy: the deltas are views of one buffer, which need not stay.
+  if (newest !== undefined) live.newest = newest.slice()
+  return broken
+}
+
+function apply(live: LiveState, index: number, data: Uint8Array): StateErrorCode | undefined {
   try {
-    applyDelta(state, index, stateKey, data)
+    applyDelta(live.state, index, live.stateKey, data)
+    addDelta(live, data)
     return undefined
   } catch (error) {
     if (error instanceof StateError) return error.code

@@ -7,8 +7,17 @@ import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
 import { enclaveError, notFound, storeFailed } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
-import type { Computed, Deployed, FailedRun, RebuildRequest, RefusedRun, TaskRequest } from './contractRunner.ts'
-import type { ContractRecords } from './contractStates.ts'
+import type {
+  Computed,
+  Deployed,
+  FailedRun,
+  RebuildRequest,
+  Rebuilt,
+  RefusedRun,
+  TaskRequest,
+} from './contractRunner.ts'
+import type { ContractRecords, NewSnapshot } from './contractStates.ts'
+import { copy, storedRecords } from './storedRecords.ts'
 import {
   type ComputedReply,
   type DeployedReply,
@@ -18,7 +27,6 @@ import {
   TaskReplies,
   type TaskReply,
 } from './taskReplies.ts'
-import type { JobKind, Jobs } from './threadMessages.ts'
 
 type DeployInput = Input<'DeploySecretContract'>
 type ComputeInput = Input<'ComputeTask'>
@@ -27,21 +35,40 @@ export interface EngineParts {
   store: ContractStore
   userKeys: UserKeys
   stateKeys: StateKeys
-  /** Tries to get a state key that is not held; absent if a p2p node does that. */
+  /** Tries to get a state key that is not held, and throws nothing; absent if a p2p node does that. */
   fetchStateKey?: (address: Uint8Array) => Promise<void>
+  /** Requests that change one contract and run or wait; further ones are refused. */
+  maxQueue: number
+  observer?: TaskObserver
   logger: Logger
 }
 
-/** Where a contract lives. */
-interface Home {
-  /** The thread that runs all its tasks, so that its state and its module are there. */
-  thread: number
-  /** Whether the thread may know a state that the store no longer leads to. */
-  stale: boolean
+/** Looks on at tasks; what it does may neither fail nor take long. */
+export interface TaskObserver {
+  taskEnded(task: EndedTask): void
+  /** @param bytes of the contract's newest state, before encryption */
+  stateSeen(address: Uint8Array, bytes: number): void
 }
 
-/** Contracts whose home thread and code hash are remembered; both can be chosen or computed anew at any time. */
-const rememberedContracts = { entries: 100_000 }
+/** A task that a contract was run for; a retry that gets the kept reply is none. */
+export interface EndedTask {
+  address: Uint8Array
+  type: 'DeploySecretContract' | 'ComputeTask'
+  outcome: 'success' | 'failed' | 'error'
+  /** 0 for an error: nobody is billed. */
+  usedGas: bigint
+  /** The delta that it made, if it made one. */
+  delta?: { key: number; data: Uint8Array } | undefined
+}
+
+/** Contracts whose code hash is remembered. */
+const rememberedCodeHashes = { entries: 100_000 }
+
+/** Contracts whose tasks with stored receipts are remembered, so that a new task costs no look through all of them. */
+const rememberedReceipts = { entries: 4096 }
+
+/** More tasks than the store keeps receipts of; the surplus are tasks whose receipt has made room. */
+const maxRememberedTasks = 256
 
 /**
  * Takes tasks through their whole life: the user's key, the contract's home thread, the commit, the signed reply.
@@ -53,25 +80,32 @@ export class TaskEngine {
   readonly #pool: ComputePool
   readonly #queue = new KeyedQueue()
   readonly #replies = new TaskReplies()
-  readonly #homes = new BoundedMap<Home>(rememberedContracts)
-  readonly #codeHashes = new BoundedMap<Uint8Array>(rememberedContracts)
+  readonly #codeHashes = new BoundedMap<Uint8Array>(rememberedCodeHashes)
+  /** Which tasks of a contract have a receipt in the store. */
+  readonly #receipts = new BoundedMap<Set<string>>(rememberedReceipts)
+  /** Contracts that a snapshot is being made of. */
+  readonly #snapshots = new Set<string>()
 
   /** @param startPool starts the threads, given where they get contracts' records from */
   constructor(parts: EngineParts, startPool: (records: ContractRecords) => ComputePool) {
     this.#parts = parts
-    this.#pool = startPool({
-      bytecode: async (address) => copy(await this.#requireBytecode(address)),
-      snapshot: async (address) => {
-        const snapshot = await parts.store.getSnapshot(address)
-        return snapshot && copy(snapshot.data)
-      },
-      deltas: async (address, from) => {
-        for await (const chunk of parts.store.deltaChunks(address, from)) {
-          return chunk.map(({ key, data }) => ({ key, data: copy(data) }))
-        }
-        return []
-      },
-    })
+    this.#pool = startPool(storedRecords(parts.store))
+  }
+
+  get pool(): ComputePool {
+    return this.#pool
+  }
+
+  /** How many jobs each contract has, running or waiting, by its address in hex. */
+  get queue(): ReadonlyMap<string, number> {
+    return this.#queue.lengths
+  }
+
+  /** Jobs of all contracts, running or waiting. */
+  get jobs(): number {
+    let sum = 0
+    for (const length of this.#queue.lengths.values()) sum += length
+    return sum
   }
 
   /** Ends the threads; tasks that are running or waiting end in an error. */
@@ -93,11 +127,13 @@ export class TaskEngine {
       if (await store.hasContract(address)) {
         throw new WorkerError('already_exists', { address })
       }
-      const run = await this.#run(address, 'deploy', { ...request, preCode: copy(input.preCode), preCodeHash })
+      const run = await this.#pool.run('deploy', { ...request, preCode: copy(input.preCode), preCodeHash })
       if (run.kind !== 'success') return failure(run)
-      const { delta, output: bytecode } = run
-      const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run), delta, preCodeHash } }
+      const { delta, output: bytecode, codeHash, stateBytes } = run
+      const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run), delta, preCodeHash }, codeHash }
       await this.#commit(reply, { address, delta, bytecode }, taskId)
+      this.#parts.observer?.stateSeen(address, stateBytes)
+      this.#prepare(address, codeHash)
       return reply
     })
   }
@@ -113,17 +149,19 @@ export class TaskEngine {
     return this.#task(input, taskId, async (request) => {
       const address = input.contractAddress
       const tip = await this.#parts.store.getTip(address)
-      const run = await this.#run(address, 'compute', {
+      const run = await this.#pool.run('compute', {
         ...request,
-        codeHash: await this.#codeHash(address),
+        codeHash: await this.codeHash(address),
         tip: tip && { key: tip.key, data: copy(tip.data) },
       })
       if (run.kind !== 'success') return failure(run)
-      const { delta, previousHash, snapshot } = run
+      const { delta, previousHash, snapshotDue, stateBytes } = run
       const reply: ComputedReply = { kind: 'computed', result: { ...resultOf(run), delta: delta ?? { key: 0 } } }
       if (delta !== undefined) {
-        await this.#commit(reply, { address, delta, previousHash, snapshot }, taskId)
+        await this.#commit(reply, { address, delta, previousHash }, taskId)
       }
+      if (snapshotDue) this.#takeSnapshot(address)
+      this.#parts.observer?.stateSeen(address, stateBytes)
       return reply
     })
   }
@@ -137,7 +175,10 @@ export class TaskEngine {
           const stateKey = this.#parts.stateKeys.get(address)
           if (tip === undefined || stateKey === undefined) return []
           const request = { address, stateKey, tip: { key: tip.key, data: copy(tip.data) } }
-          return (await this.#rebuilds(request)) ? [] : [address]
+          const { whole, snapshot, stateBytes } = await this.#rebuild(request)
+          if (whole) this.#parts.observer?.stateSeen(address, stateBytes)
+          if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
+          return whole ? [] : [address]
         }),
       ),
     )
@@ -150,7 +191,7 @@ export class TaskEngine {
    * What is known of the contracts is forgotten with it, here and on their home threads.
    */
   write<T>(addresses: readonly Uint8Array[], job: () => Promise<T>): Promise<T> {
-    return this.#queue.run(addresses.map(bytesToHex), async () => {
+    return this.#inTurn(addresses.map(bytesToHex), async () => {
       try {
         return await job()
       } finally {
@@ -168,14 +209,23 @@ export class TaskEngine {
       const first = firstKeys.get(name)
       if (first === undefined || row.key < first.key) firstKeys.set(name, row)
     }
-    return this.#queue.run([...firstKeys.keys()], async () => {
-      for (const [name, { address, key }] of firstKeys) {
-        if (!this.#homes.has(name)) continue
+    return this.#inTurn([...firstKeys.keys()], async () => {
+      for (const { address, key } of firstKeys.values()) {
+        if (!this.#pool.knows(address)) continue
         const tip = await store.getTip(address)
         if (tip === undefined || key <= tip.key) this.#forget(address)
       }
       await store.putDeltas(rows)
     })
+  }
+
+  /** Waits for the contracts' turn, unless too many wait already: nothing is done then, and no key is burnt. */
+  async #inTurn<T>(names: readonly string[], job: () => Promise<T>): Promise<T> {
+    const { maxQueue } = this.#parts
+    if (names.some((name) => this.#queue.length(name) >= maxQueue)) {
+      throw new WorkerError('busy', { limit: 'requests waiting for this contract', maximum: maxQueue })
+    }
+    return this.#queue.run(names, job)
   }
 
   /** What deployment and computation share: the retry, the one-time key, the state key, the home thread. */
@@ -184,13 +234,14 @@ export class TaskEngine {
     taskId: Uint8Array,
     run: (request: TaskRequest) => Promise<R>,
   ): Promise<R> {
-    const { userKeys } = this.#parts
+    const { userKeys, observer } = this.#parts
     const address = input.contractAddress
-    return this.#queue.run([bytesToHex(address)], async () => {
+    const type = 'preCode' in input ? 'DeploySecretContract' : 'ComputeTask'
+    return this.#inTurn([bytesToHex(address)], async () => {
       // The id names the type of the task, so what is kept under it is a reply of that type.
       const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(address, taskId))
       if (earlier !== undefined) return earlier as R
-      if (!('preCode' in input)) await this.#codeHash(address)
+      if (type === 'ComputeTask') await this.codeHash(address)
 
       const userKey = parseUserKey(input.userDHKey)
       const sharedKey = userKeys.take(userKey)
@@ -207,8 +258,10 @@ export class TaskEngine {
         }
         const reply = await run(request)
         this.#replies.keep(taskId, address, reply)
+        observer?.taskEnded({ address, type, ...endOf(reply) })
         return reply
       } catch (error) {
+        observer?.taskEnded({ address, type, outcome: 'error', usedGas: 0n })
         // Documented refusals burn the key (crypto.md, section 3); a fault of ours leaves the task to be tried again.
         if (!isWorkerError(error) || error.retryable) userKeys.giveBack(userKey, sharedKey)
         throw error
@@ -216,31 +269,55 @@ export class TaskEngine {
     })
   }
 
-  async #rebuilds(request: RebuildRequest): Promise<boolean> {
+  async #rebuild(request: RebuildRequest): Promise<Rebuilt> {
     try {
-      return await this.#run(request.address, 'rebuild', request)
+      return await this.#pool.run('rebuild', request)
     } catch (error) {
       // Deltas that take too long to apply are as useless as those that cannot be applied.
-      if (isWorkerError(error) && error.code === 'task_aborted') return false
+      if (isWorkerError(error) && error.code === 'task_aborted') return { whole: false, stateBytes: 0 }
       throw error
     }
   }
 
-  #forget(address: Uint8Array): void {
+  /** Stores what a rebuild arrived at, so that the next one is short. Without it the contract is as good. */
+  async #keepSnapshot(address: Uint8Array, { key, deltaHash, data }: NewSnapshot): Promise<void> {
+    const { store, logger } = this.#parts
+    try {
+      await store.putSnapshot(address, { key, data }, deltaHash)
+    } catch (error) {
+      logger.warn({ address: bytesToHex(address), err: error }, 'snapshot could not be stored')
+    }
+  }
+
+  /** Has a contract's code compiled before it is first computed. Nobody waits for it, and whoever computes can do it. */
+  #prepare(address: Uint8Array, codeHash: Uint8Array): void {
+    this.#codeHashes.set(bytesToHex(address), codeHash)
+    this.#pool.run('prepare', { address, codeHash }).catch(() => {})
+  }
+
+  /**
+   * Has a contract's snapshot made in its turn, behind the reply to the task that made it due. If that fails, the next
+   * task sees that it still is due.
+   */
+  #takeSnapshot(address: Uint8Array): void {
     const name = bytesToHex(address)
-    const home = this.#homes.get(name)
-    if (home !== undefined) home.stale = true
-    this.#codeHashes.delete(name)
+    if (this.#snapshots.has(name)) return
+    this.#snapshots.add(name)
+    this.rebuild([address])
+      .catch(() => {})
+      .finally(() => this.#snapshots.delete(name))
+  }
+
+  #forget(address: Uint8Array): void {
+    this.#pool.forget(address)
+    this.#codeHashes.delete(bytesToHex(address))
+    this.#receipts.delete(bytesToHex(address))
     this.#replies.forget(address)
   }
 
   async #stateKey(address: Uint8Array): Promise<Uint8Array | undefined> {
-    const { stateKeys, fetchStateKey, logger } = this.#parts
-    if (stateKeys.get(address) === undefined && fetchStateKey !== undefined) {
-      await fetchStateKey(address).catch((error: unknown) =>
-        logger.warn({ address: bytesToHex(address), reason: String(error) }, 'state key could not be fetched'),
-      )
-    }
+    const { stateKeys, fetchStateKey } = this.#parts
+    if (stateKeys.get(address) === undefined) await fetchStateKey?.(address)
     return stateKeys.get(address)
   }
 
@@ -249,9 +326,13 @@ export class TaskEngine {
     commit: Omit<TaskCommit, 'receipt'>,
     taskId: Uint8Array,
   ): Promise<void> {
+    const name = bytesToHex(commit.address)
     try {
       await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: encodeReceipt(reply) } })
+      const receipts = this.#receipts.get(name)?.add(bytesToHex(taskId))
+      if (receipts !== undefined && receipts.size > maxRememberedTasks) this.#receipts.delete(name)
     } catch (error) {
+      this.#receipts.delete(name)
       // Nothing is stored, so nothing signed may leave; the home thread notices that its state is ahead of the store.
       throw error instanceof ConflictError ? storeFailed(error) : error
     }
@@ -259,6 +340,7 @@ export class TaskEngine {
 
   async #storedReply(address: Uint8Array, taskId: Uint8Array): Promise<TaskReply | undefined> {
     const { store } = this.#parts
+    if (!(await this.#hasReceipt(address, taskId))) return undefined
     const receipt = await store.getReceipt(address, taskId)
     if (receipt === undefined) return undefined
     const data = await store.getDelta(address, receipt.key)
@@ -267,27 +349,30 @@ export class TaskEngine {
     return decodeReceipt(receipt.reply, { key: receipt.key, data }, bytecode)
   }
 
+  async #hasReceipt(address: Uint8Array, taskId: Uint8Array): Promise<boolean> {
+    const name = bytesToHex(address)
+    let receipts = this.#receipts.use(name)
+    if (receipts === undefined) {
+      receipts = new Set((await this.#parts.store.receiptTasks(address)).map(bytesToHex))
+      this.#receipts.set(name, receipts)
+    }
+    return receipts.has(bytesToHex(taskId))
+  }
+
   async #requireBytecode(address: Uint8Array): Promise<Uint8Array> {
     const bytecode = await this.#parts.store.getBytecode(address)
     if (bytecode === undefined) throw notFound('get_contract', address)
     return bytecode
   }
 
-  async #codeHash(address: Uint8Array): Promise<Uint8Array> {
+  /** keccak256 of a contract's stored bytecode; throws WorkerError `not_found` if there is none. */
+  async codeHash(address: Uint8Array): Promise<Uint8Array> {
     const name = bytesToHex(address)
     const known = this.#codeHashes.get(name)
     if (known !== undefined) return known
     const hash = keccak256(await this.#requireBytecode(address))
     this.#codeHashes.set(name, hash)
     return hash
-  }
-
-  /** Runs a job on the contract's home thread; a new contract gets one with little to do. */
-  #run<K extends JobKind>(address: Uint8Array, kind: K, request: Jobs[K]['request']): Promise<Jobs[K]['result']> {
-    const name = bytesToHex(address)
-    const home = this.#homes.get(name) ?? { thread: this.#pool.nextThread(), stale: true }
-    this.#homes.set(name, { ...home, stale: false })
-    return this.#pool.run(home.thread, { kind, request, forget: home.stale })
   }
 }
 
@@ -309,10 +394,19 @@ function taskIdOf(type: string, input: ComputeInput, preCodeHash: Uint8Array = n
       encryptedArgs,
       contractAddress,
       preCodeHash,
-      userDHKey,
+      shortKey(userDHKey),
       u64be(gasLimit),
     ]),
   )
+}
+
+/** A user's key as its 64 bytes, in whichever form it came; what is none stays as it is, and is refused in its turn. */
+function shortKey(userKey: Uint8Array): Uint8Array {
+  try {
+    return userKey.length === 64 ? userKey : parsePublicKey(userKey)
+  } catch {
+    return userKey
+  }
 }
 
 /** The reply to a task without a result; throws if it is none to answer for. */
@@ -320,6 +414,12 @@ function failure(run: FailedRun | RefusedRun): FailedReply {
   if (run.kind === 'refused') throw enclaveError(run.name)
   const { output, usedGas, signature } = run
   return { kind: 'failed', result: { output, usedGas, signature } }
+}
+
+function endOf({ kind, result }: TaskReply): Pick<EndedTask, 'outcome' | 'usedGas' | 'delta'> {
+  if (kind === 'failed') return { outcome: 'failed', usedGas: result.usedGas }
+  const { delta, usedGas } = result
+  return { outcome: 'success', usedGas, delta: delta.data && { key: delta.key, data: delta.data } }
 }
 
 function resultOf({ output, usedGas, ethereum, signature }: Deployed | Computed) {
@@ -330,9 +430,4 @@ function resultOf({ output, usedGas, ethereum, signature }: Deployed | Computed)
     ethereumAddress: ethereum.address,
     signature,
   }
-}
-
-/** A copy of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */
-function copy(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes)
 }

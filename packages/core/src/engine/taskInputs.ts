@@ -20,15 +20,19 @@ export class InputError extends Error {}
 export function openInputs(sharedKey: Uint8Array, encryptedFn: Uint8Array, encryptedArgs: Uint8Array): TaskInputs {
   if (encryptedFn.length === 0)
     throw new InputError('Input Error: Input Error: called function representation is empty')
-  const callable = decodeUtf8(open(sharedKey, encryptedFn))
+  return {
+    functionName: functionNameOf(decodeUtf8(open(sharedKey, encryptedFn))),
+    args: encryptedArgs.length === 0 ? encryptedArgs : open(sharedKey, encryptedArgs),
+  }
+}
+
+/** @throws InputError if the callable has no parentheses */
+export function functionNameOf(callable: string): string {
   const name = callable.indexOf('(')
   if (name === -1 || callable.indexOf(')') < name) {
     throw new InputError("Input Error: Input Error: 'callable' signature is illegal")
   }
-  return {
-    functionName: callable.slice(0, name),
-    args: encryptedArgs.length === 0 ? encryptedArgs : open(sharedKey, encryptedArgs),
-  }
+  return callable.slice(0, name)
 }
 
 function open(sharedKey: Uint8Array, blob: Uint8Array): Uint8Array {

@@ -5,6 +5,8 @@ import { BoundedMap } from '../boundedMap.ts'
 export interface DeployedReply {
   kind: 'deployed'
   result: Result<'DeploySecretContract'>
+  /** keccak256 of the output, 32 bytes. */
+  codeHash: Uint8Array
 }
 
 export interface ComputedReply {
@@ -69,10 +71,15 @@ export function encodeReceipt(reply: DeployedReply | ComputedReply): Uint8Array 
       ethereumAddress: bytesToHex(ethereumAddress),
       signature: bytesToHex(signature),
       ...(reply.kind === 'deployed'
-        ? { preCodeHash: bytesToHex(reply.result.preCodeHash), codeHash: bytesToHex(keccak256(reply.result.output)) }
+        ? { preCodeHash: bytesToHex(reply.result.preCodeHash), codeHash: bytesToHex(reply.codeHash) }
         : { output: bytesToHex(reply.result.output) }),
     }),
   )
+}
+
+/** The gas in a receipt, without reading the rest of it: it may hold a large output. */
+export function gasOfReceipt(receipt: Uint8Array): string | undefined {
+  return /^\{"usedGas":"(\d+)"/.exec(bytesToUtf8(receipt.subarray(0, 64)))?.[1]
 }
 
 /** The reverse of {@link encodeReceipt}; nothing if the bytecode is not that of the deployment any more. */
@@ -91,7 +98,8 @@ export function decodeReceipt(
     signature: field('signature'),
   }
   if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output: field('output') } }
-  return codeHash !== bytesToHex(keccak256(bytecode))
-    ? undefined
-    : { kind: 'deployed', result: { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) } }
+  const storedHash = keccak256(bytecode)
+  if (codeHash !== bytesToHex(storedHash)) return undefined
+  const result = { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) }
+  return { kind: 'deployed', result, codeHash: storedHash }
 }

@@ -1,13 +1,18 @@
+import type { Prepared } from '@bletchley/sandbox'
 import type {
   Computed,
   ComputeRequest,
   Deployed,
   DeployRequest,
   FailedRun,
+  PrepareRequest,
   RebuildRequest,
+  Rebuilt,
   RefusedRun,
+  SharedModule,
 } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
+import type { Simulated, SimulateRequest } from './simulator.ts'
 
 /** What a compute thread is started with. */
 export interface ThreadData {
@@ -20,7 +25,9 @@ export interface ThreadData {
 export interface Jobs {
   deploy: { request: DeployRequest; result: Deployed | FailedRun | RefusedRun }
   compute: { request: ComputeRequest; result: Computed | FailedRun | RefusedRun }
-  rebuild: { request: RebuildRequest; result: boolean }
+  simulate: { request: SimulateRequest; result: Simulated | RefusedRun }
+  rebuild: { request: RebuildRequest; result: Rebuilt }
+  prepare: { request: PrepareRequest; result: undefined }
 }
 export type JobKind = keyof Jobs
 export type JobResult = Jobs[JobKind]['result']
@@ -31,6 +38,8 @@ export interface JobOf<K extends JobKind> {
   request: Jobs[K]['request']
   /** What the thread knows of the contract's state is forgotten first: somebody else has changed its deltas. */
   forget: boolean
+  /** The contract's compiled module, for a computation; absent if none is at hand. Threads share the code in it. */
+  module?: Prepared
 }
 export type Job = { [K in JobKind]: JobOf<K> }[JobKind]
 
@@ -39,13 +48,23 @@ export type RecordsCall = {
   [K in keyof ContractRecords]: { name: K; args: Parameters<ContractRecords[K]> }
 }[keyof ContractRecords]
 
+/** What a cache holds. */
+export interface CacheSize {
+  entries: number
+  /** An estimate of what they take in memory. */
+  bytes: number
+}
+
 export type MessageToThread =
   | { kind: 'job'; job: Job }
+  /** The contract lives on another thread from now on. */
+  | { kind: 'forget'; address: Uint8Array }
   | { kind: 'records'; value: unknown }
   | { kind: 'noRecords'; reason: string }
 
 export type MessageFromThread =
   | { kind: 'ready' }
   | { kind: 'records'; call: RecordsCall }
-  | { kind: 'done'; result: JobResult }
-  | { kind: 'failed'; reason: string }
+  | { kind: 'compiled'; module: SharedModule }
+  | { kind: 'done'; result: JobResult; states: CacheSize }
+  | { kind: 'failed'; reason: string; states: CacheSize }

@@ -2,8 +2,10 @@ import type { Input, MessageType, Outcome, Result } from '@bletchley/protocol'
 import type { ContractStore } from '@bletchley/store'
 import type { Logger } from 'pino'
 import type { TaskEngine } from '../engine/taskEngine.ts'
+import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
+import type { Collecting } from './replyBudget.ts'
 
 /** What a handler may reach. */
 export interface WorkerContext {
@@ -11,6 +13,10 @@ export interface WorkerContext {
   engine: TaskEngine
   userKeys: UserKeys
   stateKeys: StateKeys
+  /** Absent if a p2p node brings the keys. */
+  keyFetcher?: KeyFetcher
+  /** Replies in work, of all requests. */
+  collecting: Collecting
   registration: Result<'GetRegistrationParams'>
   logger: Logger
 }

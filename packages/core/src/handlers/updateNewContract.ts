@@ -2,5 +2,6 @@ import type { Handler } from './handler.ts'
 
 export const updateNewContract: Handler<'UpdateNewContract'> = async ({ address, bytecode }, worker) => {
   await worker.engine.write([address], () => worker.store.putBytecode(address, bytecode))
+  worker.keyFetcher?.want([address])
   return { status: 0 }
 }

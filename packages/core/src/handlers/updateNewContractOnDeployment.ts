@@ -5,5 +5,6 @@ export const updateNewContractOnDeployment: Handler<'UpdateNewContractOnDeployme
   worker,
 ) => {
   await worker.engine.write([address], () => worker.store.putContract(address, bytecode, delta))
+  worker.keyFetcher?.want([address])
   return { status: 0 }
 }

@@ -1,27 +1,31 @@
-import { join } from 'node:path'
-import { addressOf, generateKeyPair, type KeyPair, keyPairFromSecret } from '@bletchley/crypto'
-import { readOrCreateSealed, type SealingKey } from '@bletchley/crypto/key-file'
+import {
+  isSigningKeyFile,
+  openSigningKey,
+  readSigningKey,
+  type SealingKey,
+  type SigningIdentity,
+} from '@bletchley/crypto/key-file'
 
-/** The identity of a worker: the key that signs results, and the address that the network knows it by. */
-export interface SigningIdentity {
-  keyPair: KeyPair
-  /** 20 bytes. */
-  address: Uint8Array
+/** What a worker's signing key is sealed for. */
+export const workerKeyPurpose = 'worker signing key'
+
+/** What a sealed file of a worker's data folder is for. */
+export function workerKeyPurposes(path: string): readonly string[] {
+  return isSigningKeyFile(path) ? [workerKeyPurpose] : []
 }
 
-const purpose = 'worker signing key'
+/** Reads the worker's signing key from its data folder; makes one at the first start. */
+export function loadSigningIdentity(dataFolder: string, sealingKey: SealingKey): Promise<SigningIdentity> {
+  return openSigningKey(dataFolder, sealingKey, workerKeyPurpose)
+}
 
 /**
- * Reads the worker's signing key from its data folder; makes one at the first start.
+ * Reads the signing key of a worker that has run before, and makes nothing.
  *
- * A key that cannot be read is never replaced: the reference does that, and the worker loses its registration and stake.
- *
- * @throws KeyFileError if the file is there but cannot be opened
+ * @throws KeyFileError if the file is there but cannot be opened; Error if it is not there
  */
-export async function loadSigningIdentity(dataFolder: string, sealingKey: SealingKey): Promise<SigningIdentity> {
-  const path = join(dataFolder, 'signing-key.sealed')
-  const keyPair = keyPairFromSecret(
-    await readOrCreateSealed(path, sealingKey, purpose, () => generateKeyPair().secretKey.bytes),
-  )
-  return { keyPair, address: addressOf(keyPair.publicKey) }
+export async function readSigningIdentity(dataFolder: string, sealingKey: SealingKey): Promise<SigningIdentity> {
+  const identity = await readSigningKey(dataFolder, sealingKey, workerKeyPurpose)
+  if (identity === undefined) throw new Error(`There is no signing key in ${dataFolder}`)
+  return identity
 }

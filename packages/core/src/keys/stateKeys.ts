@@ -36,6 +36,15 @@ export interface StateKey {
   key: Uint8Array
 }
 
+/** An exchange that waits for its answer. */
+interface Exchange {
+  keyPair: KeyPair
+  /** The contracts that were asked for, in hex; unknown where a p2p node chooses them. */
+  wanted: ReadonlySet<string> | undefined
+}
+
+type EnclaveError = Parameters<typeof enclaveError>[0]
+
 /**
  * The keys of contracts' states, and the exchange with the principal that brings them (PTT; crypto.md, section 8).
  * They live in memory only, and are gone at a restart.
@@ -43,8 +52,11 @@ export interface StateKey {
 export class StateKeys {
   readonly #signingKey: SecretKey
   readonly #principal: Uint8Array | undefined
-  readonly #pending = new BoundedMap<KeyPair>(pendingBounds)
+  readonly #pending = new BoundedMap<Exchange>(pendingBounds)
+  /** Exchanges that have ended, so that the log can tell a replay from a stranger's response. */
+  readonly #ended = new BoundedMap<true>(pendingBounds)
   readonly #keys = new Map<string, Uint8Array>()
+  #lastPttAt: number | undefined
 
   /** @param principal the 20-byte address whose signature a response must carry; anybody's response is taken if absent */
   constructor(signingKey: SecretKey, principal: Uint8Array | undefined) {
@@ -57,15 +69,30 @@ export class StateKeys {
     return this.#keys.size
   }
 
+  /** When a response was last accepted, in milliseconds since 1970. */
+  get lastPttAt(): number | undefined {
+    return this.#lastPttAt
+  }
+
+  /** @param name the address in hex */
+  has(name: string): boolean {
+    return this.#keys.has(name)
+  }
+
   get(address: Uint8Array): Uint8Array | undefined {
     return this.#keys.get(bytesToHex(address))
   }
 
-  /** Opens an exchange: the request to bring to the principal, and the worker's signature over it. */
-  request(): { request: Uint8Array; workerSig: Uint8Array } {
+  /**
+   * Opens an exchange: the request to bring to the principal, and the worker's signature over it.
+   *
+   * @param wanted the contracts that the principal will be asked for, if that is known: the answer must be for all of
+   *   them, and for no others
+   */
+  request(wanted?: readonly Uint8Array[]): { request: Uint8Array; workerSig: Uint8Array } {
     const id = randomBytes(pttIdBytes)
     const keyPair = generateKeyPair()
-    this.#pending.set(bytesToHex(id), keyPair)
+    this.#pending.set(bytesToHex(id), { keyPair, wanted: wanted && new Set(wanted.map(bytesToHex)) })
     return {
       request: encodePttRequest({ id, publicKey: keyPair.publicKey }),
       workerSig: signItems(this.#signingKey, pttRequestItems({ publicKey: keyPair.publicKey, id })),
@@ -79,28 +106,64 @@ export class StateKeys {
    * leaves it open for a better one.
    *
    * @param sig 65 bytes, the principal's signature over the response; needed when a principal is set
-   * @throws WorkerError with the text `Error inside the Enclave = (…)` of wire.md, section 4, rows 43 to 47
+   * @throws WorkerError with the text `Error inside the Enclave = (…)` of wire.md, section 4, rows 43 to 47; its cause
+   *   is a `RefusedResponse` that tells the operator more
    */
   install(response: Uint8Array, sig: Uint8Array | undefined): StateKey[] {
     const { id, publicKey, encrypted } = decodeResponse(response)
-    if (this.#principal !== undefined) this.#checkSigner(this.#principal, response, sig)
+    if (this.#principal !== undefined) checkSigner(this.#principal, response, sig)
     const name = bytesToHex(id)
-    const mine = this.#pending.get(name)
-    if (mine === undefined) throw enclaveError('KeysError')
-    const shared = refusing('KeysError', () => ecdh(mine.secretKey, parsePublicKey(publicKey)))
-    const keys = refusing('EncryptionError', () => decodeStateKeys(decrypt(shared, encrypted)))
+    const exchange = this.#pending.get(name)
+    if (exchange === undefined) {
+      const replayed = this.#ended.has(name)
+      throw refusal(
+        'KeysError',
+        replayed ? 'it was accepted before (replayed)' : 'it answers no request of this worker',
+      )
+    }
+    const shared = refusing('KeysError', 'its public key is none', () =>
+      ecdh(exchange.keyPair.secretKey, parsePublicKey(publicKey)),
+    )
+    const keys = refusing('EncryptionError', 'it does not decrypt to a list of keys', () =>
+      decodeStateKeys(decrypt(shared, encrypted)),
+    )
     if (keys.length > maxKeys)
       throw new WorkerError('limit_exceeded', { limit: 'keys in a response', maximum: maxKeys })
-    for (const { address, key } of keys) this.#keys.set(bytesToHex(address), key)
+    const named = keysByName(keys)
+    if (exchange.wanted !== undefined) checkComplete(exchange.wanted, named)
+    for (const [address, key] of named) this.#keys.set(address, key)
     this.#pending.delete(name)
+    this.#ended.set(name, true)
+    this.#lastPttAt = Date.now()
     return keys
   }
+}
 
-  #checkSigner(principal: Uint8Array, response: Uint8Array, sig: Uint8Array | undefined): void {
-    if (sig === undefined) throw enclaveError('KeyProvisionError')
-    const signer = refusing('KeyProvisionError', () => recoverAddress(response, sig))
-    if (!equalBytes(signer, principal)) throw enclaveError('KeyProvisionError')
+function checkSigner(principal: Uint8Array, response: Uint8Array, sig: Uint8Array | undefined): void {
+  if (sig === undefined) throw refusal('KeyProvisionError', 'it is not signed')
+  const signer = refusing('KeyProvisionError', 'its signature leads to nobody', () => recoverAddress(response, sig))
+  if (equalBytes(signer, principal)) return
+  throw refusal('KeyProvisionError', 'it is not signed by the principal, or was changed', bytesToHex(signer))
+}
+
+/** A p2p node may have asked for a contract twice; two keys for it are another matter. */
+function keysByName(keys: readonly StateKey[]): Map<string, Uint8Array> {
+  const named = new Map<string, Uint8Array>()
+  for (const { address, key } of keys) {
+    const name = bytesToHex(address)
+    const other = named.get(name)
+    if (other !== undefined && !equalBytes(other, key)) {
+      throw refusal('EncryptionError', `it has two keys for contract ${name}`)
+    }
+    named.set(name, key)
   }
+  return named
+}
+
+function checkComplete(wanted: ReadonlySet<string>, named: ReadonlyMap<string, Uint8Array>): void {
+  const missing = [...wanted].filter((name) => !named.has(name)).length
+  if (missing > 0) throw refusal('KeyProvisionError', `it lacks ${missing} of ${wanted.size} contracts (partial)`)
+  if (named.size > wanted.size) throw refusal('KeyProvisionError', 'it has contracts that were not asked for')
 }
 
 function decodeResponse(response: Uint8Array): ReturnType<typeof decodePttResponse> {
@@ -109,15 +172,31 @@ function decodeResponse(response: Uint8Array): ReturnType<typeof decodePttRespon
   } catch (error) {
     // A well-formed message that is no encrypted response counts as one that does not decrypt (row 45).
     const wellFormed = error instanceof CryptoError && error.code === 'decryption_failed'
-    throw enclaveError(wellFormed ? 'EncryptionError' : 'MessagingError', error)
+    throw refusal(wellFormed ? 'EncryptionError' : 'MessagingError', 'it is no response message')
   }
 }
 
 /** Runs a step of the exchange; whatever fails in it becomes the error that the spec names for the step. */
-function refusing<T>(name: Parameters<typeof enclaveError>[0], step: () => T): T {
+function refusing<T>(name: EnclaveError, reason: string, step: () => T): T {
   try {
     return step()
-  } catch (error) {
-    throw enclaveError(name, error)
+  } catch {
+    throw refusal(name, reason)
+  }
+}
+
+function refusal(name: EnclaveError, reason: string, signer?: string): WorkerError {
+  return enclaveError(name, new RefusedResponse(reason, signer))
+}
+
+/** Why a response installs nothing. For the log: it holds no secret, and the peer gets the error of the spec only. */
+export class RefusedResponse extends Error {
+  /** Who signed it, in hex, if it was somebody else. */
+  readonly signer: string | undefined
+
+  constructor(reason: string, signer: string | undefined) {
+    super(reason)
+    this.name = 'RefusedResponse'
+    this.signer = signer
   }
 }

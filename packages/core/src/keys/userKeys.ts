@@ -13,6 +13,11 @@ export class UserKeys {
     this.#signingKey = signingKey
   }
 
+  /** Exchanges that wait for their task. */
+  get size(): number {
+    return this.#keys.size
+  }
+
   /**
    * Makes a fresh worker key for a user; a second exchange of the same user replaces the first.
    *

@@ -1,13 +1,120 @@
+import { chmodSync, lstatSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import type { Router } from 'zeromq'
+
+const ownerOnly = 0o600
+const groupAndOthers = 0o077
+const writableByOthers = 0o022
+const sticky = 0o1000
+
+/** @throws RangeError if the endpoint is of no kind that a core can serve */
+export function assertEndpoint(endpoint: string): void {
+  if (/^(tcp|ipc|inproc):\/\/./.test(endpoint)) return
+  throw new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
+}
+
+/** Whether only processes of this machine can reach an endpoint: loopback, or a socket in a file of the owner's. */
+export function isLocal(endpoint: string): boolean {
+  if (endpoint.startsWith('inproc://')) return true
+  // A name in the abstract namespace (`ipc://@name`) has neither owner nor mode.
+  if (endpoint.startsWith('ipc://')) return !endpoint.startsWith('ipc://@')
+  return /^tcp:\/\/(127(\.\d{1,3}){3}|\[::1\]|localhost):/.test(endpoint)
+}
+
 /**
- * Refuses endpoints that other machines can reach: the socket has no authentication, and whoever reaches it may read
- * the database and remove contracts.
+ * Refuses endpoints that others can reach: without CURVE whoever reaches the socket may read the database, remove
+ * contracts and install keys.
  *
- * @throws RangeError if the endpoint is neither loopback nor local to the machine
+ * @throws RangeError if the endpoint is not local; the text says what to do
  */
-export function assertLoopback(endpoint: string): void {
-  if (/^(ipc|inproc):\/\//.test(endpoint)) return
-  if (/^tcp:\/\/(127(\.\d{1,3}){3}|\[::1\]|localhost):/.test(endpoint)) return
+export function assertLocal(endpoint: string): void {
+  if (isLocal(endpoint)) return
   throw new RangeError(
-    `${endpoint} can be reached from other machines, and the socket has no authentication: bind to 127.0.0.1, or say --insecure`,
+    `${endpoint} can be reached by others, so its clients must be known: make a key pair with \`bletchley keys curve\`, ` +
+      'list the public keys of the clients in a file, and say --clients <file>; or bind to 127.0.0.1; ' +
+      'or say --insecure to serve whoever comes',
   )
+}
+
+/** What speaks against the folder of an `ipc://` socket. */
+export interface FolderRisk {
+  readonly text: string
+  /** Others can put a socket of theirs in place of this one at any time. */
+  readonly replaceable: boolean
+}
+
+/** The folder that holds the socket, as it is now; undefined if nothing speaks against it, or it is not of that kind. */
+export function folderRisk(endpoint: string): FolderRisk | undefined {
+  const path = socketPath(endpoint)
+  if (path === undefined || process.getuid === undefined) return undefined
+  const folder = dirname(resolve(path))
+  const { mode, uid } = statSync(folder)
+  if (uid !== 0 && uid !== process.getuid()) {
+    return { text: `${folder} belongs to another user, who can replace the socket`, replaceable: true }
+  }
+  if ((mode & writableByOthers) === 0) return undefined
+  return (mode & sticky) === 0
+    ? { text: `other users can write to ${folder}, and replace the socket (chmod go-w)`, replaceable: true }
+    : { text: `other users can put a socket into ${folder} while this core is not running`, replaceable: false }
+}
+
+/**
+ * Binds a socket. One in a file is its owner's alone from the first moment on (mode 0600).
+ *
+ * @returns the endpoint, with the real port where 0 was asked
+ * @throws Error if the endpoint is taken, also by a file that is no socket, which is never removed
+ */
+export async function bindEndpoint(socket: Router, endpoint: string): Promise<string> {
+  const path = socketPath(endpoint)
+  if (path === undefined) {
+    await socket.bind(endpoint).catch((cause: Error) => {
+      throw new Error(`${endpoint} cannot be bound: ${cause.message}`, { cause })
+    })
+  } else {
+    await assertFree(path)
+    // The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between.
+    const mask = process.umask(groupAndOthers)
+    try {
+      socket.bindSync(endpoint)
+    } finally {
+      process.umask(mask)
+    }
+    chmodSync(path, ownerOnly)
+  }
+  return socket.lastEndpoint ?? endpoint
+}
+
+/** Whether the file of a socket that was closed is still there: libzmq removes it in the background. */
+export function isFileThere(endpoint: string): boolean {
+  const path = socketPath(endpoint)
+  return path !== undefined && lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+function socketPath(endpoint: string): string | undefined {
+  const path = /^ipc:\/\/([^@*].*)$/.exec(endpoint)?.[1]
+  return process.platform === 'win32' ? undefined : path
+}
+
+/** libzmq removes whatever is in its way; so what is there is looked at before. */
+async function assertFree(path: string): Promise<void> {
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (status === undefined) return
+  if (!status.isSocket()) throw new Error(`${path} is there, and is no socket: it is not replaced`)
+  if (await answers(path)) throw new Error(`${path} is served by another process`)
+}
+
+/** Whether anybody listens; a socket that a process has left behind refuses. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const connection = connect(path)
+    connection.once('connect', () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false)
+      else reject(error)
+    })
+  })
 }

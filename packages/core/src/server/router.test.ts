@@ -1,7 +1,16 @@
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bytesToHex, encodeZ85 } from '@bletchley/crypto'
+import { type CurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve-key-file'
+import { maxFramesPerMessage } from '@bletchley/protocol'
+import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Request } from 'zeromq'
-import { assertLoopback } from './endpoints.ts'
-import { type FrameHandler, maxFramesPerMessage, type RouterServer, serveRouter, splitEnvelope } from './router.ts'
+import { type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
+import { ClientList, parseClientKeys } from './clientList.ts'
+import { assertEndpoint, assertLocal } from './endpoints.ts'
+import { type FrameHandler, type RouterServer, serveRouter, startOfRequests } from './router.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const open: { close(): unknown }[] = []
@@ -10,15 +19,21 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close()
 })
 
-/** A handler that answers so, and refuses a crowd with `no`. */
+const options = { logger: pino({ level: 'silent' }) }
+
+/** A handler that answers so, and refuses with the text of the error, or with `no` what was not looked at. */
 function handler(answer: (frame: Uint8Array) => Promise<Uint8Array>): FrameHandler {
-  return { answer, refuseCrowd: () => bytes('no') }
+  return { answer, refuse: ({ message }, frame) => bytes(frame === undefined ? 'no' : message) }
 }
 
-async function serve(handle: (text: string) => Promise<string>): Promise<RouterServer> {
+async function serve(
+  handle: (text: string) => Promise<string>,
+  limits?: Partial<AdmissionLimits>,
+): Promise<RouterServer> {
   const server = await serveRouter(
     ['tcp://127.0.0.1:0'],
     handler(async (frame) => bytes(await handle(frame.toString()))),
+    { ...options, limits: { ...defaultAdmissionLimits, ...limits } },
   )
   open.push({ close: () => server.close(0) })
   return server
@@ -94,6 +109,7 @@ describe('serveRouter', () => {
         })
         return frame
       }),
+      options,
     )
     const peer = connect(new Dealer(), server)
     await peer.send('first')
@@ -110,9 +126,22 @@ describe('serveRouter', () => {
     const server = await serveRouter(
       ['tcp://127.0.0.1:0'],
       handler(() => new Promise<Uint8Array>(() => {})),
+      options,
     )
     const peer = connect(new Dealer(), server)
     await peer.send('hanging')
+    await server.close(20)
+  })
+
+  it('closes while requests hang, and as many were refused', async () => {
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(() => new Promise<Uint8Array>(() => {})),
+      { ...options, limits: { ...defaultAdmissionLimits, inFlightPerPeer: 2 } },
+    )
+    const peer = connect(new Dealer(), server)
+    for (let message = 0; message < 4; message++) await peer.send('x')
+    for (let message = 0; message < 2; message++) expect(String(await peer.receive())).toMatch(/^Busy/)
     await server.close(20)
   })
 
@@ -135,16 +164,266 @@ describe('serveRouter', () => {
       serveRouter(
         ['tcp://127.0.0.1:0', first.endpoints[0]!],
         handler(async (frame) => frame),
+        options,
       ),
     ).rejects.toThrow()
   })
 })
 
-describe('splitEnvelope', () => {
+describe('admission', () => {
+  /** Serves requests that end only when they are let go. */
+  async function serveSlowly(limits: Partial<AdmissionLimits>) {
+    const waiting: (() => void)[] = []
+    const server = await serve(async (text) => {
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return `re: ${text}`
+    }, limits)
+    const letGo = () => {
+      for (const resume of waiting.splice(0)) resume()
+    }
+    return { server, letGo }
+  }
+  const receive = async (peer: Dealer): Promise<string> => String((await peer.receive()).at(-1))
+
+  it('takes as many requests of a peer as it may have under way, and refuses one more at once', async () => {
+    const { server, letGo } = await serveSlowly({ inFlightPerPeer: 3 })
+    const peer = connect(new Dealer(), server)
+    const other = connect(new Dealer(), server)
+    for (let request = 0; request < 4; request++) await peer.send(`${request}`)
+    expect(await receive(peer)).toBe('Busy: too many requests of this peer under way, at most 3')
+    expect([server.inFlight, server.refusedRequests]).toEqual([3, 1])
+    letGo()
+    expect(await Promise.all([receive(peer)])).toEqual(['re: 0'])
+    expect([await receive(peer), await receive(peer)]).toEqual(['re: 1', 're: 2'])
+    // There is room again, and another peer was never in the way of it.
+    await other.send('other')
+    await peer.send('again')
+    while (server.inFlight < 2) await new Promise((resolve) => setImmediate(resolve))
+    letGo()
+    expect(await receive(peer)).toBe('re: again')
+    expect(await receive(other)).toBe('re: other')
+  })
+
+  it('takes as many requests of all peers as may be under way, and refuses one more at once', async () => {
+    const { server, letGo } = await serveSlowly({ inFlight: 4, inFlightPerPeer: 3 })
+    const [one, two] = [connect(new Dealer(), server), connect(new Request(), server)]
+    for (let request = 0; request < 3; request++) await one.send(`${request}`)
+    const three = connect(new Dealer(), server)
+    await three.send('4th')
+    while (server.inFlight < 4) await new Promise((resolve) => setImmediate(resolve))
+    await two.send('5th')
+    expect(String(await two.receive())).toBe('Busy: too many requests under way, at most 4')
+    letGo()
+    expect(await receive(three)).toBe('re: 4th')
+  })
+
+  it('counts each frame of a message, and refuses a message as a whole', async () => {
+    const { server, letGo } = await serveSlowly({ inFlightPerPeer: 3 })
+    const peer = connect(new Dealer(), server)
+    await peer.send(['a', 'b', 'c', 'd'])
+    const refused = await peer.receive()
+    expect(refused.map(String)).toEqual(new Array(4).fill('Busy: too many requests of this peer under way, at most 3'))
+    await peer.send(['a', 'b', 'c'])
+    while (server.inFlight < 3) await new Promise((resolve) => setImmediate(resolve))
+    letGo()
+    expect((await peer.receive()).map(String)).toEqual(['re: a', 're: b', 're: c'])
+  })
+
+  it('bounds the bytes under way', async () => {
+    const { server, letGo } = await serveSlowly({ bytesInFlight: 4000 })
+    const peer = connect(new Dealer(), server)
+    const quarter = Buffer.alloc(1000)
+    for (let request = 0; request < 4; request++) await peer.send(quarter)
+    await peer.send('x')
+    expect(await receive(peer)).toBe('Busy: too many bytes of requests under way, at most 4000')
+    expect(server.inFlight).toBe(4)
+    letGo()
+  })
+
+  it('drops the replies of a peer that never reads, and answers the others', async () => {
+    const server = await serve(async (text) => text)
+    const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)
+    const other = connect(new Request(), server)
+    // Its replies fill what the two sockets and the system between them hold, and then the server's own queue.
+    const frame = Buffer.alloc(4096)
+    while (server.droppedReplies === 0) for (let request = 0; request < 100; request++) await deaf.send(frame)
+    await other.send('here')
+    expect(String(await other.receive())).toBe('here')
+  })
+})
+
+describe('unread replies', () => {
+  const mebibyte = 1024 * 1024
+  const refusal = `Busy: too many bytes of replies that this peer has not read, at most ${8 * mebibyte}`
+
+  /** Replies have a mebibyte each, and are no texts: the collector would not hear of the memory of those so soon. */
+  async function serveLarge(): Promise<RouterServer> {
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(async () => Buffer.alloc(mebibyte)),
+      { ...options, limits: { ...defaultAdmissionLimits, unreadBytesPerPeer: 8 * mebibyte } },
+    )
+    open.push({ close: () => server.close(0) })
+    return server
+  }
+
+  it('are bounded by their bytes, and are taken again when they were read', async () => {
+    const server = await serveLarge()
+    const other = connect(new Request(), server)
+    const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)
+    for (let request = 0; request < 100; request++) await deaf.send(`${request}`)
+    // What the sockets of the system hold has left the memory, and may have been collected.
+    while (server.refusedRequests < 40) await new Promise((resolve) => setImmediate(resolve))
+    await other.send('here')
+    expect((await other.receive())[0]).toHaveLength(mebibyte)
+
+    let large = 0
+    for (let reply = 0; reply < 100; reply++) {
+      const [frame] = await deaf.receive()
+      if (frame!.length === mebibyte) large++
+      else expect(String(frame)).toBe(refusal)
+    }
+    expect(large).toBeGreaterThanOrEqual(8)
+    // Making the replies that are refused brings the collector about.
+    for (let taken = false; !taken; ) {
+      await deaf.send('again')
+      taken = (await deaf.receive())[0]!.length === mebibyte
+    }
+  })
+
+  it('of a message with many frames are bounded as well', async () => {
+    const server = await serveLarge()
+    const peer = connect(new Dealer(), server)
+    await peer.send(new Array(9).fill('x'))
+    const sizes = (await peer.receive()).map((frame) => frame.length)
+    expect(sizes).toEqual([...new Array<number>(8).fill(mebibyte), refusal.length])
+  })
+})
+
+describe('a list of clients', () => {
+  /** Longer than any test. */
+  const forEver = 2 ** 31 - 1
+
+  /** A server with CURVE, whose list of clients is a file; requests end when they are let go. */
+  async function serveListed(renewalGraceMs: number) {
+    const [core, one, two] = [generateCurveKeyPair(), generateCurveKeyPair(), generateCurveKeyPair()]
+    const folder = await mkdtemp(join(tmpdir(), 'bletchley-test-'))
+    const path = join(folder, 'clients')
+    const list = async (...listed: CurveKeyPair[]): Promise<void> => {
+      await writeFile(`${path}.new`, listed.map(({ publicKey }) => `${encodeZ85(publicKey)} name`).join('\n'))
+      await rename(`${path}.new`, path)
+    }
+    await list(one, two)
+    const clients = await ClientList.open(path, options.logger)
+    const waiting = new Map<string, () => void>()
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(async (frame) => {
+        const text = frame.toString()
+        if (text.startsWith('slow')) await new Promise<void>((resolve) => waiting.set(text, resolve))
+        return bytes(`re: ${text}`)
+      }),
+      { ...options, curve: { secretKey: core.secretKey.bytes, clients, renewalGraceMs } },
+    )
+    open.push({ close: () => rm(folder, { recursive: true }) }, clients, { close: () => server.close(0) })
+    const connectAs = (pair: CurveKeyPair): Dealer => {
+      const peer = new Dealer({
+        linger: 0,
+        curveServerKey: encodeZ85(core.publicKey),
+        curvePublicKey: encodeZ85(pair.publicKey),
+        curveSecretKey: encodeZ85(pair.secretKey.bytes),
+      })
+      peer.events.on('handshake', () => handshakes.set(peer, (handshakes.get(peer) ?? 0) + 1))
+      return connect(peer, server)
+    }
+    const handshakes = new Map<Dealer, number>()
+    /** What was sent by the first connection is lost with it. */
+    const reconnected = async (peer: Dealer): Promise<void> => {
+      while ((handshakes.get(peer) ?? 0) < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    const letGo = async (text: string): Promise<void> => {
+      while (!waiting.has(text)) await new Promise((resolve) => setImmediate(resolve))
+      waiting.get(text)!()
+    }
+    return { server, clients, list, letGo, reconnected, one, two, peers: { one: connectAs(one), two: connectAs(two) } }
+  }
+  const ask = async (peer: Dealer, text: string): Promise<string> => {
+    await peer.send(text)
+    return String(await peer.receive())
+  }
+
+  it('ends the connections when a client is removed: what is under way still ends, what comes is told to come again', async () => {
+    const { server, clients, list, letGo, reconnected, one, peers } = await serveListed(forEver)
+    expect(await ask(peers.two, 'hello')).toBe('re: hello')
+    await peers.one.send('slow')
+    while (server.inFlight < 1) await new Promise((resolve) => setImmediate(resolve))
+    await list(one)
+    await clients.reload()
+    // The renewal waits for the slow request of another client; in the meantime nobody gets anything new.
+    expect(await ask(peers.two, 'still there')).toBe('Connections are made anew: send the request again')
+    expect(await ask(peers.one, 'me too')).toBe('Connections are made anew: send the request again')
+    await letGo('slow')
+    expect(String(await peers.one.receive())).toBe('re: slow')
+    await reconnected(peers.one)
+    expect(await ask(peers.one, 'back again')).toBe('re: back again')
+    // Where libzmq has given up on the server already, there is nothing left to send by.
+    void peers.two.send('and I').catch(() => {})
+    while (server.refusals.not_listed === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await ask(peers.one, 'alone')).toBe('re: alone')
+    expect(peers.two.readable).toBe(false)
+  })
+
+  it('does not wait for ever: what hangs is answered with an error, once', async () => {
+    const { server, clients, list, letGo, reconnected, one, peers } = await serveListed(1)
+    expect(await ask(peers.two, 'hello')).toBe('re: hello')
+    await peers.one.send('slow')
+    while (server.inFlight < 1) await new Promise((resolve) => setImmediate(resolve))
+    await list(one)
+    await clients.reload()
+    expect(String(await peers.one.receive())).toBe('Connections are made anew: send the request again')
+    await reconnected(peers.one)
+    expect(await ask(peers.one, 'back again')).toBe('re: back again')
+    await letGo('slow')
+    expect(await ask(peers.one, 'next')).toBe('re: next')
+    expect(server.inFlight).toBe(0)
+  })
+
+  it('leaves connections alone when a client is added, or one is removed that never came', async () => {
+    const { clients, list, one, two, peers, letGo } = await serveListed(forEver)
+    await peers.one.send('slow')
+    for (const listed of [
+      [one, two, generateCurveKeyPair()],
+      [one, two],
+    ]) {
+      await list(...listed)
+      await clients.reload()
+    }
+    expect(await ask(peers.one, 'quick')).toBe('re: quick')
+    await letGo('slow')
+    expect(String(await peers.one.receive())).toBe('re: slow')
+  })
+})
+
+describe('parseClientKeys', () => {
+  const { publicKey } = generateCurveKeyPair()
+  const key = encodeZ85(publicKey)
+
+  it('reads keys in Z85 and hex, names and comments', () => {
+    expect(parseClientKeys(`# the nodes\n\n  ${key}  node one \r\n#\n`)).toEqual(new Map([[key, 'node one']]))
+    expect(parseClientKeys(bytesToHex(publicKey))).toEqual(new Map([[key, '']]))
+    expect(parseClientKeys('')).toEqual(new Map())
+  })
+
+  it('refuses a list with a line that it does not understand, and names the line', () => {
+    const wrong = [key.slice(1), `${key}x`, 'node', `${key.slice(0, 39)}"`, `${key}\n${key}`]
+    for (const line of wrong) expect(() => parseClientKeys(`# one\n${line}`), line).toThrow(/^line [23] /)
+  })
+})
+
+describe('startOfRequests', () => {
   const split = (...parts: string[]): [string[], string[]] => {
-    const { envelope, requests } = splitEnvelope(parts.map(bytes))
-    const text = (part: Uint8Array): string => new TextDecoder().decode(part)
-    return [envelope.map(text), requests.map(text)]
+    const start = startOfRequests(parts.map(bytes))
+    return [parts.slice(0, start), parts.slice(start)]
   }
 
   it('finds the requests behind the delimiter, or behind the identity', () => {
@@ -160,7 +439,18 @@ describe('splitEnvelope', () => {
   })
 })
 
-describe('assertLoopback', () => {
+describe('assertEndpoint', () => {
+  it('tells endpoints from what is none', () => {
+    for (const endpoint of ['tcp://*:5552', 'ipc://@name', 'inproc://x']) {
+      expect(() => assertEndpoint(endpoint), endpoint).not.toThrow()
+    }
+    for (const endpoint of ['', '127.0.0.1:5552', 'http://127.0.0.1:5552', 'tcp://']) {
+      expect(() => assertEndpoint(endpoint), endpoint).toThrow(`${JSON.stringify(endpoint)} is no endpoint`)
+    }
+  })
+})
+
+describe('assertLocal', () => {
   it('lets nothing through that other machines can reach', () => {
     for (const endpoint of [
       'tcp://127.0.0.1:5552',
@@ -168,8 +458,9 @@ describe('assertLoopback', () => {
       'tcp://[::1]:1',
       'tcp://localhost:1',
       'ipc:///tmp/x',
+      'ipc://*',
     ]) {
-      expect(() => assertLoopback(endpoint), endpoint).not.toThrow()
+      expect(() => assertLocal(endpoint), endpoint).not.toThrow()
     }
     const reachable = [
       'tcp://*:5552',
@@ -178,8 +469,9 @@ describe('assertLoopback', () => {
       'tcp://127.0.0.1.example.org:1',
       'tcp://eth0:1',
       'pgm://x',
+      'ipc://@abstract',
       '',
     ]
-    for (const endpoint of reachable) expect(() => assertLoopback(endpoint), endpoint).toThrow(RangeError)
+    for (const endpoint of reachable) expect(() => assertLocal(endpoint), endpoint).toThrow(/--clients <file>/)
   })
 })

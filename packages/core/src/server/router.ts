@@ -1,38 +1,94 @@
-import { Router } from 'zeromq'
+import { encodeZ85 } from '@bletchley/crypto'
+import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
+import type { Logger } from 'pino'
+import { Context, Router } from 'zeromq'
+import { Admission, type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
+import type { ClientList } from './clientList.ts'
+import { bindEndpoint, isFileThere } from './endpoints.ts'
+import { type RefusalReason, Refusals } from './refusals.ts'
+import { UnreadReplies } from './unreadReplies.ts'
+import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
   /** Answers one frame with one frame. */
   answer(frame: Uint8Array): Promise<Uint8Array>
-  /** The reply to each frame of a message that has too many of them to look at. */
-  refuseCrowd(): Uint8Array
+  /** The reply to a frame that is not acted upon; to one that was not even looked at, if `frame` is absent. */
+  refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
+}
+
+export interface RouterOptions {
+  readonly limits?: AdmissionLimits
+  /** Only clients of the list may talk, and all is encrypted. Without it whoever connects is served. */
+  readonly curve?: {
+    /** X25519, 32 bytes. */
+    readonly secretKey: Uint8Array
+    readonly clients: ClientList
+    /** When a client is removed, the requests of the others get this long to end; 2 s if absent. */
+    readonly renewalGraceMs?: number
+  }
+  readonly logger: Logger
+}
+
+/** What has happened at the socket since the start, for whoever watches. */
+export interface RouterCounts {
+  /** Peers that did not get in, by reason. */
+  readonly refusals: Readonly<Record<RefusalReason, number>>
+  /** Requests under way, now. */
+  readonly inFlight: number
+  /** Requests that were refused, since too much was under way. */
+  readonly refusedRequests: number
+  /** Replies that were dropped, since their peer had left too many unread. */
+  readonly droppedReplies: number
 }
 
 /** A socket that is bound and serving. */
-export interface RouterServer {
+export interface RouterServer extends RouterCounts {
   /** The bound endpoints, with real ports where 0 was asked, in the order given. */
   readonly endpoints: readonly string[]
-  /** Waits until the requests that are under way now are answered, at most for so many milliseconds. */
+  /** Waits until no request is under way, at most for so many milliseconds. */
   drain(graceMs: number): Promise<void>
   /** Takes no further requests, sends the replies that are there within `graceMs`, and closes. */
   close(graceMs: number): Promise<void>
 }
 
-/** Frames and bytes that may be under way at once; more wait in the socket, so that a flood cannot fill the memory. */
-const maxFramesInFlight = 4096
-const maxBytesInFlight = 256 * 1024 * 1024
-
-/** Frames of one message; the archived client sends one. */
-export const maxFramesPerMessage = 1000
-
 /** Messages of one peer that wait in the socket. */
 const receiveHighWaterMark = 100
 
-/** libzmq drops a peer that sends a larger frame, before it is in memory: the last wall behind `maxFrameBytes`. */
-const hardFrameBytes = 128 * 1024 * 1024
+/**
+ * Replies of one peer that wait in the socket: ten times what a peer may have under way. The next ones are dropped. The bytes
+ * of large ones are counted before (`UnreadReplies`).
+ */
+const sendHighWaterMark = 10_000
 
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
+
+/** Before all connections are made anew. */
+const defaultRenewalGraceMs = 2000
+
+/** An address that was just closed is free a moment later. */
+const rebindMs = 20
+
+/** One socket; with its end, all its connections end. */
+interface Door {
+  readonly socket: Router
+  /** In no order. */
+  readonly underway: Underway[]
+  /** Set when it takes no further requests: what they are told. */
+  refusal?: WorkerError
+}
+
+/** A message whose requests are being answered. */
+interface Underway {
+  /** Answers take the places of requests, in order. */
+  readonly parts: Uint8Array[]
+  /** The first part that is a request still. */
+  next: number
+  /** Where it stands among those under way. */
+  place: number
+  refused: boolean
+}
 
 /**
  * Serves requests on a ZeroMQ ROUTER socket.
@@ -41,114 +97,254 @@ const lingerMs = 1000
  * order of completion. Every frame of a multipart message is a request of its own; its replies go back as one
  * multipart message in the same order (wire.md, section 0).
  *
+ * libzmq looks at a client's key only when it connects. So when a client that was let in is removed from the list, the
+ * socket is closed and made anew: requests that come from then on are told to come again, those under way get a moment
+ * to end, and whoever connects again is looked at again.
+ *
  * @throws Error if an endpoint cannot be bound
  */
-export async function serveRouter(endpoints: readonly string[], handler: FrameHandler): Promise<RouterServer> {
-  const socket = new Router({
-    maxMessageSize: hardFrameBytes,
-    receiveHighWaterMark,
-    // A full send queue would make a ROUTER drop replies in silence.
-    sendHighWaterMark: 0,
-    linger: lingerMs,
-  })
-  const bound: string[] = []
-  try {
-    for (const endpoint of endpoints) {
-      await socket.bind(endpoint)
-      bound.push(socket.lastEndpoint ?? endpoint)
-    }
-  } catch (error) {
-    socket.close()
-    throw error
-  }
-
-  const running = new Set<Promise<void>>()
-  let framesInFlight = 0
-  let bytesInFlight = 0
-  let replies: Uint8Array[][] = []
-  let sending: Promise<void> | undefined
+export async function serveRouter(
+  endpoints: readonly string[],
+  handler: FrameHandler,
+  { curve, limits = defaultAdmissionLimits, logger }: RouterOptions,
+): Promise<RouterServer> {
+  // A context has one doorkeeper; with one of its own, several cores fit into a process.
+  const context = curve && new Context()
+  const admission = new Admission(limits)
+  const unread = new UnreadReplies(limits.unreadBytesPerPeer)
+  const refusals = new Refusals(logger)
+  const doorkeeper = curve && (await guardConnections(context!, curve.clients, refusals))
+  const waiting = new Set<() => void>()
   let closing = false
-  let roomAgain = (): void => {}
+  let refusedRequests = 0
+  let droppedReplies = 0
+  let renewal = Promise.resolve()
 
-  async function sendReplies(): Promise<void> {
-    while (replies.length > 0) {
-      const batch = replies
-      replies = []
-      for (const reply of batch) {
-        try {
-          await socket.send(reply)
-        } catch {
-          // The peer went away: there is nobody left to tell.
-        }
-      }
+  async function openDoor(wanted: readonly string[]): Promise<{ door: Door; bound: string[] }> {
+    const socket = new Router({
+      ...(context && { context }),
+      ...(curve && curveOptions(curve.secretKey)),
+      maxMessageSize: hardFrameBytes,
+      receiveHighWaterMark,
+      // With these, a reply that cannot be queued is an error here, and is not dropped in silence.
+      mandatory: true,
+      sendHighWaterMark,
+      // A send is done when it returns, and the next one may follow.
+      sendTimeout: 0,
+      linger: lingerMs,
+    })
+    if (curve) watchHandshakes(socket, refusals).catch(ignore)
+    const bound: string[] = []
+    try {
+      for (const endpoint of wanted) bound.push(await bindEndpoint(socket, endpoint))
+    } catch (error) {
+      socket.close()
+      throw error
     }
-    sending = undefined
+    return { door: { socket, underway: [] }, bound }
   }
 
-  async function answer(envelope: Uint8Array[], requests: Uint8Array[]): Promise<void> {
-    const answers =
-      requests.length > maxFramesPerMessage
-        ? new Array<Uint8Array>(requests.length).fill(handler.refuseCrowd())
-        : await Promise.all(requests.map((frame) => handler.answer(frame)))
-    replies.push([...envelope, ...answers])
-    // The socket takes one send at a time.
-    sending ??= sendReplies()
+  /** Puts the answers where the requests stand, and sends the message back to the peer that it came from. */
+  async function answer(door: Door, peer: string, parts: Uint8Array[]): Promise<void> {
+    const start = startOfRequests(parts)
+    const frames = parts.length - start
+    if (frames > maxFramesPerMessage) return reply(door, parts.fill(handler.refuse(tooManyFrames()), start))
+    let bytes = 0
+    for (let at = start; at < parts.length; at++) bytes += parts[at]!.length
+    const refusal = door.refusal ?? admission.admit(peer, frames, bytes)
+    const message = { parts, next: start, place: door.underway.length, refused: false }
+    if (refusal !== undefined) {
+      if (door.refusal === undefined) refusedRequests += frames
+      return refuse(door, message, refusal)
+    }
+    door.underway.push(message)
+    try {
+      const answers: Promise<Uint8Array>[] = []
+      for (let at = start; at < parts.length; at++) answers.push(answerFrame(peer, parts[at]!))
+      for (; message.next < parts.length; message.next++) {
+        const frame = await answers[message.next - start]!
+        if (message.refused) return
+        parts[message.next] = frame
+      }
+      reply(door, parts)
+    } finally {
+      remove(door.underway, message)
+      admission.release(peer, frames, bytes)
+      changed()
+    }
   }
 
-  async function receiveRequests(): Promise<void> {
-    for await (const parts of socket) {
-      if (closing) continue
-      const { envelope, requests } = splitEnvelope(parts)
-      const frames = requests.length
-      const bytes = requests.reduce((sum, frame) => sum + frame.length, 0)
-      framesInFlight += frames
-      bytesInFlight += bytes
-      const job = answer(envelope, requests).finally(() => {
-        running.delete(job)
-        framesInFlight -= frames
-        bytesInFlight -= bytes
-        roomAgain()
-      })
-      running.add(job)
-      while (framesInFlight >= maxFramesInFlight || bytesInFlight >= maxBytesInFlight) {
+  async function answerFrame(peer: string, frame: Uint8Array): Promise<Uint8Array> {
+    const reply = await handler.answer(frame)
+    const refusal = unread.take(peer, reply)
+    if (refusal === undefined) return reply
+    refusedRequests++
+    return handler.refuse(refusal, frame)
+  }
+
+  /** Answers what is not answered yet with the error. */
+  function refuse(door: Door, message: Underway, error: WorkerError): void {
+    const { parts, next } = message
+    message.refused = true
+    for (let at = next; at < parts.length; at++) parts[at] = handler.refuse(error, parts[at]!)
+    reply(door, parts)
+  }
+
+  function reply({ socket }: Door, parts: Uint8Array[]): void {
+    // Nobody hears a reply after the end.
+    if (socket.closed) return
+    socket.send(parts).catch((error: NodeJS.ErrnoException) => {
+      // A peer that went away is nobody to tell.
+      if (error.code !== 'EAGAIN') return
+      if (droppedReplies++ % 1000 === 0) {
+        logger.warn({ droppedReplies, unread: sendHighWaterMark }, 'replies are dropped: their peer does not read')
+      }
+    })
+  }
+
+  /** Something has ended: whoever waits looks again. */
+  function changed(): void {
+    if (waiting.size === 0) return
+    for (const resume of waiting) resume()
+    waiting.clear()
+  }
+
+  async function receiveRequests(door: Door): Promise<void> {
+    try {
+      for (;;) {
+        const parts = await door.socket.receive()
+        if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
+      }
+    } catch (error) {
+      if (!door.socket.closed) throw error
+    }
+  }
+
+  /** Waits until the condition holds, which is looked at after each answer. */
+  async function until(condition: () => boolean, graceMs: number): Promise<void> {
+    await within(graceMs, async () => {
+      while (!condition()) {
         await new Promise<void>((resolve) => {
-          roomAgain = resolve
+          waiting.add(resolve)
         })
       }
+    })
+  }
+
+  /** Ends all connections, if one of them may be of a client that is no longer on the list; the others come again. */
+  async function renewConnections(keeper: Doorkeeper): Promise<void> {
+    if (closing || !keeper.hasStranger()) return
+    logger.warn({ inFlight: admission.requests }, 'a client was removed: all connections are made anew')
+    const old = door
+    const refusal = new WorkerError('reconnect', {})
+    old.refusal = refusal
+    await until(() => closing || old.underway.length === 0, curve?.renewalGraceMs ?? defaultRenewalGraceMs)
+    for (const message of old.underway) refuse(old, message, refusal)
+    if (closing) return
+    old.socket.close()
+    keeper.forget()
+    await reopen()
+  }
+
+  async function reopen(): Promise<void> {
+    let attempts = 0
+    while (!closing) {
+      try {
+        if (bound.some(isFileThere) && attempts < 100) throw new Error('a socket of before is still there')
+        door = (await openDoor(bound)).door
+        void receiveRequests(door)
+        logger.info({ endpoints: bound }, 'connections are taken again')
+        return
+      } catch (error) {
+        attempts++
+        if (attempts % 500 === 0) logger.error({ endpoints: bound, err: error }, 'endpoints cannot be bound again')
+        await new Promise((resolve) => setTimeout(resolve, rebindMs))
+      }
     }
   }
-  const receiving = receiveRequests()
 
-  async function drain(graceMs: number): Promise<void> {
-    await within(graceMs, async () => {
-      await Promise.allSettled([...running])
-      await sending
-    })
+  const opened = await openDoor(endpoints).catch((error: unknown) => {
+    doorkeeper?.close()
+    throw error
+  })
+  const { bound } = opened
+  let { door } = opened
+  void receiveRequests(door)
+  if (curve && doorkeeper) {
+    const renew = (): void => {
+      renewal = renewal.then(() => renewConnections(doorkeeper))
+    }
+    curve.clients.onChange(renew)
+    // The list may have changed while the endpoints were bound.
+    renew()
   }
 
   return {
     endpoints: bound,
-    drain,
+    refusals: refusals.counts,
+    get inFlight() {
+      return admission.requests
+    },
+    get refusedRequests() {
+      return refusedRequests
+    },
+    get droppedReplies() {
+      return droppedReplies
+    },
+    drain: (graceMs) => until(() => admission.requests === 0, graceMs),
     async close(graceMs) {
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
-      await drain(graceMs)
-      socket.close()
-      await receiving.catch(() => {})
+      changed()
+      await renewal
+      await until(() => admission.requests === 0, graceMs)
+      door.socket.close()
+      doorkeeper?.close()
     },
   }
 }
 
-/**
- * Splits a ROUTER message into the way back and the requests: `identity, [more identities], "", request…` of a REQ peer
- * (or of a proxy in between), `identity, request…` of a DEALER peer that sends no delimiter.
- */
-export function splitEnvelope(parts: readonly Uint8Array[]): { envelope: Uint8Array[]; requests: Uint8Array[] } {
-  const delimiter = parts.findIndex((part, index) => index > 0 && part.length === 0)
-  // A delimiter with nothing behind it is an empty request of a DEALER peer.
-  const start = delimiter === -1 || delimiter === parts.length - 1 ? 1 : delimiter + 1
-  return { envelope: parts.slice(0, start), requests: parts.slice(start) }
+/** Takes a message out; the last one takes its place. A Set costs several times as much, for each request. */
+function remove(underway: Underway[], message: Underway): void {
+  const last = underway.pop()!
+  if (last === message) return
+  underway[message.place] = last
+  last.place = message.place
 }
+
+function curveOptions(secretKey: Uint8Array) {
+  // With the domain enforced, a doorkeeper that is not there lets nobody in.
+  return { curveServer: true, curveSecretKey: encodeZ85(secretKey), zapDomain: 'bletchley', zapEnforceDomain: true }
+}
+
+/** Counts the peers that fail before they have shown their key; of the others the doorkeeper knows. */
+async function watchHandshakes(socket: Router, refusals: Refusals): Promise<void> {
+  for await (const event of socket.events) {
+    if (event?.type === 'handshake:error:other') refusals.add('no_key')
+    if (event?.type === 'handshake:error:protocol') refusals.add(reasonOf(event.error.code))
+  }
+}
+
+function reasonOf(code: string): RefusalReason {
+  if (code === 'ERR_ZMTP_CRYPTOGRAPHIC') return 'wrong_server_key'
+  return code === 'ERR_ZMTP_MECHANISM_MISMATCH' ? 'no_key' : 'malformed'
+}
+
+function tooManyFrames(): WorkerError {
+  return new WorkerError('limit_exceeded', { limit: 'frames in a message', maximum: maxFramesPerMessage })
+}
+
+/**
+ * Where the requests begin in a ROUTER message; what stands before them is the way back: `identity, [more identities],
+ * "", request…` of a REQ peer (or of a proxy in between), `identity, request…` of a DEALER peer that sends no delimiter.
+ */
+export function startOfRequests(parts: readonly Uint8Array[]): number {
+  for (let at = 1; at < parts.length - 1; at++) if (parts[at]!.length === 0) return at + 1
+  // A delimiter with nothing behind it is an empty request of a DEALER peer.
+  return 1
+}
+
+function ignore(): void {}
 
 async function within(milliseconds: number, job: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined

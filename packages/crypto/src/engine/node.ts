@@ -2,7 +2,6 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes, randomFillSy
 import { createRequire } from 'node:module'
 import { createKeccak } from 'hash-wasm'
 import type { Engine } from './engine.ts'
-import { engine as portable } from './portable.ts'
 
 const require = createRequire(import.meta.url)
 const algorithm = 'aes-256-gcm'
@@ -35,8 +34,7 @@ function loadNative(): NativeSecp256k1 | undefined {
   return native
 }
 
-function curveFunctions(native: NativeSecp256k1 | undefined) {
-  if (native === undefined) return undefined
+function curveFunctions(native: NativeSecp256k1) {
   return {
     isSecretKey: (secret: Uint8Array) => native.privateKeyVerify(secret),
     derivePublicKey: (secret: Uint8Array) => native.publicKeyCreate(secret, false).slice(1),
@@ -61,8 +59,7 @@ const keccak = await createKeccak(256)
 
 /** OpenSSL and libsecp256k1, where the platform has them. */
 export const engine: Engine = {
-  ...portable,
-  ...curveFunctions(native),
+  ...(native === undefined ? (await import('./portable.ts')).engine : curveFunctions(native)),
 
   keccak256: (parts) => {
     keccak.init()

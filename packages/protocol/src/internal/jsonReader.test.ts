@@ -131,3 +131,17 @@ test('depth and number of values are bounded, at the limit and not before', () =
   expect(() => readJson(encoder.encode('["a","b"]'), 2)).toThrow(/more values/)
   expect(() => readJson(encoder.encode('[1,2,3,4,5]'), 1)).not.toThrow()
 })
+
+test('arrays of bytes keep their values, however many and long they are', () => {
+  // Together and alone longer than the pieces of memory that they are put into.
+  const lengths = [1, 100_000, 0, 200_000, 700_000, 3, 90_000]
+  const arrays = lengths.map((length, seed) => Uint8Array.from({ length }, (_, index) => index * 31 + seed))
+  const texts = arrays.map((array) => JSON.stringify(Array.from(array)))
+  const notBytes = '[1,2,3,256]'
+  const values = read(`[${[...texts, notBytes, texts[0]].join(' , ')}]`) as Uint8Array[]
+  expect(values).toHaveLength(arrays.length + 2)
+  for (const [index, array] of arrays.entries()) {
+    expect(Buffer.compare(values[index]!, array), `array ${index}`).toBe(0)
+  }
+  expect(values.slice(-2)).toEqual([[1, 2, 3, 256], arrays[0]])
+})

@@ -64,8 +64,9 @@ export function readJsonScalar(bytes: Uint8Array, offset: number): { value: Json
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 const noBytes = new Uint8Array(0)
+const pieceBytes = 256 * 1024
 /** Strings up to this length are built from their character codes, which is quicker than a TextDecoder call. */
-const shortString = 96
+const shortString = 24
 
 const quote = 0x22
 const comma = 0x2c
@@ -89,8 +90,9 @@ class JsonReader {
   readonly #bytes: Uint8Array
   #at: number
   #valuesLeft: number
-  /** Where arrays of bytes are gathered until their length is known. */
-  #scratch = noBytes
+  /** Where arrays of bytes are put, side by side: an allocation for each costs more than its bytes. */
+  #piece = noBytes
+  #used = 0
 
   constructor(bytes: Uint8Array, at: number, maxValues: number) {
     this.#bytes = bytes
@@ -176,8 +178,9 @@ class JsonReader {
   #byteArray(): Uint8Array | undefined {
     const bytes = this.#bytes
     let at = this.#at
-    let scratch = this.#scratch
-    let length = 0
+    let piece = this.#piece
+    let start = this.#used
+    let end = start
     while (isSpace(bytes[at] as number)) at++
     if (bytes[at] === closeBracket) {
       this.#at = at + 1
@@ -197,22 +200,32 @@ class JsonReader {
           code = bytes[++at] as number
         }
       }
-      if (length === scratch.length) {
-        const grown = new Uint8Array(Math.max(2048, length * 2))
-        grown.set(scratch)
-        scratch = grown
-        this.#scratch = grown
+      if (end === piece.length) {
+        piece = this.#nextPiece(piece.subarray(start, end), at)
+        end -= start
+        start = 0
       }
-      scratch[length++] = value
+      piece[end++] = value
       while (isSpace(code)) code = bytes[++at] as number
       if (code === closeBracket) {
         this.#at = at + 1
-        return scratch.slice(0, length)
+        this.#used = end
+        return piece.subarray(start, end)
       }
       if (code !== comma) return undefined
       do at++
       while (isSpace(bytes[at] as number))
     }
+  }
+
+  /** A larger piece that begins with `bytes`. What is left of the text, from before `at`, cannot need more than half of it. */
+  #nextPiece(bytes: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+    const wanted = Math.min(Math.max(pieceBytes, bytes.length * 2), (this.#bytes.length - at + 3) >> 1)
+    const piece = new Uint8Array(bytes.length + wanted)
+    piece.set(bytes)
+    this.#piece = piece
+    this.#used = 0
+    return piece
   }
 
   #string(): string {
@@ -254,8 +267,11 @@ class JsonReader {
   }
 
   #ascii(start: number, end: number): string {
-    const ascii = this.#bytes.subarray(start, end)
-    return ascii.length <= shortString ? String.fromCharCode.apply(null, ascii as never) : decoder.decode(ascii)
+    if (end - start > shortString) return decoder.decode(this.#bytes.subarray(start, end))
+    // A plain array: V8 passes one on as arguments at once, a typed array by way of a list.
+    const codes = new Array<number>(end - start)
+    for (let at = start; at < end; at++) codes[at - start] = this.#bytes[at] as number
+    return String.fromCharCode.apply(null, codes)
   }
 
   #number(): number | ExactNumber {

@@ -60,3 +60,35 @@ test('the length limit holds at the byte', () => {
     expect.toSatisfy((error) => isWorkerError(error) && error.code === 'limit_exceeded'),
   )
 })
+
+test('texts that are written at the same time, or one after another, do not touch each other', () => {
+  const bytes = Uint8Array.from({ length: 300 }, (_, index) => index)
+  const json = JSON.stringify(Array.from(bytes))
+  const finished: Uint8Array[] = []
+  for (let round = 0; round < 40; round++) {
+    const [a, b] = [new JsonWriter(1_000_000), new JsonWriter(1_000_000)]
+    a.byteArray(bytes)
+    b.raw(`b${round}`)
+    a.raw(`a${round}`)
+    finished.push(b.finish(), a.finish())
+  }
+  const texts = finished.map((text) => decoder.decode(text))
+  expect(texts).toEqual(Array.from({ length: 40 }, (_, round) => [`b${round}`, `${json}a${round}`]).flat())
+})
+
+test('lists of even and uneven items are written whole, in memory of about their size', () => {
+  const sizes = fc.array(fc.oneof(fc.constantFrom(0, 1, 1000), fc.nat(40_000)), { maxLength: 60 })
+  fc.assert(
+    fc.property(sizes, (sizes) => {
+      const items = sizes.map((size) => new Uint8Array(size).fill(size))
+      expect(write((w) => w.items(items, (item) => w.byteArray(item)))).toBe(
+        items.map((item) => JSON.stringify(Array.from(item))).join(','),
+      )
+    }),
+    { numRuns: 30 },
+  )
+  const writer = new JsonWriter(100_000_000)
+  writer.items(new Array<Uint8Array>(4000).fill(new Uint8Array(1000).fill(200)), (item) => writer.byteArray(item))
+  const text = writer.finish()
+  expect(text.buffer.byteLength).toBeLessThan(text.length * 1.1)
+})

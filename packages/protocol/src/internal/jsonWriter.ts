@@ -1,33 +1,89 @@
 import { WorkerError } from '../errors.ts'
+import type { ReplyMemory } from '../replyMemory.ts'
 
 const quote = 0x22
-const comma = 0x2c
-const zero = 0x30
+const openBracket = 0x5b
+const closeBracket = 0x5d
 const encoder = new TextEncoder()
 
 /** Character codes of the two hex digits of each byte, at `2 * byte`. */
 const hexPairs = encoder.encode(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''))
 
+/** Each byte as a JSON number with a comma behind it: its two to four characters, the first one lowest, and their count. */
+const numbers = new Uint32Array(256)
+const numberLengths = new Uint8Array(256)
+for (let byte = 0; byte < 256; byte++) {
+  const text = encoder.encode(`${byte},`)
+  numberLengths[byte] = text.length
+  text.forEach((code, index) => {
+    numbers[byte]! |= code << (8 * index)
+  })
+}
+
+/** Short texts share pieces of memory of this size: allocating one for each is dearer than writing it. */
+const chunkBytes = 8 * 1024
+/** Room that a text begins with. */
+const firstBytes = 512
+/** How many times larger a buffer gets, at least and at most. */
+const leastGrowth = 2
+const mostGrowth = 128
+
+/** Memory that is written from `used` on. */
+interface Chunk {
+  readonly buffer: Uint8Array
+  readonly view: DataView
+  readonly used: number
+}
+
+function chunkOf(buffer: Uint8Array<ArrayBuffer>): Chunk {
+  return { buffer, view: new DataView(buffer.buffer), used: 0 }
+}
+
+/** What the last text left over; nobody's while a writer has it. */
+let spare: Chunk | undefined
+
+function takeChunk(): Chunk {
+  const chunk = spare ?? chunkOf(new Uint8Array(chunkBytes))
+  spare = undefined
+  return chunk
+}
+
 /**
  * Writes compact JSON into one growing buffer. The caller supplies the punctuation of objects through {@link raw}; byte
- * arrays and hex go into the buffer digit by digit, since going through strings costs seven times as much.
+ * arrays and hex go into the buffer digit by digit, since going through strings costs ten times as much.
  */
 export class JsonWriter {
-  #buffer = new Uint8Array(512)
-  #length = 0
-  readonly #maxBytes: number
+  /**
+   * Never written with. V8 collects the shape of writers with the last of them, and then throws away the code that it has
+   * optimised for that shape; so each collection would make the next large reply begin with slow code.
+   */
+  static readonly kept = new JsonWriter(0)
 
-  /** @param maxBytes a longer text makes a later write or `finish` throw a WorkerError `limit_exceeded` */
-  constructor(maxBytes: number) {
+  #chunk = takeChunk()
+  /** Where the next byte goes in the chunk. */
+  #at = this.#chunk.used
+  readonly #maxBytes: number
+  readonly #memory: ReplyMemory | undefined
+  /** Of the list that is being written: where it begins in the text, and how many of its items are written. */
+  #listStart = 0
+  #listDone = 0
+  #listLength = 0
+
+  /**
+   * @param maxBytes a longer text makes a later write or `finish` throw a WorkerError `limit_exceeded`
+   * @param memory   for large texts; fresh memory if absent
+   */
+  constructor(maxBytes: number, memory?: ReplyMemory) {
     this.#maxBytes = maxBytes
+    this.#memory = memory
   }
 
   /** Writes ASCII as it stands. */
   raw(ascii: string): void {
-    const buffer = this.#reserve(ascii.length)
-    let at = this.#length
+    const { buffer } = this.#reserve(ascii.length)
+    let at = this.#at
     for (let i = 0; i < ascii.length; i++) buffer[at++] = ascii.charCodeAt(i)
-    this.#length = at
+    this.#at = at
   }
 
   string(text: string): void {
@@ -38,14 +94,14 @@ export class JsonWriter {
       return
     }
     const json = JSON.stringify(text)
-    const buffer = this.#reserve(json.length * 3)
-    this.#length += encoder.encodeInto(json, buffer.subarray(this.#length)).written
+    const { buffer } = this.#reserve(json.length * 3)
+    this.#at += encoder.encodeInto(json, buffer.subarray(this.#at)).written
   }
 
   /** Writes `"00ff…"`. */
   hex(bytes: Uint8Array): void {
-    const buffer = this.#reserve(bytes.length * 2 + 2)
-    let at = this.#length
+    const { buffer } = this.#reserve(bytes.length * 2 + 2)
+    let at = this.#at
     buffer[at++] = quote
     for (let i = 0; i < bytes.length; i++) {
       const pair = (bytes[i] as number) * 2
@@ -53,39 +109,62 @@ export class JsonWriter {
       buffer[at++] = hexPairs[pair + 1] as number
     }
     buffer[at++] = quote
-    this.#length = at
+    this.#at = at
   }
 
   /** Writes `[0,255,…]`. */
   byteArray(bytes: Uint8Array): void {
-    const buffer = this.#reserve(bytes.length * 4 + 2)
-    let at = this.#length
-    buffer[at++] = 0x5b
-    for (let i = 0; i < bytes.length; i++) {
-      if (i > 0) buffer[at++] = comma
-      let rest = bytes[i] as number
-      if (rest >= 100) {
-        const hundreds = rest >= 200 ? 2 : 1
-        buffer[at++] = zero + hundreds
-        rest -= hundreds * 100
-        const tens = (rest / 10) | 0
-        buffer[at++] = zero + tens
-        rest -= tens * 10
-      } else if (rest >= 10) {
-        const tens = (rest / 10) | 0
-        buffer[at++] = zero + tens
-        rest -= tens * 10
-      }
-      buffer[at++] = zero + rest
+    const { view } = this.#reserve(bytes.length * 4 + 2)
+    let at = this.#at
+    view.setUint8(at++, openBracket)
+    let i = 0
+    // Four at a time: where each number goes follows from the lengths, without waiting for the writes.
+    for (; i + 4 <= bytes.length; i += 4) {
+      const [a, b, c, d] = [bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!]
+      const second = at + numberLengths[a]!
+      const third = second + numberLengths[b]!
+      const fourth = third + numberLengths[c]!
+      // Always four characters; the next number overwrites those that are not of this one.
+      view.setUint32(at, numbers[a]!, true)
+      view.setUint32(second, numbers[b]!, true)
+      view.setUint32(third, numbers[c]!, true)
+      view.setUint32(fourth, numbers[d]!, true)
+      at = fourth + numberLengths[d]!
     }
-    buffer[at++] = 0x5d
-    this.#length = at
+    for (; i < bytes.length; i++) {
+      view.setUint32(at, numbers[bytes[i]!]!, true)
+      at += numberLengths[bytes[i]!]!
+    }
+    if (bytes.length > 0) at-- // the comma behind the last one
+    view.setUint8(at++, closeBracket)
+    this.#at = at
   }
 
-  /** The text so far; a view of the buffer, which nobody else holds. */
+  /** Writes the items of a list with commas between them. What is written tells how much room the rest will take. */
+  items<T>(items: readonly T[], write: (item: T, index: number) => void): void {
+    this.#listStart = this.#length
+    this.#listLength = items.length
+    for (let index = 0; index < items.length; index++) {
+      if (index > 0) this.raw(',')
+      this.#listDone = index
+      write(items[index] as T, index)
+    }
+    this.#listDone = 0
+  }
+
+  /** The text so far. It may share its buffer with other texts, so nobody may write behind its end. */
   finish(): Uint8Array {
     this.#checkLength()
-    return this.#buffer.subarray(0, this.#length)
+    const { buffer, view, used } = this.#chunk
+    const end = this.#at
+    if (buffer.length === chunkBytes && buffer.length - end >= firstBytes) spare = { buffer, view, used: end }
+    const text = buffer.subarray(used, end)
+    this.#memory?.lend(text)
+    return text
+  }
+
+  get #length(): number {
+    return this.#at - this.#chunk.used
   }
 
   #checkLength(): void {
@@ -94,14 +173,23 @@ export class JsonWriter {
     }
   }
 
-  #reserve(more: number): Uint8Array {
-    const wanted = this.#length + more
-    if (wanted > this.#buffer.length) {
-      this.#checkLength()
-      const grown = new Uint8Array(Math.max(wanted, this.#buffer.length * 2))
-      grown.set(this.#buffer.subarray(0, this.#length))
-      this.#buffer = grown
-    }
-    return this.#buffer
+  #reserve(more: number): Chunk {
+    if (this.#at + more > this.#chunk.buffer.length) this.#grow(this.#length + more)
+    return this.#chunk
+  }
+
+  /** Fresh memory costs more than what is written into it, so a long list gets about as much as it will need. */
+  #grow(wanted: number): void {
+    this.#checkLength()
+    const length = this.#length
+    const { buffer, used } = this.#chunk
+    const perItem = this.#listDone === 0 ? 0 : (length - this.#listStart) / this.#listDone
+    const expected = this.#listStart + perItem * this.#listLength * 1.02
+    const size = Math.min(Math.max(expected, length * leastGrowth), length * mostGrowth)
+    const bytes = Math.ceil(Math.max(wanted, size))
+    const grown = chunkOf(this.#memory?.take(bytes) ?? new Uint8Array(bytes))
+    grown.buffer.set(buffer.subarray(used, this.#at))
+    this.#chunk = grown
+    this.#at = length
   }
 }

@@ -1,4 +1,5 @@
 import { constructorError } from '../errors.ts'
+import { moduleLimits } from '../limits.ts'
 import { type PreparedModule, prepareModule } from '../prepare.ts'
 import { decodeModule } from '../wasm/decode.ts'
 import { encodeModule } from '../wasm/encode.ts'
@@ -27,8 +28,11 @@ export function prepareDeployment(preCode: Uint8Array): Deployable {
   if (module.exports.length === 0) throw constructorError('no exports')
   const external = externalizeMemory(module)
   const withConstructor = ensureConstructor(external)
+  const exeCode = encodeModule(prune(external, 'call'))
+  // The imported memory may make it longer than its pre-code.
+  if (exeCode.length > moduleLimits.moduleBytes.value) throw constructorError(moduleLimits.moduleBytes.text)
   return {
-    exeCode: encodeModule(prune(external, 'call')),
+    exeCode,
     constructorModule: prepareModule(prune(withConstructor, 'deploy'), 'deploy'),
   }
 }

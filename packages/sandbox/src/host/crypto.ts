@@ -1,4 +1,5 @@
 import { ContractFault } from '../errors.ts'
+import { cipherCallBytes, runLimits } from '../limits.ts'
 import type { HostFunction } from './environment.ts'
 
 const keyBytes = 32
@@ -12,6 +13,8 @@ export const rand: HostFunction = {
   returnsValue: false,
   call(environment, pointer, length) {
     environment.requireRegion(pointer!, length!)
+    const { value, text } = runLimits.argumentBytes
+    if (length! > value) throw new ContractFault(text)
     if (length! > 0) environment.write(pointer!, environment.invocation.host.random(length!))
     return undefined
   },
@@ -26,6 +29,7 @@ export const encrypt: HostFunction = {
     const plaintext = environment.read(message!, length!)
     const secret = environment.read(key!, keyBytes)
     environment.requireRegion(out!, length! + encryptionOverhead)
+    environment.count(cipherCallBytes)
     environment.write(out!, environment.invocation.host.encrypt(secret, plaintext))
     return undefined
   },
@@ -39,6 +43,7 @@ export const decrypt: HostFunction = {
   call(environment, blob, length, key, out) {
     const ciphertext = environment.read(blob!, length!)
     const secret = environment.read(key!, keyBytes)
+    environment.count(cipherCallBytes)
     let plaintext: Uint8Array
     try {
       plaintext = environment.invocation.host.decrypt(secret, ciphertext)

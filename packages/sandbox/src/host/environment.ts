@@ -1,5 +1,6 @@
 import type { StateAccess } from '@bletchley/state'
 import { ContractFault, regionText } from '../errors.ts'
+import { hostCallBytes, type Limit, runLimits } from '../limits.ts'
 
 /** What the host lends to a run besides state. Keys and texts are the contract's; nothing here is ours. */
 export interface HostCapabilities {
@@ -23,6 +24,8 @@ export interface Invocation {
   gasLimit: bigint
   /** Written as the run goes; after a failure the caller discards the changes. */
   state: StateAccess
+  /** Size of the state before the run, see `ContractState`. */
+  stateSize: number
   host: HostCapabilities
 }
 
@@ -34,10 +37,10 @@ export interface EthereumCall {
 
 /** Gas of one run. */
 export interface GasMeter {
-  /** Takes `amount` from what is left, or ends the run. */
-  charge(amount: number): void
-  /** Notes gas that is taken off the bill of a successful run. */
-  refund(amount: number): void
+  /** Takes `amount` from what is left, or ends the run. `key` is the state's that it is for, if it is for one. */
+  charge(amount: number, key?: string): void
+  /** Notes gas, for this key of the state, that is taken off the bill of a successful run. */
+  refund(amount: number, key: string): void
 }
 
 /** What host functions work on during one run. */
@@ -45,25 +48,48 @@ export class Environment {
   readonly invocation: Invocation
   readonly gas: GasMeter
   readonly #memory: WebAssembly.Memory | undefined
+  /** Size of the state as it is now. */
+  stateSize: number
+  /** What host functions may still handle. */
+  #hostBytesLeft = runLimits.hostBytes.value
   /** What `ret` set last. */
   output: Uint8Array = new Uint8Array()
   /** What `write_eth_bridge` set last. */
   ethereum: EthereumCall = { payload: new Uint8Array(), address: new Uint8Array(20) }
+  /** What `eprint` got, if that was the last host function that the contract called. */
+  lastWords = ''
 
   constructor(invocation: Invocation, gas: GasMeter, memory: WebAssembly.Memory | undefined) {
     this.invocation = invocation
+    this.stateSize = invocation.stateSize
     this.gas = gas
     this.#memory = memory
   }
 
-  /** A copy of `length` bytes of linear memory. @throws ContractFault out of bounds */
-  read(pointer: number, length: number): Uint8Array {
-    return this.#region(pointer, length).slice()
+  /** Notes one call of a host function. @throws ContractFault when the run has had its share */
+  countCall(): void {
+    this.count(hostCallBytes)
+  }
+
+  /** Notes bytes that a host function is about to handle. @throws ContractFault when the run has had its share */
+  count(bytes: number): void {
+    this.#hostBytesLeft -= bytes
+    if (this.#hostBytesLeft < 0) throw new ContractFault(runLimits.hostBytes.text)
+  }
+
+  /** A copy of `length` bytes of linear memory. @throws ContractFault out of bounds, or too long */
+  read(pointer: number, length: number, limit: Limit = runLimits.argumentBytes): Uint8Array {
+    const region = this.#region(pointer, length)
+    if (length > limit.value) throw new ContractFault(limit.text)
+    this.count(length)
+    return region.slice()
   }
 
   /** @throws ContractFault out of bounds */
   write(pointer: number, bytes: Uint8Array): void {
-    this.#region(pointer, bytes.length).set(bytes)
+    const region = this.#region(pointer, bytes.length)
+    this.count(bytes.length)
+    region.set(bytes)
   }
 
   /** Fails unless `[pointer, pointer + length)` lies in linear memory. @throws ContractFault out of bounds */

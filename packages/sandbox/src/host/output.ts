@@ -28,14 +28,18 @@ export const writeEthBridge: HostFunction = {
   },
 }
 
-/** `(pointer, length)`: a message for whoever debugs the contract; text that is not UTF-8 prints as nothing. */
+/**
+ * `(pointer, length)`: a message for whoever debugs the contract, and for the user if the contract gives up right after
+ * it; text that is not UTF-8 prints as nothing.
+ */
 export const eprint: HostFunction = {
   name: 'eprint',
   parameters: 2,
   returnsValue: false,
   call(environment, pointer, length) {
-    const bytes = environment.read(pointer!, length!)
-    environment.invocation.host.print?.(decodeUtf8(bytes) ?? '')
+    const text = decodeUtf8(environment.read(pointer!, length!)) ?? ''
+    environment.lastWords = text
+    environment.invocation.host.print?.(text)
     return undefined
   },
 }

@@ -1,6 +1,15 @@
-import { encodeJson, JsonSyntaxError, type JsonValue, parseJson } from '@bletchley/state'
+import {
+  encodeJson,
+  JsonDepthError,
+  JsonSyntaxError,
+  type JsonValue,
+  jsonLength,
+  memberSize,
+  parseJson,
+} from '@bletchley/state'
 import { ContractFault } from '../errors.ts'
 import { gasPerStateByte, gasPerWrite } from '../gasCosts.ts'
+import { runLimits } from '../limits.ts'
 import type { Environment, HostFunction } from './environment.ts'
 import { decodeUtf8 } from './text.ts'
 
@@ -17,10 +26,11 @@ export const writeState: HostFunction = {
   call(environment, key, keyLength, value, valueLength) {
     const name = readKey(environment, key!, keyLength!)
     const { gas, invocation } = environment
-    const growth = valueLength! - storedLength(invocation.state.get(name))
-    if (growth >= 0) gas.charge(gasPerWrite + growth * gasPerStateByte)
-    else gas.refund(-growth * gasPerStateByte)
-    invocation.state.set(name, parseValue(environment.read(value!, valueLength!)))
+    const old = invocation.state.get(name)
+    const growth = valueLength! - storedLength(environment, old)
+    if (growth >= 0) gas.charge(gasPerWrite + growth * gasPerStateByte, name)
+    else gas.refund(-growth * gasPerStateByte, name)
+    replaceValue(environment, name, old, parseValue(environment.read(value!, valueLength!)))
     return undefined
   },
 }
@@ -30,7 +40,7 @@ export const readStateLength: HostFunction = {
   name: 'read_state_len',
   parameters: 2,
   returnsValue: true,
-  call: (environment, key, keyLength) => readValue(environment, key!, keyLength!).length,
+  call: (environment, key, keyLength) => valueLengthOf(environment, readValue(environment, key!, keyLength!)),
 }
 
 /** `(key, key length, pointer)`: writes the value as compact JSON; `null` for a missing key. */
@@ -39,7 +49,9 @@ export const readState: HostFunction = {
   parameters: 3,
   returnsValue: false,
   call(environment, key, keyLength, pointer) {
-    environment.write(pointer!, readValue(environment, key!, keyLength!))
+    const value = readValue(environment, key!, keyLength!)
+    valueLengthOf(environment, value)
+    environment.write(pointer!, encodeJson(value))
     return undefined
   },
 }
@@ -50,30 +62,56 @@ export const removeFromState: HostFunction = {
   parameters: 2,
   returnsValue: false,
   call(environment, key, keyLength) {
-    environment.invocation.state.delete(readKey(environment, key!, keyLength!))
+    const name = readKey(environment, key!, keyLength!)
+    const old = environment.invocation.state.get(name)
+    if (old !== undefined) replaceValue(environment, name, old, undefined)
     return undefined
   },
 }
 
 /** The reference takes a key that is not UTF-8 for the empty key, so that two names are one; here it ends the run. */
 function readKey(environment: Environment, pointer: number, length: number): string {
-  const key = decodeUtf8(environment.read(pointer, length))
+  const key = decodeUtf8(environment.read(pointer, length, runLimits.stateKeyBytes))
   if (key === undefined) throw new ContractFault('invalid state key')
   return key
 }
 
-function readValue(environment: Environment, key: number, keyLength: number): Uint8Array {
-  return encodeJson(environment.invocation.state.get(readKey(environment, key, keyLength)) ?? null)
+function readValue(environment: Environment, key: number, keyLength: number): JsonValue {
+  return environment.invocation.state.get(readKey(environment, key, keyLength)) ?? null
 }
 
-function storedLength(value: JsonValue | undefined): number {
-  return value === undefined || value === null ? 0 : encodeJson(value).length
+function storedLength(environment: Environment, value: JsonValue | undefined): number {
+  return value === undefined || value === null ? 0 : valueLengthOf(environment, value)
+}
+
+/** Length as compact JSON. Finding it out is work in proportion, so it counts. */
+function valueLengthOf(environment: Environment, value: JsonValue): number {
+  const length = jsonLength(value)
+  environment.count(length)
+  return length
+}
+
+/** A state that is too large already, because of deltas from elsewhere, may shrink and stay, but not grow. */
+function replaceValue(
+  environment: Environment,
+  name: string,
+  old: JsonValue | undefined,
+  value: JsonValue | undefined,
+): void {
+  const growth = memberSize(name, value) - memberSize(name, old)
+  const { value: limit, text } = runLimits.stateBytes
+  if (growth > 0 && environment.stateSize + growth > limit) throw new ContractFault(text)
+  environment.stateSize += growth
+  const { state } = environment.invocation
+  if (value === undefined) state.delete(name)
+  else state.set(name, value)
 }
 
 function parseValue(bytes: Uint8Array): JsonValue {
   try {
     return parseJson(bytes)
   } catch (error) {
+    if (error instanceof JsonDepthError) throw new ContractFault(runLimits.jsonDepth.text)
     if (error instanceof JsonSyntaxError) throw new ContractFault('invalid state value')
     throw error
   }

@@ -1,6 +1,7 @@
 import { gasPerGrownPage } from '../gasCosts.ts'
+import { codeBytesPerSlot } from '../limits.ts'
 import { ByteWriter } from '../wasm/byteWriter.ts'
-import { InstructionReader, opensBlock } from '../wasm/instructionReader.ts'
+import { InstructionReader } from '../wasm/instructionReader.ts'
 import {
   declaredMemories,
   type Export,
@@ -19,29 +20,44 @@ import { emptyStack, overflowMask, stackAddend } from './stackCounter.ts'
 /** Exports of an instrumented module; it has no others. */
 export const instrumentedExports = { entry: 'call', gasLeft: 'gasLeft', stack: 'stack' } as const
 
+/** Export of what a defined function has paid, if the module is profiled; behind the last, what growing the memory cost. */
+export const paidExport = (counter: number): string => `paid${counter}`
+
 /** Stack use of the helper that grows the memory: the reference's has one param and up to three operands. */
 const growHelper = { stackCost: 3, slots: 4 }
 
 /** Activations that a call through a thunk adds: the thunk and the function behind it. */
 const thunkDepth = 2
 
+/** Locals that every function gets: the gas that is left, and the stack counter. NaNs may add one of each float type. */
+const gasAndStack: readonly number[] = [ValueType.i64, ValueType.i64]
+
 /**
  * Adds gas metering and the stack limits to a valid module without a start function, and makes its NaNs canonical.
  *
- * - A global holds the gas that is left. Every metered block subtracts its cost and traps below zero; the host reads
- *   and charges the same global.
- * - A second global is the stack counter (see stackCounter.ts). Callers add and take back, callees check on entry,
- *   before they pay for their first block.
+ * - A global holds the gas that is left. Every charge subtracts from it and traps below zero; the host reads and charges
+ *   the same global. A function works on a copy in a local, which the engine keeps in a register: it writes the global
+ *   at each charge, since any instruction behind it may trap, and reads it again only behind calls. Loops would
+ *   otherwise wait for their own last write to come back from memory.
+ * - A second global is the stack counter (see stackCounter.ts). What it is on entry is checked, before the first block is
+ *   paid for, and stays in a local; each call sets the global to that and what the call adds. So nothing has to be taken
+ *   back, but for calls through the table: what they reach may be a host function, which checks nothing.
  * - The entry and the members of element segments are reached through thunks that do what a caller does.
  *
- * Both globals, all helpers and the scratch locals of canonicalNan.ts are appended, so no index of the contract's own
- * code changes. The module must have been validated before, or its code could refer to what is appended.
+ * Globals, helpers and locals are appended, so no index of the contract's own code changes. The module must have been
+ * validated before, or its code could refer to what is appended.
  *
  * @param entry    function index of the entry
  * @param analyses one per defined function
+ * @param profiled whether more globals count what each function pays, see `paidExport`
  */
-export function instrument(module: WasmModule, entry: number, analyses: readonly FunctionAnalysis[]): WasmModule {
-  return new Instrumentation(module, analyses).build(entry)
+export function instrument(
+  module: WasmModule,
+  entry: number,
+  analyses: readonly FunctionAnalysis[],
+  profiled = false,
+): WasmModule {
+  return new Instrumentation(module, analyses, profiled).build(entry)
 }
 
 class Instrumentation {
@@ -51,15 +67,17 @@ class Instrumentation {
   readonly #imported: number
   readonly #gasLeft: number
   readonly #stack: number
-  /** Slots that an activation of each defined function may take, see `frameSlots`. */
+  /** Slots that an activation of each defined function may take, see `frameSlots` and `hiddenSlots`. */
   readonly #frames: number[]
   /** Appended functions: the grow helper first, then thunks. */
   readonly #addedTypes: number[]
   readonly #addedBodies: FunctionBody[]
   readonly #thunks = new Map<number, number>()
+  /** Global index of each counter of paid gas; none unless the module is profiled. */
+  readonly #counters: number[]
   readonly #writer = new ByteWriter(4096)
 
-  constructor(module: WasmModule, analyses: readonly FunctionAnalysis[]) {
+  constructor(module: WasmModule, analyses: readonly FunctionAnalysis[], profiled: boolean) {
     const imported = importedFunctionTypes(module)
     this.#module = module
     this.#analyses = analyses
@@ -67,7 +85,12 @@ class Instrumentation {
     this.#functionTypes = [...imported, ...module.functions]
     this.#gasLeft = importedGlobals(module).length + module.globals.length
     this.#stack = this.#gasLeft + 1
-    this.#frames = analyses.map((analysis, index) => frameSlots(analysis, module.types[module.functions[index]!]!))
+    this.#frames = analyses.map((analysis, index) => {
+      const declared = frameSlots(analysis, module.types[module.functions[index]!]!)
+      return declared + hiddenSlots(module.bodies[index]!)
+    })
+    const counted = profiled ? analyses.length + 1 : 0
+    this.#counters = Array.from({ length: counted }, (_, counter) => this.#stack + 1 + counter)
     const canGrow = declaredMemories(module).length > 0
     this.#addedTypes = canGrow ? [module.types.length] : []
     this.#addedBodies = canGrow ? [this.#growHelperBody()] : []
@@ -84,12 +107,13 @@ class Instrumentation {
       { name: instrumentedExports.entry, kind: 'function', index: this.#thunkOf(entry) },
       { name: instrumentedExports.gasLeft, kind: 'global', index: this.#gasLeft },
       { name: instrumentedExports.stack, kind: 'global', index: this.#stack },
+      ...this.#counters.map((index, counter): Export => ({ name: paidExport(counter), kind: 'global', index })),
     ]
     return {
       ...module,
       types: [...module.types, { params: Uint8Array.of(ValueType.i32), result: ValueType.i32 }],
       functions: [...module.functions, ...this.#addedTypes],
-      globals: [...module.globals, counter(0n), counter(emptyStack)],
+      globals: [...module.globals, counter(0n), counter(emptyStack), ...this.#counters.map(() => counter(0n))],
       exports,
       elements,
       bodies: [...bodies, ...this.#addedBodies],
@@ -101,57 +125,70 @@ class Instrumentation {
     return this.#functionTypes.length
   }
 
-  #instrumentBody({ locals, code }: FunctionBody, analysis: FunctionAnalysis, defined: number): FunctionBody {
+  #instrumentBody(body: FunctionBody, analysis: FunctionAnalysis, defined: number): FunctionBody {
+    const { locals, code } = body
     const writer = this.#writer
     writer.clear()
-    const { blockGas, callHeights } = analysis
+    const { charges, callHeights } = analysis
+    const gas = analysis.locals
+    const stack = gas + 1
     // What the counter loses from this activation while it waits in a call, but for the operands below the arguments.
-    const waiting = analysis.locals - this.#frames[defined]!
-    let block = 0
+    const waiting = analysis.locals + hiddenSlots(body) - this.#frames[defined]!
+    let charge = 0
     let call = 0
     let copied = 0
-    /** Value types of the locals that are appended, at most one of each float type. */
-    const scratch: number[] = []
-    this.#checkStack()
-    this.#charge(blockGas[block++]!)
+    /** Value types of the locals that are appended. */
+    const added = [...gasAndStack]
+    this.#global(Op.globalGet, this.#stack)
+    this.#local(Op.localTee, stack)
+    this.#trapIfOverflown()
+    this.#global(Op.globalGet, this.#gasLeft)
+    this.#local(Op.localSet, gas)
     const instruction = new InstructionReader(code)
     while (!instruction.atEnd) {
       instruction.next()
       const { opcode, index, start, position } = instruction
-      if (opensBlock(opcode) || opcode === Op.else) {
-        writer.range(code, copied, position)
-        copied = position
-        this.#charge(blockGas[block++]!)
-      } else if (opcode === Op.call || opcode === Op.callIndirect || opcode === Op.memoryGrow) {
-        const addend = this.#callAddend(opcode, index, waiting + callHeights[call++]!)
-        if (addend === 0n) continue
+      for (; charges[charge]?.at === start; charge++) {
+        writer.range(code, copied, start)
+        copied = start
+        if (charges[charge]!.opensElse) writer.byte(Op.else)
+        this.#charge(charges[charge]!.gas, gas)
+        this.#count(defined, () => this.#i64(BigInt(charges[charge]!.gas)))
+      }
+      if (opcode === Op.call || opcode === Op.callIndirect || opcode === Op.memoryGrow) {
         writer.range(code, copied, start)
         copied = position
-        this.#changeStack(Op.i64Add, addend)
+        const addend = this.#callAddend(opcode, index, waiting + callHeights[call++]!)
+        if (addend !== undefined) this.#setStack(stack, addend)
         if (opcode === Op.memoryGrow) this.#call(this.#growHelperIndex)
         else writer.range(code, start, position)
-        this.#changeStack(Op.i64Sub, addend)
+        if (opcode === Op.callIndirect) this.#setStack(stack, 0n)
+        this.#global(Op.globalGet, this.#gasLeft)
+        this.#local(Op.localSet, gas)
       } else {
         const type = resultToCanonicalise(opcode, code[position]!)
         if (type === undefined) continue
-        if (!scratch.includes(type)) scratch.push(type)
+        if (!added.includes(type)) added.push(type)
         writer.range(code, copied, position)
         copied = position
-        writeCanonicalisation(writer, type, analysis.locals + scratch.indexOf(type))
+        writeCanonicalisation(writer, type, analysis.locals + added.indexOf(type))
       }
     }
     writer.range(code, copied, code.length)
-    return { locals: [...locals, ...scratch.flatMap((type) => [1, type])], code: writer.toBytes() }
+    return { locals: [...locals, ...added.flatMap((type) => [1, type])], code: writer.toBytes() }
   }
 
-  /** @param slots change of the slots until the callee's frame begins */
-  #callAddend(opcode: number, index: number, slots: number): bigint {
+  /**
+   * @param slots change of the slots until the callee's frame begins
+   * @returns what a call adds to the stack counter; undefined for a host function, which does not look at it
+   */
+  #callAddend(opcode: number, index: number, slots: number): bigint | undefined {
     if (opcode === Op.memoryGrow) {
       return stackAddend({ height: growHelper.stackCost, depth: 1, slots: slots + growHelper.slots })
     }
     // Behind an indirect call stands a thunk, which adds the rest.
     if (opcode === Op.callIndirect) return stackAddend({ height: 0, depth: 0, slots })
-    if (index < this.#imported) return 0n
+    if (index < this.#imported) return undefined
     const defined = index - this.#imported
     return stackAddend({
       height: this.#analyses[defined]!.stackCost,
@@ -183,13 +220,14 @@ class Instrumentation {
       depth: thunkDepth,
       slots: params + this.#frames[defined]!,
     })
-    this.#changeStack(Op.i64Add, addend)
+    this.#global(Op.globalGet, this.#stack)
+    this.#i64(addend)
+    writer.byte(Op.i64Add)
+    this.#global(Op.globalSet, this.#stack)
     for (let param = 0; param < params; param++) {
-      writer.byte(Op.localGet)
-      writer.u32(param)
+      this.#local(Op.localGet, param)
     }
     this.#call(index)
-    this.#changeStack(Op.i64Sub, addend)
     writer.byte(Op.end)
     return { locals: [], code: writer.toBytes() }
   }
@@ -198,54 +236,75 @@ class Instrumentation {
   #growHelperBody(): FunctionBody {
     const writer = this.#writer
     writer.clear()
-    this.#checkStack()
+    const [pages, gas] = [0, 1]
+    this.#global(Op.globalGet, this.#stack)
+    this.#trapIfOverflown()
+    const pushCost = () => {
+      this.#local(Op.localGet, pages)
+      writer.byte(Op.i32Const)
+      writer.i32(gasPerGrownPage)
+      writer.byte(Op.i32Mul)
+      writer.byte(Op.i64ExtendI32U)
+    }
     this.#global(Op.globalGet, this.#gasLeft)
-    writer.byte(Op.localGet)
-    writer.u32(0)
-    writer.byte(Op.i32Const)
-    writer.i32(gasPerGrownPage)
-    writer.byte(Op.i32Mul)
-    writer.byte(Op.i64ExtendI32U)
-    this.#subtractGas()
-    writer.byte(Op.localGet)
-    writer.u32(0)
+    pushCost()
+    this.#subtractGas(gas)
+    this.#count(this.#counters.length - 1, pushCost)
+    this.#local(Op.localGet, pages)
     writer.byte(Op.memoryGrow)
     writer.byte(0)
     writer.byte(Op.end)
-    return { locals: [], code: writer.toBytes() }
+    return { locals: [1, ValueType.i64], code: writer.toBytes() }
   }
 
-  #charge(gas: number): void {
-    this.#global(Op.globalGet, this.#gasLeft)
+  /** Adds gas that has been paid to its counter, if there is one. */
+  #count(counter: number, pushGas: () => void): void {
+    const global = this.#counters[counter]
+    if (global === undefined) return
+    this.#global(Op.globalGet, global)
+    pushGas()
+    this.#writer.byte(Op.i64Add)
+    this.#global(Op.globalSet, global)
+  }
+
+  #charge(amount: number, gas: number): void {
+    this.#local(Op.localGet, gas)
     this.#writer.byte(Op.i64Const)
-    this.#writer.i32(gas)
-    this.#subtractGas()
+    this.#writer.i32(amount)
+    this.#subtractGas(gas)
   }
 
-  /** With the old gas and an amount on the stack: `gasLeft -= amount; if (gasLeft < 0) trap`. */
-  #subtractGas(): void {
+  /** With the old gas and an amount on the stack: `gasLeft = gas = old - amount; if (gas < 0) trap`. */
+  #subtractGas(gas: number): void {
     this.#writer.byte(Op.i64Sub)
+    this.#local(Op.localTee, gas)
     this.#global(Op.globalSet, this.#gasLeft)
-    this.#global(Op.globalGet, this.#gasLeft)
+    this.#local(Op.localGet, gas)
     this.#i64(0n)
     this.#writer.byte(Op.i64LtS)
     this.#trapIf()
   }
 
-  /** `if (stack & overflowMask) trap`. */
-  #checkStack(): void {
-    this.#global(Op.globalGet, this.#stack)
+  /**
+   * With the stack counter on the stack: `if ((counter & overflowMask) > 0) trap`.
+   *
+   * Unsigned, and not `!= 0`: V8 would put the trap of that into the path of the code that goes on.
+   */
+  #trapIfOverflown(): void {
     this.#i64(overflowMask)
     this.#writer.byte(Op.i64And)
     this.#i64(0n)
-    this.#writer.byte(Op.i64Ne)
+    this.#writer.byte(Op.i64GtU)
     this.#trapIf()
   }
 
-  #changeStack(operator: number, addend: bigint): void {
-    this.#global(Op.globalGet, this.#stack)
-    this.#i64(addend)
-    this.#writer.byte(operator)
+  /** Sets the stack counter to what it was on entry, and `addend`. */
+  #setStack(stack: number, addend: bigint): void {
+    this.#local(Op.localGet, stack)
+    if (addend !== 0n) {
+      this.#i64(addend)
+      this.#writer.byte(Op.i64Add)
+    }
     this.#global(Op.globalSet, this.#stack)
   }
 
@@ -257,6 +316,11 @@ class Instrumentation {
   }
 
   #global(opcode: number, index: number): void {
+    this.#writer.byte(opcode)
+    this.#writer.u32(index)
+  }
+
+  #local(opcode: number, index: number): void {
     this.#writer.byte(opcode)
     this.#writer.u32(index)
   }
@@ -278,6 +342,14 @@ class Instrumentation {
  */
 function frameSlots({ locals, operandPeak }: FunctionAnalysis, type: FunctionType): number {
   return Math.max(locals + operandPeak, type.params.length + 2, (type.result === undefined ? 0 : 1) + 2)
+}
+
+/**
+ * Slots for what an optimising compiler adds to a frame: it keeps what it finds computed both before and after a call,
+ * which can be thousands of values beside a single local. Each takes 8 bytes of code or more.
+ */
+function hiddenSlots({ code }: FunctionBody): number {
+  return Math.floor(code.length / codeBytesPerSlot)
 }
 
 function counter(initial: bigint): Global {

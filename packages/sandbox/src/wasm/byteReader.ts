@@ -1,4 +1,5 @@
 import { decodeError } from '../errors.ts'
+import { moduleLimits } from '../limits.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -99,7 +100,9 @@ export class ByteReader {
   }
 
   name(): string {
-    const bytes = this.take(this.u32())
+    const length = this.u32()
+    if (length > moduleLimits.nameBytes.value) throw decodeError(moduleLimits.nameBytes.text)
+    const bytes = this.take(length)
     try {
       return utf8.decode(bytes)
     } catch {

@@ -1,5 +1,5 @@
 import { decodeError, validationError } from '../errors.ts'
-import { maxModuleBytes } from '../limits.ts'
+import { type Limit, moduleLimits } from '../limits.ts'
 import { ByteReader } from './byteReader.ts'
 import { ByteWriter } from './byteWriter.ts'
 import { InstructionReader, opensBlock } from './instructionReader.ts'
@@ -29,7 +29,7 @@ import { isValueType, Op } from './opcodes.ts'
  * @throws ModuleError with the texts of spec/runtime.md 1.6
  */
 export function decodeModule(bytes: Uint8Array): WasmModule {
-  if (bytes.length > maxModuleBytes) throw decodeError(`module is larger than ${maxModuleBytes} bytes`)
+  requireWithin(moduleLimits.moduleBytes, bytes.length)
   const reader = new ByteReader(bytes)
   readPreamble(reader)
   const module: WasmModule = {
@@ -64,6 +64,10 @@ export function decodeModule(bytes: Uint8Array): WasmModule {
   return module
 }
 
+function requireWithin({ value, text }: Limit, count: number): void {
+  if (count > value) throw decodeError(text)
+}
+
 function readPreamble(reader: ByteReader): void {
   const magic = reader.take(4)
   if (magic[0] !== 0x00 || magic[1] !== 0x61 || magic[2] !== 0x73 || magic[3] !== 0x6d) {
@@ -76,13 +80,13 @@ function readPreamble(reader: ByteReader): void {
 function readSection(module: WasmModule, id: number, section: ByteReader): void {
   switch (id) {
     case SectionId.type:
-      module.types = readList(section, readFunctionType)
+      module.types = readList(section, readFunctionType, moduleLimits.types)
       break
     case SectionId.import:
-      module.imports = readList(section, readImport)
+      module.imports = readList(section, readImport, moduleLimits.imports)
       break
     case SectionId.function:
-      module.functions = readList(section, (reader) => reader.u32())
+      module.functions = readList(section, (reader) => reader.u32(), moduleLimits.functions)
       break
     case SectionId.table:
       module.tables = readList(section, readTableType)
@@ -91,29 +95,30 @@ function readSection(module: WasmModule, id: number, section: ByteReader): void 
       module.memories = readList(section, readLimits)
       break
     case SectionId.global:
-      module.globals = readList(section, readGlobal)
+      module.globals = readList(section, readGlobal, moduleLimits.globals)
       break
     case SectionId.export:
-      module.exports = readList(section, readExport)
+      module.exports = readList(section, readExport, moduleLimits.exports)
       break
     case SectionId.start:
       module.start = section.u32()
       break
     case SectionId.element:
-      module.elements = readList(section, readElementSegment)
+      module.elements = readList(section, readElementSegment, moduleLimits.elementSegments)
       break
     case SectionId.code:
-      module.bodies = readList(section, readBody)
+      module.bodies = readList(section, readBody, moduleLimits.functions)
       break
     case SectionId.data:
-      module.data = readList(section, readDataSegment)
+      module.data = readList(section, readDataSegment, moduleLimits.dataSegments)
       break
   }
 }
 
 /** A counted list. The claimed count reserves nothing: each entry has to come out of the bytes. */
-function readList<T>(reader: ByteReader, readEntry: (reader: ByteReader) => T): T[] {
+function readList<T>(reader: ByteReader, readEntry: (reader: ByteReader) => T, limit?: Limit): T[] {
   const count = reader.u32()
+  if (limit !== undefined) requireWithin(limit, count)
   const entries: T[] = []
   for (let index = 0; index < count; index++) entries.push(readEntry(reader))
   return entries
@@ -231,8 +236,10 @@ function readBody(reader: ByteReader): FunctionBody {
   const instructions = new InstructionReader(body.bytes, body.position, body.end)
   for (let depth = 1; depth > 0; ) {
     instructions.next()
-    if (instructions.opcode === Op.end) depth--
-    else if (opensBlock(instructions.opcode)) depth++
+    const { opcode, index } = instructions
+    if (opcode === Op.end) depth--
+    else if (opensBlock(opcode)) requireWithin(moduleLimits.nesting, depth++)
+    else if (opcode === Op.brTable) requireWithin(moduleLimits.branchTargets, index)
   }
   if (!instructions.atEnd) throw decodeError('I/O Error: InvalidData')
   const code = instructions.padded

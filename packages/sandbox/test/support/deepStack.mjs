@@ -2,12 +2,28 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { deploy, prepareRuntime, runCompute } from '../../dist/index.js'
 
+/** Name of the error that ends the code, if there is no sandbox that makes a text of it. */
+function bareError({ compiled, memory }, gasLimit) {
+  const env = new Proxy(memory === undefined ? {} : { memory: new WebAssembly.Memory(memory) }, {
+    get: (imports, field) => imports[field] ?? (() => 0),
+  })
+  const { gasLeft, call } = new WebAssembly.Instance(compiled, { env }).exports
+  gasLeft.value = gasLimit
+  try {
+    call()
+    return undefined
+  } catch (error) {
+    return error.name
+  }
+}
+
 parentPort.postMessage(
-  workerData.tasks.map(({ bytes, deployment, gasLimit }) => {
-    const invocation = { functionName: '', args: new Uint8Array(), gasLimit, state: new Map(), host: {} }
-    if (deployment) return deploy(bytes, invocation)
-    const prepared = prepareRuntime(bytes)
-    if (prepared.kind === 'refused') return { kind: 'failure', message: prepared.message, usedGas: 0n }
-    return runCompute(prepared.module, invocation)
+  workerData.tasks.map(({ bytes, deployment, gasLimit, rounds = 1, profiled }) => {
+    const invocation = () => ({ functionName: '', args: new Uint8Array(), gasLimit, state: new Map(), host: {} })
+    if (deployment) return { error: undefined, outcomes: [deploy(bytes, invocation())] }
+    const prepared = prepareRuntime(bytes, { profiled })
+    if (prepared.kind === 'refused') throw new Error(prepared.message)
+    const outcomes = Array.from({ length: rounds }, () => runCompute(prepared.module, invocation()))
+    return { error: bareError(prepared.module, gasLimit), outcomes }
   }),
 )

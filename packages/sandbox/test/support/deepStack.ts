@@ -1,20 +1,47 @@
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import type { Outcome } from '../../src/index.ts'
+import { type Outcome, threadStackMb } from '../../src/index.ts'
 
 export interface DeepTask {
   bytes: Uint8Array
   deployment?: boolean
+  profiled?: boolean
   gasLimit: bigint
+  /** How often it runs; the engine optimises what it sees often. */
+  rounds?: number
 }
 
-/** Runs tasks, one after the other, on a thread with a 64 MB stack, as the worker core does. */
-export async function runOnDeepStack(tasks: DeepTask[]): Promise<Outcome[]> {
+export interface DeepResult {
+  /** Name of the error that ended the bare code, outside the sandbox: `RangeError` if the engine's own stack ended. */
+  error: string | undefined
+  /** Of each round. */
+  outcomes: Outcome[]
+}
+
+/** Runs tasks, one after the other, on a thread with the stack that the worker core gives its own. */
+export async function runOnDeepStack(tasks: DeepTask[]): Promise<DeepResult[]> {
   const worker = new Worker(new URL('./deepStack.mjs', import.meta.url), {
     workerData: { tasks },
-    resourceLimits: { stackSizeMb: 64 },
+    resourceLimits: { stackSizeMb: threadStackMb },
   })
-  const [outcomes] = await once(worker, 'message')
+  const [results] = await once(worker, 'message')
   await worker.terminate()
-  return outcomes as Outcome[]
+  return results as DeepResult[]
+}
+
+/** The same in a process of its own, with flags for the engine. */
+export async function runOnDeepStackWith(flags: readonly string[], tasks: DeepTask[]): Promise<DeepResult[]> {
+  const child = fork(new URL('./deepStackProcess.mjs', import.meta.url), {
+    execArgv: [...flags],
+    serialization: 'advanced',
+  })
+  child.send(tasks)
+  const [results] = await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code, signal]) => {
+      throw new Error(`the process ended with ${code ?? signal}`)
+    }),
+  ])
+  return results as DeepResult[]
 }

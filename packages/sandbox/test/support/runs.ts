@@ -1,6 +1,7 @@
-import type { JsonValue } from '@bletchley/state'
+import { type JsonValue, StateOverlay } from '@bletchley/state'
 import {
   deploy,
+  type GasProfile,
   type HostCapabilities,
   type Invocation,
   type Outcome,
@@ -26,6 +27,7 @@ export function invocation(changes: Partial<Invocation> = {}): Invocation {
     args: new Uint8Array(),
     gasLimit: 100_000_000n,
     state: new Map<string, JsonValue>(),
+    stateSize: 0,
     host: plainHost,
     ...changes,
   }
@@ -44,4 +46,24 @@ export function compute(module: string | Uint8Array, changes: Partial<Invocation
 
 export function deployModule(module: string | Uint8Array, changes: Partial<Invocation> = {}): Outcome {
   return deploy(bytesOf(module), invocation(changes))
+}
+
+/** Computes on a module that is prepared for profiling, from the same state, which it leaves as it was. */
+export function computeProfiled(
+  module: string | Uint8Array,
+  changes: Partial<Invocation> = {},
+): { outcome: Outcome; profile: GasProfile | undefined } {
+  const prepared = prepareRuntime(bytesOf(module), { profiled: true })
+  if (prepared.kind === 'refused') {
+    return { outcome: { kind: 'failure', message: prepared.message, usedGas: 0n }, profile: undefined }
+  }
+  const state = new StateOverlay((changes.state ?? new Map()) as Map<string, JsonValue>)
+  const { profile, ...outcome } = runCompute(prepared.module, invocation({ ...changes, state }))
+  return { outcome: outcome as Outcome, profile }
+}
+
+/** What a task with this profile is billed. */
+export function billOf({ functions, memoryGrow, stateWrites, gasCalls, flat, lost, refund }: GasProfile): bigint {
+  const parts = [...functions.map(({ gas }) => gas), ...stateWrites.map(({ charged }) => charged)]
+  return [...parts, memoryGrow, gasCalls, flat, lost].reduce((sum, gas) => sum + gas, 0n) - refund
 }

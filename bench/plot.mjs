@@ -1,0 +1,75 @@
+// Draws how a cost grows, on logarithmic axes: a straight line that rises by one decade a decade is linear, a flat one
+// does not depend on x. Plain SVG, no library: two lines and a grid.
+
+const width = 640
+const height = 400
+const margin = { left: 80, right: 20, top: 50, bottom: 60 }
+const colours = { ours: '#1f6feb', baseline: '#8c959f' }
+
+/** @param growth as in measure.mjs */
+export function plotGrowth({ title, x: xLabel, unit, points }) {
+  const names = ['ours', 'baseline'].filter((name) => points.some((point) => point[name] !== undefined))
+  const values = points.flatMap((point) => names.map((name) => point[name])).filter((value) => value > 0)
+  const across = scale(
+    points.map(({ x }) => x),
+    margin.left,
+    width - margin.right,
+  )
+  const up = scale(values, height - margin.bottom, margin.top)
+  const bottom = height - margin.bottom
+  const parts = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escapeText(title)}</title>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    text(width / 2, 24, title, 'middle', 15),
+    text(width / 2, height - 14, xLabel),
+    `<text x="20" y="${height / 2}" text-anchor="middle" fill="#24292f" transform="rotate(-90 20 ${height / 2})">${escapeText(unit)}</text>`,
+  ]
+  for (const tick of across.ticks) {
+    const at = across.at(tick)
+    parts.push(line(at, margin.top, at, bottom), text(at, bottom + 18, label(tick)))
+  }
+  for (const tick of up.ticks) {
+    const at = up.at(tick)
+    parts.push(line(margin.left, at, width - margin.right, at), text(margin.left - 8, at + 4, label(tick), 'end'))
+  }
+  for (const [index, name] of names.entries()) {
+    const dots = points.filter((point) => point[name] > 0).map((point) => [across.at(point.x), up.at(point[name])])
+    const path = dots.map((dot) => dot.map((value) => value.toFixed(1)).join(',')).join(' ')
+    parts.push(`<polyline points="${path}" fill="none" stroke="${colours[name]}" stroke-width="2"/>`)
+    for (const [cx, cy] of dots) {
+      parts.push(`<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="4" fill="${colours[name]}"/>`)
+    }
+    parts.push(
+      `<rect x="${margin.left + 10 + index * 110}" y="34" width="10" height="10" fill="${colours[name]}"/>`,
+      text(margin.left + 26 + index * 110, 43, name === 'ours' ? 'Bletchley' : 'baseline', 'start'),
+    )
+  }
+  return `${parts.join('\n')}\n</svg>\n`
+}
+
+/** A logarithmic axis over whole decades. */
+function scale(values, from, to) {
+  const low = Math.floor(Math.log10(Math.min(...values)))
+  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))))
+  const ticks = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index))
+  return { ticks, at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from) }
+}
+
+function label(value) {
+  if (value >= 1e6) return `${value / 1e6} M`
+  if (value >= 1e3) return `${value / 1e3} k`
+  return String(Number(value.toPrecision(1)))
+}
+
+function line(x1, y1, x2, y2) {
+  return `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="#d0d7de"/>`
+}
+
+function text(x, y, content, anchor = 'middle', size = 12) {
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-size="${size}" fill="#24292f">${escapeText(content)}</text>`
+}
+
+function escapeText(content) {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}

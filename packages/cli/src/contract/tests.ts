@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { type GasSnapshot, gasLogVariable, readGasLog } from '@bletchley/contract'
+import { CommandError } from '../exitCodes.ts'
+
+export interface TestRun {
+  passed: boolean
+  /** Of all calls that the tests made. */
+  gas: GasSnapshot
+}
+
+export interface TestRunOptions {
+  /** A shell command that runs the tests; `node --test` if absent. */
+  run?: string
+  /** Where the tests' stdout goes. */
+  stdout: 'stdout' | 'stderr'
+}
+
+/** Runs the tests of a folder, in it. @throws CommandError if there are none */
+export async function runTests(folder: string, { run, stdout }: TestRunOptions): Promise<TestRun> {
+  const log = await mkdtemp(join(tmpdir(), 'bletchley-gas-'))
+  try {
+    const [file, args] =
+      run === undefined
+        ? [process.execPath, ['--test', '--test-reporter=spec', ...(await findTests(folder))]]
+        : [run, []]
+    // Node would take the tests for part of tests of its own, if this runs in some.
+    const { NODE_TEST_CONTEXT: _, ...environment } = process.env
+    const child = spawn(file, args, {
+      cwd: folder,
+      env: { ...environment, [gasLogVariable]: log },
+      shell: run !== undefined,
+      stdio: ['ignore', stdout === 'stdout' ? 'inherit' : 2, 'inherit'],
+    })
+    const code = await new Promise<number | null>((resolveCode, reject) => {
+      child.on('error', reject)
+      child.on('close', resolveCode)
+    })
+    return { passed: code === 0, gas: await readGasLog(log) }
+  } finally {
+    await rm(log, { recursive: true, force: true })
+  }
+}
+
+/** Test files that Node runs as they are, at any depth. */
+async function findTests(folder: string): Promise<string[]> {
+  const canStripTypes = 'typescript' in process.features && process.features.typescript !== false
+  const isTest = canStripTypes ? /\.test\.(js|mjs|ts|mts)$/ : /\.test\.(js|mjs)$/
+  const names = (await readdir(folder, { recursive: true })).filter(
+    (name) => isTest.test(name) && !/(^|[/\\])node_modules[/\\]/.test(name),
+  )
+  if (names.length === 0) throw new CommandError(`there are no tests (*.test.js) in ${folder}`)
+  return names.sort().map((name) => relative(folder, resolve(folder, name)))
+}

@@ -1,0 +1,7 @@
+import type { Finding } from '@bletchley/core/care'
+import { bytesToHex } from '@bletchley/crypto'
+
+/** For `print`: what is wrong, and with which contract. */
+export function shownFindings(findings: readonly Finding[]): { contract?: string; problem: string }[] {
+  return findings.map(({ address, problem }) => ({ ...(address && { contract: bytesToHex(address) }), problem }))
+}

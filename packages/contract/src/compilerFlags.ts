@@ -1,0 +1,16 @@
+/** `CommonFlags` of the compiler, which its types declare as constants that a single file cannot see. */
+export const flags = {
+  export: 1 << 1,
+  static: 1 << 5,
+  readonly: 1 << 6,
+  abstract: 1 << 7,
+  private: 1 << 9,
+  protected: 1 << 10,
+  get: 1 << 11,
+  set: 1 << 12,
+  generic: 1 << 16,
+  constructor: 1 << 19,
+} as const
+
+/** `SourceKind`. */
+export const sourceKinds = { user: 0, userEntry: 1 } as const

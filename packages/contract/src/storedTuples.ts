@@ -1,0 +1,66 @@
+import type {
+  ClassDeclaration,
+  FieldDeclaration,
+  ImportStatement,
+  MethodDeclaration,
+  Source,
+  Statement,
+} from 'assemblyscript'
+import { fieldsOf } from './abiTypes.ts'
+import { classesOf, hasDecorator, parseStatement, textOf } from './syntax.ts'
+import { libraryName } from './toolchain.ts'
+
+/** What the functions of the library that write and read JSON are called in the author's files. */
+const json = '__json'
+
+/**
+ * Gives each class with `@tuple` the methods by which the library keeps it in the state. A class that is kept nowhere
+ * costs nothing: the compiler leaves out what nobody calls.
+ */
+export function addJsonMethods(sources: readonly Source[]): void {
+  for (const source of sources) {
+    const tuples = classesOf(source).filter(
+      (declaration) => hasDecorator(declaration, 'tuple') && !declaration.isGeneric,
+    )
+    if (tuples.length === 0) continue
+    const path = source.normalizedPath
+    for (const tuple of tuples) {
+      const { members } = parseStatement(jsonMethods(fieldsOf(tuple)), path) as ClassDeclaration
+      tuple.members.push(...(members as MethodDeclaration[]))
+    }
+    const imported = parseStatement(`import * as ${json} from '${libraryName}/json'`, path) as ImportStatement
+    source.statements.unshift(imported as Statement)
+  }
+}
+
+/** A class with the two methods, for an object whose members are in the order of workers: by the bytes of their names. */
+function jsonMethods(fields: readonly FieldDeclaration[]): string {
+  const sorted = fields
+    .filter(({ type }) => type !== null)
+    .map(({ name, type }) => ({ name: name.text, bytes: Buffer.from(name.text), type: textOf(type!) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+  const plain = (text: string) => {
+    const bytes = Buffer.from(text)
+    return `memory.data<u8>([${[...bytes]}]), ${bytes.length}`
+  }
+  const before = (index: number) => plain(`${index === 0 ? '{' : ','}"${sorted[index]!.name}":`)
+  const at = ({ name }: { name: string }) => `offsetof<this>('${name}')`
+  return [
+    'class Methods {',
+    '__putJson(to: usize): usize {',
+    ...sorted.flatMap((field, index) => [
+      `to = ${json}.putPlain(to, ${before(index)})`,
+      `to = ${json}.putJson<${field.type}>(to, this.${field.name})`,
+    ]),
+    `return ${json}.putPlain(to, ${plain('}')})`,
+    '}',
+    '__readJson(): void {',
+    ...sorted.flatMap((field, index) => [
+      `${json}.expectPlain(${before(index)})`,
+      `store<${field.type}>(changetype<usize>(this), ${json}.readValue<${field.type}>(), ${at(field)})`,
+    ]),
+    `${json}.expectPlain(${plain('}')})`,
+    '}',
+    '}',
+  ].join('\n')
+}

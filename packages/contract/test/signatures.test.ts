@@ -1,0 +1,200 @@
+import { hexToBytes } from '@bletchley/crypto'
+import {
+  concat,
+  dataLength,
+  hexlify,
+  keccak256,
+  recoverAddress,
+  Signature,
+  SigningKey,
+  TypedDataEncoder,
+  toBeHex,
+} from 'ethers'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { compileText, Running } from './support/contracts.ts'
+import { edgedBigInt } from './support/values.ts'
+
+// Against the independent keccak256, ECDSA and typed data of ethers.
+
+const source = `
+import { Address, Bytes, Bytes32, keccak256, recoverAddress, TypedData, typedDataDomain, U256 } from '@bletchley/contract/assembly'
+@contract
+export class Signatures {
+  hash(message: Bytes): Bytes32 { return keccak256(message) }
+  recover(digest: Bytes32, signature: Bytes): Address { return recoverAddress(digest, signature) }
+  digest(name: string, salt: Bytes32, to: Address, amount: U256, isFinal: bool, day: i32): Bytes32 {
+    const mail = new TypedData('Payment(address to,uint256 amount,bool isFinal,int32 day)', 4)
+    mail.add(to)
+    mail.add(amount)
+    mail.add(isFinal)
+    mail.add(day)
+    return mail.digest(typedDataDomain(name, salt))
+  }
+}`
+
+const order = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n
+const generatorX = 0x79be_667e_f9dc_bbac_55a0_6295_ce87_0b07_029b_fcdb_2dce_28d9_59f2_815b_16f8_1798n
+const most = 2n ** 256n - 1n
+const numRuns = Number(process.env.BLETCHLEY_SIGNATURE_RUNS ?? 25)
+
+let contract: Running
+
+beforeAll(async () => {
+  contract = Running.deploy((await compileText(source)).wasm)
+})
+
+const word = (value: bigint) => toBeHex(value, 32)
+const bytesOf = (r: bigint, s: bigint, v: number) => concat([word(r), word(s), toBeHex(v, 1)])
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => hexlify(bytes))
+
+/** The signer according to the contract, or undefined if it says that the signature is not valid. */
+function signer(digest: string, signature: string): unknown {
+  try {
+    return contract.ask('recover(bytes32,bytes)(address)', digest, signature)[0]
+  } catch (error) {
+    if (/unreachable: signature is not valid$/.test((error as Error).message)) return undefined
+    throw error
+  }
+}
+
+/** The signer according to ethers, which takes s up to 2^255. */
+function expected(digest: string, r: bigint, s: bigint, v: number): string | undefined {
+  if (s > order / 2n) return undefined
+  try {
+    return recoverAddress(digest, Signature.from({ r: word(r), s: word(s), v: v as 27 | 28 }))
+  } catch {
+    return undefined
+  }
+}
+
+function inverse(value: bigint): bigint {
+  let [a, b, x, y] = [value % order, order, 1n, 0n]
+  while (a > 1n) [a, b, x, y] = [b % a, a, y - (b / a) * x, x]
+  return ((x % order) + order) % order
+}
+
+describe('keccak256', () => {
+  it('is that of Ethereum', () => {
+    const sizes = [0, 1, 31, 32, 135, 136, 137, 271, 272, 273]
+    const size = fc.oneof(fc.constantFrom(...sizes), fc.nat(600))
+    const message = size.chain((length) => fc.uint8Array({ minLength: length, maxLength: length }))
+    fc.assert(
+      fc.property(message, (bytes) => {
+        expect(contract.ask('hash(bytes)(bytes32)', bytes)).toEqual([keccak256(bytes)])
+      }),
+      { numRuns: 40, examples: sizes.map((length) => [new Uint8Array(length).fill(0xff)]) },
+    )
+  })
+})
+
+describe('recoverAddress', () => {
+  it('finds the signer', () => {
+    const key = edgedBigInt(1n, order - 1n)
+    const digest = fc.oneof(bytes32, edgedBigInt(order - 1n, most).map(word), fc.constantFrom(word(0n), word(1n)))
+    fc.assert(
+      fc.property(key, digest, (secret, digest) => {
+        const signingKey = new SigningKey(word(secret))
+        const { serialized } = signingKey.sign(digest)
+        expect(signer(digest, serialized)).toBe(recoverAddress(digest, serialized))
+      }),
+      { numRuns },
+    )
+  })
+
+  it('agrees on numbers that nobody made a signature of', () => {
+    const number = fc.oneof(edgedBigInt(0n, most), edgedBigInt(1n, order / 2n))
+    fc.assert(
+      fc.property(bytes32, number, number, fc.constantFrom(27, 28), (digest, r, s, v) => {
+        expect(signer(digest, bytesOf(r, s, v))).toBe(expected(digest, r, s, v))
+      }),
+      { numRuns },
+    )
+  })
+
+  // With the generator as the signature's point, all multiples that are added up are of one point, and some are equal.
+  const secrets = [1n, 2n, 15n, 16n, order - 1n, order >> 1n]
+  it.each(secrets)('finds signer %i where the points are multiples of one', (secret) => {
+    const digests = [0n, 1n, secret, order - secret]
+    for (const digest of digests) {
+      // k = 1: the point is the generator, whose y is even.
+      const s = (digest + generatorX * secret) % order
+      const [low, v] = s > order / 2n ? [order - s, 28] : [s, 27]
+      const answer = expected(word(digest), generatorX, low, v)
+      expect(answer, String(digest)).toBe(addressOf(secret))
+      expect(signer(word(digest), bytesOf(generatorX, low, v)), String(digest)).toBe(answer)
+    }
+  })
+
+  it('refuses a signature whose key is the neutral point', () => {
+    // s · R = z · G for R = G and s = z.
+    expect(signer(word(5n), bytesOf(generatorX, 5n, 27))).toBeUndefined()
+    const k = 12345n
+    const { r } = pointOf(k)
+    const s = (7n * inverse(k)) % order
+    const forms = [27, 28].map((v) => signer(word(7n), bytesOf(r, s > order / 2n ? order - s : s, v)))
+    expect(forms.filter((form) => form === undefined)).toHaveLength(1)
+  })
+
+  it('takes one form of each signature only', () => {
+    const digest = word(1234n)
+    const { r, s, v, serialized } = new SigningKey(word(99n)).sign(digest)
+    expect(signer(digest, serialized)).toBe(addressOf(99n))
+    const malformed = {
+      'a large s': bytesOf(BigInt(r), order - BigInt(s), 55 - v),
+      'the smallest large s': bytesOf(BigInt(r), order / 2n + 1n, v),
+      'r = 0': bytesOf(0n, BigInt(s), v),
+      's = 0': bytesOf(BigInt(r), 0n, v),
+      'r = order': bytesOf(order, BigInt(s), v),
+      's = order': bytesOf(BigInt(r), order, v),
+      'the largest r': bytesOf(most, BigInt(s), v),
+      'v = 0': bytesOf(BigInt(r), BigInt(s), 0),
+      'v = 1': bytesOf(BigInt(r), BigInt(s), 1),
+      'v = 26': bytesOf(BigInt(r), BigInt(s), 26),
+      'v = 29': bytesOf(BigInt(r), BigInt(s), 29),
+      'v = 255': bytesOf(BigInt(r), BigInt(s), 255),
+      '64 bytes': serialized.slice(0, -2),
+      '66 bytes': `${serialized}00`,
+      'no bytes': '0x',
+    }
+    for (const [what, signature] of Object.entries(malformed)) {
+      expect(signer(digest, signature), `${what}, ${dataLength(signature)} bytes`).toBeUndefined()
+    }
+  })
+})
+
+describe('typed data', () => {
+  it('has the digest that wallets sign', () => {
+    const types = {
+      Payment: [
+        { name: 'to', type: 'address' },
+        { name: 'amount', type: 'uint256' },
+        { name: 'isFinal', type: 'bool' },
+        { name: 'day', type: 'int32' },
+      ],
+    }
+    const address = fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => hexlify(bytes))
+    const name = fc.string({ unit: 'grapheme', maxLength: 200 })
+    const day = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
+    fc.assert(
+      fc.property(name, bytes32, address, edgedBigInt(0n, most), fc.boolean(), day, (name, salt, ...members) => {
+        const [to, amount, isFinal, day] = members
+        const digest = TypedDataEncoder.hash({ name, salt }, types, { to, amount, isFinal, day })
+        const signature = 'digest(string,bytes32,address,uint256,bool,int32)(bytes32)'
+        expect(contract.ask(signature, name, salt, ...members)).toEqual([digest])
+      }),
+      { numRuns: 20 },
+    )
+  })
+})
+
+function addressOf(secret: bigint): string {
+  const digest = word(1n)
+  return recoverAddress(digest, new SigningKey(word(secret)).sign(digest))
+}
+
+/** A multiple of the generator. */
+function pointOf(k: bigint): { r: bigint } {
+  const key = hexToBytes(new SigningKey(word(k)).compressedPublicKey.slice(4))
+  return { r: BigInt(hexlify(key)) }
+}

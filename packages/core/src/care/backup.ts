@@ -1,0 +1,230 @@
+import { constants, existsSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { equalBytes } from '@bletchley/crypto'
+import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
+import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
+import { assertWorker, type LongRun, storeFolder, withReader } from './dataFolder.ts'
+import { describeFile, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts'
+
+export interface BackedUp {
+  manifest: Manifest
+  findings: Finding[]
+}
+
+/** Key files that are replaced while they are copied are copied again. */
+const attempts = 5
+
+/**
+ * Copies a worker's data folder as it is at one moment, also while its core runs: the database without its free pages,
+ * the sealed files, and the sealing key if it is locked. A plain sealing key and the pair of CURVE are not copied.
+ *
+ * Until it is complete it is called `<target>.partial`; what is left of one that was broken off is removed by the next.
+ *
+ * @param target a folder that must not exist
+ * @throws Error if it cannot be made
+ */
+export async function backUp(dataFolder: string, target: string, run: LongRun = {}): Promise<BackedUp> {
+  assertWorker(dataFolder)
+  if (existsSync(target)) throw new Error(`${target} exists; a backup is made in a new folder`)
+  const partial = `${resolve(target)}.partial`
+  return inNewFolder(partial, 'backup', async () => {
+    run.signal?.throwIfAborted()
+    const { usedBytes, contracts } = await withReader(dataFolder, async (reader) => ({
+      ...reader.stats(),
+      contracts: (await reader.allAddresses()).length,
+    }))
+    // Written, and read again for the checksums.
+    const total = 2 * usedBytes
+    await copyLmdb(storeFolder(dataFolder), storeFolder(partial), (bytes) => run.onProgress?.(bytes, total))
+    const keyFiles = await copyKeyFiles(dataFolder, partial)
+    run.signal?.throwIfAborted()
+    const findings = await verifyCopy(partial, run.signal)
+
+    const files: ManifestFile[] = []
+    let done = usedBytes
+    for (const path of ['store/data.mdb', ...keyFiles]) {
+      run.signal?.throwIfAborted()
+      files.push(
+        await describeFile(partial, path, (bytes) => {
+          done += bytes
+          run.onProgress?.(Math.min(done, total), total)
+        }),
+      )
+    }
+    const manifest: Manifest = {
+      format: 'bletchley backup',
+      version: 1,
+      made: new Date().toISOString(),
+      contracts,
+      findings: findings.length,
+      sealingKey: keyFiles.includes('sealing.key'),
+      files,
+    }
+    await writeNew(partial, manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
+    await rm(join(partial, 'lock'))
+    await syncFolder(partial)
+    await rename(partial, target)
+    await syncFolder(dirname(resolve(target)))
+    return { manifest, findings }
+  })
+}
+
+/**
+ * Makes a data folder of a backup. It appears whole or not at all: until then it is called `<data>.restoring`, which the
+ * next attempt removes.
+ *
+ * @param dataFolder must be absent or empty
+ * @throws Error if a file is not as it was, or the database is in a worse state than the backup says
+ */
+export async function restore(backup: string, dataFolder: string, run: LongRun = {}): Promise<BackedUp> {
+  const manifest = await readManifest(backup)
+  await assertEmpty(dataFolder)
+  const partial = `${resolve(dataFolder)}.restoring`
+  return inNewFolder(partial, 'restore', async () => {
+    const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0)
+    let done = 0
+    for (const file of manifest.files) {
+      run.signal?.throwIfAborted()
+      await copyChecked(backup, partial, file, (bytes) => {
+        done += bytes
+        run.onProgress?.(Math.min(done, total), total)
+      })
+    }
+    const findings = await verifyCopy(partial, run.signal)
+    if (findings.length > manifest.findings) {
+      throw new Error(`${backup}: the database is damaged: ${findings[0]!.problem}`)
+    }
+    await syncFolder(partial)
+    await assertEmpty(dataFolder)
+    await renameInto(partial, dataFolder)
+    await syncFolder(dirname(resolve(dataFolder)))
+    return { manifest, findings }
+  })
+}
+
+/** Fills a folder that is this process's alone, and removes it if that fails. */
+async function inNewFolder<T>(folder: string, use: string, fill: () => Promise<T>): Promise<T> {
+  const lock = await lockFolder(folder, use)
+  try {
+    await emptyFolder(folder)
+    return await fill()
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  } finally {
+    lock.release()
+  }
+}
+
+/** All of one moment: a rotation of keys replaces one file after the other. */
+async function copyKeyFiles(dataFolder: string, target: string): Promise<string[]> {
+  let before = await readKeyFiles(dataFolder)
+  for (let left = attempts; ; left--) {
+    const now = await readKeyFiles(dataFolder)
+    if (sameFiles(before, now)) break
+    if (left === 1) throw new Error(`The key files of ${dataFolder} are being replaced; try again`)
+    before = now
+  }
+  for (const [path, content] of before) await writeNew(target, path, content)
+  return [...before.keys()]
+}
+
+async function readKeyFiles(dataFolder: string): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
+  const sealingKey = await readFile(join(dataFolder, 'sealing.key')).catch(() => undefined)
+  // A plain one must not lie beside what it seals.
+  if (sealingKey !== undefined && isLockedKeyFile(sealingKey)) files.set('sealing.key', sealingKey)
+  for (const path of await listSealed(dataFolder)) files.set(path, await readFile(join(dataFolder, path)))
+  return files
+}
+
+function sameFiles(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
+  return a.size === b.size && [...a].every(([path, content]) => equalBytes(content, b.get(path) ?? new Uint8Array()))
+}
+
+async function verifyCopy(folder: string, signal: AbortSignal | undefined): Promise<Finding[]> {
+  const findings = await withReader(folder, async (_, backend) => {
+    const found: Finding[] = []
+    for await (const finding of verifyRecords(backend, { signal })) found.push(finding)
+    return found
+  })
+  // LMDB's table of readers, which every opener makes anew.
+  await rm(join(storeFolder(folder), 'lock.mdb'), { force: true })
+  return findings
+}
+
+async function copyChecked(
+  from: string,
+  to: string,
+  file: ManifestFile,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const target = join(to, file.path)
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  const source = await open(join(from, file.path), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+    (error: unknown) => {
+      throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
+    },
+  )
+  try {
+    const copy = await open(target, 'wx', 0o600)
+    try {
+      for await (const chunk of source.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) {
+        await copy.writeFile(chunk as Buffer)
+        onBytes((chunk as Buffer).length)
+      }
+      await copy.sync()
+    } finally {
+      await copy.close()
+    }
+  } finally {
+    await source.close()
+  }
+  // What arrived counts, not what was read.
+  const { bytes, sha256 } = await describeFile(to, file.path)
+  if (bytes !== file.bytes || sha256 !== file.sha256) {
+    throw new Error(`${from}: ${file.path} is not as it was when the backup was made`)
+  }
+}
+
+async function writeNew(folder: string, path: string, content: Uint8Array): Promise<void> {
+  const target = join(folder, path)
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  const file = await open(target, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function renameInto(partial: string, dataFolder: string): Promise<void> {
+  try {
+    await rename(partial, dataFolder)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'EBUSY' && code !== 'EXDEV') throw error
+    const remedy = 'name a folder that does not exist yet, inside of it'
+    throw new Error(`${dataFolder} cannot be replaced in one step, since it is a mount point: ${remedy}`, {
+      cause: error,
+    })
+  }
+}
+
+async function assertEmpty(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  if (names.length > 0) throw new Error(`${folder} is not empty; a backup is restored into a new folder`)
+}
+
+/** Leaves the lock. */
+async function emptyFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true })
+  }
+}

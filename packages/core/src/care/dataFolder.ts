@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ContractReader, type KeyValueBackend, openLmdb } from '@bletchley/store'
+
+/** What takes its time: it can be stopped between two steps, and tells how far it is. */
+export interface LongRun {
+  /** Stops it: the promise is rejected with the signal's reason, and what is there is in order. */
+  signal?: AbortSignal | undefined
+  onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+export function storeFolder(dataFolder: string): string {
+  return join(dataFolder, 'store')
+}
+
+/** @throws Error if the folder holds no worker's database */
+export function assertWorker(dataFolder: string): void {
+  if (existsSync(join(storeFolder(dataFolder), 'data.mdb'))) return
+  throw new Error(`${dataFolder} is not the data folder of a worker: it has no store/data.mdb`)
+}
+
+/** Reads a worker's database, also beside its core. */
+export async function withReader<T>(
+  dataFolder: string,
+  read: (reader: ContractReader, backend: KeyValueBackend) => Promise<T>,
+): Promise<T> {
+  assertWorker(dataFolder)
+  const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
+  try {
+    return await read(await ContractReader.openExisting(backend), backend)
+  } finally {
+    await backend.close()
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { addressOf, equalBytes, generateKeyPair, recoverAddress, sign, utf8ToBytes } from '@bletchley/crypto'
+import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { openLmdb } from '@bletchley/store'
+import { Reply, Request } from 'zeromq'
+import { type Check, ok, problem, reasonOf, warning } from './check.ts'
+
+const leastNode = [20, 19] as const
+/** Those that CI, or an author's machine, runs. */
+const knownPlatforms = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
+const replyTimeoutMs = 5000
+
+/** Node, the machine, and whether the native modules do what they are for. */
+export async function checkEnvironment(): Promise<Check[]> {
+  const reinstall = 'install again with `npm ci --ignore-scripts` on this machine'
+  return [
+    checkNode(),
+    checkPlatform(),
+    await attempt('zeromq', 'a message went there and back', probeZeromq, reinstall),
+    await attempt('lmdb', 'a record was written and read', probeLmdb, reinstall),
+    await attempt('folder lock', 'a folder was locked, and let go', probeLock, reinstall),
+    await attempt('secp256k1', 'a signature was made and checked', probeSignature, reinstall),
+  ]
+}
+
+function checkNode(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const enough = major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1])
+  if (enough) return ok('node', process.version)
+  return problem('node', process.version, `install Node ${leastNode.join('.')} or later`)
+}
+
+function checkPlatform(): Check {
+  const platform = `${process.platform}-${process.arch}`
+  const found = `${platform}, ${libc()}`
+  if (knownPlatforms.includes(platform)) return ok('platform', found)
+  return warning('platform', found, `what was tried is ${knownPlatforms.join(', ')}`)
+}
+
+function libc(): string {
+  if (process.platform !== 'linux') return 'libc of the system'
+  // Otherwise it would look up the names of its peers.
+  Object.assign(process.report, { excludeNetwork: true })
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+  return header.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`
+}
+
+async function attempt(name: string, done: string, probe: () => Promise<void>, remedy: string): Promise<Check> {
+  try {
+    await probe()
+    return ok(name, done)
+  } catch (error) {
+    return problem(name, reasonOf(error), remedy)
+  }
+}
+
+async function probeZeromq(): Promise<void> {
+  const endpoint = 'inproc://bletchley-doctor'
+  const server = new Reply({ linger: 0, receiveTimeout: replyTimeoutMs })
+  const client = new Request({ linger: 0, receiveTimeout: replyTimeoutMs })
+  try {
+    await server.bind(endpoint)
+    client.connect(endpoint)
+    await client.send('there')
+    await server.receive()
+    await server.send('back')
+    const [reply] = await client.receive()
+    if (reply?.toString() !== 'back') throw new Error('another reply came back')
+  } finally {
+    client.close()
+    server.close()
+  }
+}
+
+async function probeLmdb(): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const database = openLmdb({ folder })
+    try {
+      const [key, value] = [Uint8Array.of(1), Uint8Array.of(2)]
+      await database.commit([{ key, value }])
+      if ((await database.get(key))?.[0] !== 2) throw new Error('what was written was not read')
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+async function probeLock(): Promise<void> {
+  await inTemporaryFolder(async (folder) => (await lockFolder(folder, 'doctor')).release())
+}
+
+async function probeSignature(): Promise<void> {
+  const { secretKey, publicKey } = generateKeyPair()
+  const message = utf8ToBytes('doctor')
+  const signer = recoverAddress(message, sign(secretKey, message))
+  if (!equalBytes(signer, addressOf(publicKey))) throw new Error('a signature leads to another key')
+}
+
+async function inTemporaryFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'bletchley-doctor-'))
+  try {
+    await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,89 @@
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { lockHolder } from '@bletchley/crypto/folder-lock'
+import { Request } from 'zeromq'
+import { type Check, ok, problem, reasonOf, warning } from './check.ts'
+
+const replyTimeoutMs = 2000
+/** The system's limit for the path of a socket is 108 bytes, with the one that ends it. */
+const maxSocketPath = 107
+
+/** Whether the core's endpoints are free, or who has them. */
+export async function checkPorts(endpoints: readonly string[], dataFolder: string): Promise<Check[]> {
+  const running = lockHolder(dataFolder)?.use === 'core'
+  return Promise.all(endpoints.map((endpoint) => checkEndpoint(endpoint, running)))
+}
+
+async function checkEndpoint(endpoint: string, running: boolean): Promise<Check> {
+  const name = 'endpoint'
+  const [, path] = /^ipc:\/\/(.+)$/.exec(endpoint) ?? []
+  if (path !== undefined) return checkSocketFile(endpoint, path, running)
+  const [, host, port] = /^tcp:\/\/(?:\[?)([^\]]+?)(?:\]?):(\d+)$/.exec(endpoint) ?? []
+  if (host === undefined)
+    return problem(name, `${endpoint} is no endpoint`, 'write tcp://127.0.0.1:5552 or ipc:///run/…')
+  const code = await listen(host === '*' ? '0.0.0.0' : host, Number(port))
+  if (code === undefined) return ok(name, `${endpoint} is free`)
+  if (code === 'EADDRINUSE') return checkTaken(endpoint, running)
+  if (code === 'EACCES') return problem(name, `${endpoint} is not allowed (EACCES)`, 'take a port from 1024')
+  return problem(name, `${endpoint} cannot be bound (${code})`, 'name an address of this machine with --bind')
+}
+
+async function checkSocketFile(endpoint: string, path: string, running: boolean): Promise<Check> {
+  const name = 'endpoint'
+  if (Buffer.byteLength(path) > maxSocketPath) {
+    return problem(name, `the path of ${endpoint} is too long`, `take one of at most ${maxSocketPath} bytes`)
+  }
+  try {
+    if ((await stat(path)).isSocket()) return checkTaken(endpoint, running)
+    return problem(name, `${path} is there and is no socket`, 'name another one with --bind')
+  } catch {
+    // It is not there.
+  }
+  try {
+    await access(dirname(path), constants.W_OK)
+    return ok(name, `${endpoint} is free`)
+  } catch (error) {
+    return problem(name, `${endpoint}: ${reasonOf(error)}`, 'make the folder, for the core’s user')
+  }
+}
+
+async function checkTaken(endpoint: string, running: boolean): Promise<Check> {
+  const name = 'endpoint'
+  if (await answers(endpoint)) {
+    if (running) return ok(name, `${endpoint}: the core answers`)
+    return warning(name, `${endpoint}: a core answers, but not of this data folder`, 'check --data and --bind')
+  }
+  // With CURVE it answers only those that it knows.
+  if (running) return ok(name, `${endpoint} is taken while the core of this data folder runs`)
+  if (endpoint.startsWith('ipc:')) return ok(name, `${endpoint} is left of an earlier core, and is free`)
+  return problem(
+    name,
+    `${endpoint} is taken by another process`,
+    'find it with `ss -ltnp`, or take another port with --bind',
+  )
+}
+
+/** @returns the system's code if it cannot be bound */
+export function listen(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown'))
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
+  })
+}
+
+async function answers(endpoint: string): Promise<boolean> {
+  const client = new Request({ linger: 0, receiveTimeout: replyTimeoutMs, sendTimeout: replyTimeoutMs })
+  try {
+    client.connect(endpoint)
+    await client.send('{"id":"doctor","type":"GetRegistrationParams"}')
+    const [reply] = await client.receive()
+    return (JSON.parse(String(reply)) as { id?: unknown }).id === 'doctor'
+  } catch {
+    return false
+  } finally {
+    client.close()
+  }
+}

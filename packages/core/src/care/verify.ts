@@ -1,0 +1,174 @@
+import { bytesToHex, equalBytes } from '@bletchley/crypto'
+import { readSealingKey } from '@bletchley/crypto/key-file'
+import { applyDelta, encodeState, initialState, nextDeltaIndex, openState, StateError } from '@bletchley/state'
+import {
+  type ContractReader,
+  contractAddresses,
+  type Finding,
+  type KeyValueBackend,
+  verifyRecords,
+} from '@bletchley/store'
+import type { CoreOptions } from '../core.ts'
+import { decodeReceipt } from '../engine/taskReplies.ts'
+import { fetchStateKeys } from '../keys/fetchStateKeys.ts'
+import { readSigningIdentity } from '../keys/signingKey.ts'
+import { StateKeys } from '../keys/stateKeys.ts'
+import { type LongRun, withReader } from './dataFolder.ts'
+
+export interface VerifyOptions extends LongRun {
+  dataFolder: string
+  /** 32 bytes each; all contracts if absent. */
+  addresses?: readonly Uint8Array[] | undefined
+  /** Goes on behind this contract: they are taken in the order of their addresses. */
+  after?: Uint8Array | undefined
+  /** With a principal the deltas are decrypted, and their hash chain is walked. */
+  principalUrl?: string | undefined
+  principal?: CoreOptions['principal']
+  sealing?: CoreOptions['sealing']
+  onFinding?(finding: Finding): void
+  /** Told when a contract is done. */
+  onContract?(address: Uint8Array): void
+}
+
+export interface Verified {
+  contracts: number
+  /** Contracts with findings. */
+  broken: number
+  /** Contracts whose deltas were decrypted. */
+  decrypted: number
+  findings: number
+}
+
+/** A principal takes this many addresses in one request. */
+const keysAtOnce = 1000
+
+/**
+ * Walks all records of a worker's contracts, also beside its core, and changes nothing.
+ *
+ * @throws Error if the folder is not a worker's, or the principal gives no keys
+ */
+export async function verify(options: VerifyOptions): Promise<Verified> {
+  const { signal } = options
+  return withReader(options.dataFolder, async (reader, backend) => {
+    const addresses: Uint8Array[] = [...(options.addresses ?? [])]
+    if (options.addresses === undefined) {
+      for await (const address of contractAddresses(backend, options.after)) addresses.push(address)
+    }
+    const result: Verified = { contracts: addresses.length, broken: 0, decrypted: 0, findings: 0 }
+    const broken = new Set<string>()
+    const report = (finding: Finding): void => {
+      result.findings += 1
+      if (finding.address !== undefined) broken.add(bytesToHex(finding.address))
+      options.onFinding?.(finding)
+    }
+    const stateKeys = await openStateKeys(options)
+    let done = 0
+    for (let start = 0; start < addresses.length; start += keysAtOnce) {
+      signal?.throwIfAborted()
+      const some = addresses.slice(start, start + keysAtOnce)
+      // Only those that have something to decrypt: the principal would make keys for the others.
+      const stored =
+        stateKeys && (await filterAsync(some, async (address) => (await reader.getTip(address)) !== undefined))
+      if (stateKeys && stored && stored.length > 0) await fetchKeys(stateKeys, options.principalUrl!, stored)
+      for (const address of some) {
+        for await (const finding of verifyRecords(backend, { addresses: [address], signal })) report(finding)
+        if (options.addresses !== undefined && !(await reader.hasContract(address))) {
+          report({ address, problem: 'there is no such contract' })
+        }
+        for await (const problem of receiptProblems(reader, address)) report({ address, problem })
+        const key = stateKeys?.get(address)
+        if (key !== undefined) {
+          result.decrypted += 1
+          for (const problem of await chainProblems(reader, address, key, signal)) report({ address, problem })
+        }
+        options.onContract?.(address)
+        options.onProgress?.(++done, addresses.length)
+      }
+    }
+    if (options.addresses === undefined) for await (const finding of wholeStore(backend, signal)) report(finding)
+    result.broken = broken.size
+    return result
+  })
+}
+
+/** What concerns the database and no contract of it. */
+async function* wholeStore(backend: KeyValueBackend, signal: AbortSignal | undefined): AsyncGenerator<Finding> {
+  // Behind the last address there is no contract.
+  const after = new Uint8Array(32).fill(0xff)
+  for await (const finding of verifyRecords(backend, { after, signal })) yield finding
+}
+
+async function openStateKeys(options: VerifyOptions): Promise<StateKeys | undefined> {
+  if (options.principalUrl === undefined) return undefined
+  const sealingKey = await readSealingKey(options.dataFolder, options.sealing)
+  const { keyPair } = await readSigningIdentity(options.dataFolder, sealingKey)
+  return new StateKeys(keyPair.secretKey, options.principal)
+}
+
+async function fetchKeys(stateKeys: StateKeys, url: string, addresses: Uint8Array[]): Promise<void> {
+  try {
+    await fetchStateKeys(stateKeys, url, addresses)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`The principal at ${url} gave no state keys: ${reason}`, { cause: error })
+  }
+}
+
+async function* receiptProblems(reader: ContractReader, address: Uint8Array): AsyncGenerator<string> {
+  const bytecode = await reader.getBytecode(address)
+  for (const task of await reader.receiptTasks(address)) {
+    const receipt = await reader.getReceipt(address, task)
+    if (receipt === undefined) continue // replaced just now
+    try {
+      decodeReceipt(receipt.reply, { key: receipt.key, data: new Uint8Array() }, bytecode ?? new Uint8Array())
+    } catch {
+      yield `the receipt of delta ${receipt.key} is damaged`
+    }
+  }
+}
+
+/** Decrypts and applies delta after delta; the snapshot must be the state at its own. */
+async function chainProblems(
+  reader: ContractReader,
+  address: Uint8Array,
+  stateKey: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const problems: string[] = []
+  const snapshot = await reader.getSnapshot(address)
+  const state = initialState()
+  for await (const chunk of reader.deltaChunks(address)) {
+    signal?.throwIfAborted()
+    for (const { key, data } of chunk) {
+      try {
+        applyDelta(state, key, stateKey, data)
+      } catch (error) {
+        if (!(error instanceof StateError)) throw error
+        // A hole has been told of already, and behind either nothing can be judged.
+        return key === nextDeltaIndex(state) ? [...problems, `delta ${key}: ${describe(error)}`] : problems
+      }
+      if (snapshot?.key === key) problems.push(...snapshotProblems(stateKey, snapshot.data, encodeState(state), key))
+    }
+  }
+  return problems
+}
+
+function snapshotProblems(stateKey: Uint8Array, blob: Uint8Array, expected: Uint8Array, key: number): string[] {
+  try {
+    if (equalBytes(encodeState(openState(stateKey, blob)), expected)) return []
+    return [`the snapshot is not the state at delta ${key}`]
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+    return [`the snapshot of delta ${key}: ${describe(error)}`]
+  }
+}
+
+function describe({ code, message }: StateError): string {
+  return `${code}, ${message}`
+}
+
+async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<T[]> {
+  const kept: T[] = []
+  for (const item of items) if (await keep(item)) kept.push(item)
+  return kept
+}

@@ -1,0 +1,268 @@
+import { Worker } from 'node:worker_threads'
+import { type ErrorData, WorkerError } from '@bletchley/protocol'
+import { type Prepared, threadStackMb } from '@bletchley/sandbox'
+import type { Logger } from 'pino'
+import type { SharedModule } from './contractRunner.ts'
+import type { ContractRecords } from './contractStates.ts'
+import type {
+  CacheSize,
+  Job,
+  JobKind,
+  JobResult,
+  MessageFromThread,
+  MessageToThread,
+  RecordsCall,
+  ThreadData,
+} from './threadMessages.ts'
+
+export interface PoolOptions extends ThreadData {
+  threads: number
+  /**
+   * Wall-clock limit of a job, in milliseconds: the last resort against what gas does not stop. It starts anew whenever
+   * the thread gets the records that it waits for, so a long rebuild is not cut off as long as it moves on.
+   */
+  runLimitMs: number
+  logger: Logger
+}
+
+/** Where a contract lives. */
+export interface Home {
+  /** The thread that runs its jobs. */
+  thread: number
+  /** Whether what the thread may know of its state must be forgotten before the next job. */
+  isNew: boolean
+  /** How long the first job took after that, in milliseconds: what it costs, at most, to move. */
+  settlingMs: number
+}
+
+export interface QueuedJob {
+  job: Omit<Job, 'forget' | 'module'>
+  home: Home
+  /** When it began to wait, in milliseconds of the process. */
+  since: number
+  resolve(result: JobResult): void
+  reject(error: Error): void
+}
+
+/** What a thread needs of the pool. */
+interface Surroundings {
+  records: ContractRecords
+  keepModule(module: SharedModule): void
+  findModule(codeHash: Uint8Array): Prepared | undefined
+  becameIdle(): void
+}
+
+/** A state that does not fit ends its task, and not the process. */
+const maxOldGenerationSizeMb = 1024
+
+const restartPauseMs = 1000
+
+type LossReason = ErrorData['task_aborted']['reason']
+
+/** What a thread is doing. */
+export interface ThreadStatus {
+  /** Whether it has started, and takes jobs. */
+  alive: boolean
+  running?: { kind: JobKind; address: Uint8Array; milliseconds: number }
+  /** How often it was replaced. */
+  replaced: number
+  states: CacheSize
+}
+
+/** A compute thread as the main thread sees it: it has one job at a time, and is replaced when it dies. */
+export class ComputeWorker {
+  readonly #slot: number
+  readonly #options: PoolOptions
+  readonly #surroundings: Surroundings
+  readonly #waiting: QueuedJob[] = []
+  #running: { queued: QueuedJob; settles: boolean; start: number } | undefined
+  #worker: Worker | undefined
+  #becameReady = false
+  #lossReason: LossReason = 'crashed'
+  #restart: NodeJS.Timeout | undefined
+  #watchdog: NodeJS.Timeout | undefined
+  #closed = false
+  #replaced = 0
+  #states: CacheSize = { entries: 0, bytes: 0 }
+
+  constructor(slot: number, options: PoolOptions, surroundings: Surroundings) {
+    this.#slot = slot
+    this.#options = options
+    this.#surroundings = surroundings
+    this.#start()
+  }
+
+  get load(): number {
+    return this.#waiting.length + (this.#running === undefined ? 0 : 1)
+  }
+
+  get status(): ThreadStatus {
+    const running = this.#running
+    return {
+      alive: this.#worker !== undefined && this.#becameReady,
+      ...(running && {
+        running: {
+          kind: running.queued.job.kind,
+          address: running.queued.job.request.address,
+          milliseconds: performance.now() - running.start,
+        },
+      }),
+      replaced: this.#replaced,
+      states: this.#states,
+    }
+  }
+
+  get isIdle(): boolean {
+    return this.load === 0 && this.#worker !== undefined
+  }
+
+  get waiting(): Iterable<QueuedJob> {
+    return this.#waiting
+  }
+
+  /** Runs a job behind those that wait already. */
+  take(queued: QueuedJob): void {
+    if (this.#closed) {
+      queued.reject(new WorkerError('shutting_down', {}))
+      return
+    }
+    this.#waiting.push(queued)
+    this.#next()
+  }
+
+  /** Lets go of a waiting job whose contract moves to another thread. */
+  giveUp(queued: QueuedJob, address: Uint8Array): void {
+    this.#waiting.splice(this.#waiting.indexOf(queued), 1)
+    this.#post({ kind: 'forget', address })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#watchdog)
+    clearTimeout(this.#restart)
+    await this.#worker?.terminate()
+    for (const { reject } of this.#waiting.splice(0)) reject(new WorkerError('shutting_down', {}))
+  }
+
+  #start(): void {
+    const { signingKey, encryptEmptyOutput } = this.#options
+    const workerData: ThreadData = { signingKey, encryptEmptyOutput }
+    const worker = new Worker(new URL('./computeThread.js', import.meta.url), {
+      workerData,
+      resourceLimits: { stackSizeMb: threadStackMb, maxOldGenerationSizeMb },
+      // Contract code must not see what the operator's environment holds.
+      env: {},
+    })
+    worker.on('message', (message: MessageFromThread) => this.#receive(worker, message))
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') this.#lossReason = 'ran out of memory'
+      this.#options.logger.error({ thread: this.#slot, error: error.code ?? error.name }, 'compute thread failed')
+    })
+    worker.on('exit', () => this.#replace())
+    this.#worker = worker
+    this.#becameReady = false
+    this.#lossReason = 'crashed'
+    this.#next()
+  }
+
+  #receive(worker: Worker, message: MessageFromThread): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#becameReady = true
+        return
+      case 'records':
+        void this.#serveRecords(worker, message.call)
+        return
+      case 'compiled':
+        this.#surroundings.keepModule(message.module)
+        return
+      case 'done':
+        this.#states = message.states
+        this.#finish((queued) => queued.resolve(message.result))
+        return
+      case 'failed':
+        this.#states = message.states
+        this.#options.logger.error({ thread: this.#slot, reason: message.reason }, 'job failed')
+        this.#finish((queued) => queued.reject(aborted('crashed')))
+    }
+  }
+
+  async #serveRecords(worker: Worker, call: RecordsCall): Promise<void> {
+    let answer: MessageToThread
+    try {
+      answer = { kind: 'records', value: await callRecords(this.#surroundings.records, call) }
+    } catch (error) {
+      answer = { kind: 'noRecords', reason: error instanceof Error ? error.name : 'unknown' }
+    }
+    worker.postMessage(answer)
+    this.#watch()
+  }
+
+  /** Gives the job on the thread its time, from now on. */
+  #watch(): void {
+    clearTimeout(this.#watchdog)
+    const worker = this.#worker
+    if (worker === undefined || this.#running === undefined) return
+    this.#watchdog = setTimeout(() => {
+      this.#lossReason = 'took too long'
+      void worker.terminate()
+    }, this.#options.runLimitMs)
+  }
+
+  #finish(settle: (queued: QueuedJob) => void): void {
+    clearTimeout(this.#watchdog)
+    const running = this.#running
+    this.#running = undefined
+    if (running !== undefined) {
+      const { queued, settles, start } = running
+      if (settles) queued.home.settlingMs = performance.now() - start
+      settle(queued)
+    }
+    this.#next()
+    if (this.isIdle) this.#surroundings.becameIdle()
+  }
+
+  #next(): void {
+    if (this.#running !== undefined || this.#worker === undefined) return
+    const queued = this.#waiting.shift()
+    if (queued === undefined) return
+    const { job, home } = queued
+    const module = 'codeHash' in job.request ? this.#surroundings.findModule(job.request.codeHash) : undefined
+    this.#running = { queued, settles: home.isNew, start: performance.now() }
+    this.#post({ kind: 'job', job: { ...job, forget: home.isNew, ...(module && { module }) } as Job })
+    home.isNew = false
+    this.#watch()
+  }
+
+  #post(message: MessageToThread): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #replace(): void {
+    this.#worker = undefined
+    this.#states = { entries: 0, bytes: 0 }
+    if (!this.#closed) {
+      this.#options.logger.warn({ thread: this.#slot }, 'compute thread ended and is replaced')
+      this.#replaced += 1
+      // One that cannot even start would otherwise be started again in a tight loop.
+      this.#restart = setTimeout(() => this.#start(), this.#becameReady ? 0 : restartPauseMs)
+    }
+    const error = this.#closed ? new WorkerError('shutting_down', {}) : aborted(this.#lossReason)
+    this.#finish((queued) => queued.reject(error))
+  }
+}
+
+function aborted(reason: LossReason): WorkerError {
+  return new WorkerError('task_aborted', { reason })
+}
+
+function callRecords(records: ContractRecords, call: RecordsCall): Promise<unknown> {
+  switch (call.name) {
+    case 'bytecode':
+      return records.bytecode(...call.args)
+    case 'snapshot':
+      return records.snapshot(...call.args)
+    case 'deltas':
+      return records.deltas(...call.args)
+  }
+}

@@ -1,0 +1,150 @@
+import { keccak256 } from '@bletchley/crypto'
+import { type Patch, sealDelta } from '@bletchley/state'
+import { ContractStore, openMemory } from '@bletchley/store'
+import { expect, it } from 'vitest'
+import { type ContractRecords, ContractStates } from './contractStates.ts'
+import { storedRecords } from './storedRecords.ts'
+
+type Address = Uint8Array<ArrayBuffer>
+
+const stateKey = new Uint8Array(32).fill(7)
+const address = new Uint8Array(32).fill(1)
+
+/** A store with contracts whose states are asked for, and what was asked of it. */
+class World {
+  readonly store: ContractStore
+  readonly asked: string[] = []
+
+  private constructor(store: ContractStore) {
+    this.store = store
+  }
+
+  static async start(): Promise<World> {
+    return new World(await ContractStore.open(openMemory(), { hashDelta: keccak256 }))
+  }
+
+  /** What a home thread knows: nothing, after a restart. */
+  thread(memory?: number): ContractStates {
+    const stored = storedRecords(this.store)
+    const counting: ContractRecords = {
+      bytecode: stored.bytecode,
+      snapshot: (...args) => {
+        this.asked.push('snapshot')
+        return stored.snapshot(...args)
+      },
+      deltas: (...args) => {
+        this.asked.push(`deltas from ${args[1]}`)
+        return stored.deltas(...args)
+      },
+    }
+    return new ContractStates(counting, memory)
+  }
+
+  /** Stores the next deltas of a contract, as they come from elsewhere; returns their bytes. */
+  async grow(patches: Patch[], of = address): Promise<number> {
+    const tip = await this.store.getTip(of)
+    let previousHash = tip === undefined ? new Uint8Array(32) : keccak256(tip.data)
+    let key = tip === undefined ? 0 : tip.key + 1
+    let bytes = 0
+    for (const patch of patches) {
+      const data = sealDelta(stateKey, { patch, previousHash })
+      await this.store.putDeltas([{ address: of, key, data }])
+      previousHash = keccak256(data)
+      key += 1
+      bytes += data.length
+    }
+    return bytes
+  }
+
+  /** Opens a state on a thread; returns it and what was asked for it. */
+  async open(thread: ContractStates, of = address) {
+    this.asked.length = 0
+    const opened = await thread.open(of, stateKey, await this.store.getTip(of))
+    return { ...opened, asked: [...this.asked] }
+  }
+}
+
+const sets = (count: number, from = 0): Patch[] =>
+  Array.from({ length: count }, (_, index) => [{ op: 'add', path: '/counter', value: from + index }])
+
+it('nothing is asked for a state that is up to date, and only what is new for one that is not', async () => {
+  const world = await World.start()
+  await world.grow(sets(1000))
+  const thread = world.thread()
+  const first = await world.open(thread)
+  expect(first.live.state.json.get('counter')).toBe(999)
+  expect(first.asked[0]).toBe('snapshot')
+  expect((await world.open(thread)).asked).toEqual([])
+  await world.grow(sets(2, 5000))
+  const grown = await world.open(thread)
+  expect(grown.asked).toEqual(['deltas from 999'])
+  expect(grown.live.state.json.get('counter')).toBe(5001)
+  expect((await world.open(thread)).asked).toEqual([])
+})
+
+it('a snapshot is due once deltas from elsewhere have been replayed, and bounds the next rebuild', async () => {
+  const world = await World.start()
+  const first = world.thread()
+  await world.grow(sets(63))
+  expect(first.snapshotIfDue(address, (await world.open(first)).live)).toBe(undefined)
+  await world.grow(sets(237, 63))
+  const { live } = await world.open(first)
+  const snapshot = first.snapshotIfDue(address, live)!
+  expect(snapshot.key).toBe(299)
+  await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
+  expect(first.snapshotIfDue(address, live)).toBe(undefined)
+  await world.grow(sets(3, 300))
+
+  const second = world.thread()
+  const opened = await world.open(second)
+  expect(opened.asked).toEqual(['snapshot', 'deltas from 299'])
+  expect(opened.live.state.json.get('counter')).toBe(302)
+})
+
+it('snapshots of a large state come when its deltas have as many bytes', async () => {
+  const world = await World.start()
+  const thread = world.thread()
+  const large: Patch = [{ op: 'add', path: '/large', value: 'x'.repeat(100_000) }]
+  await world.grow([large, ...sets(63)])
+  const snapshot = thread.snapshotIfDue(address, (await world.open(thread)).live)!
+  expect(snapshot.data.length).toBeGreaterThan(100_000)
+  // A delta's length hangs on the random bytes of the hash in it: they are counted, not foretold.
+  let missing = snapshot.data.length
+  while (missing > 0) {
+    expect(thread.snapshotIfDue(address, (await world.open(thread)).live)).toBe(undefined)
+    missing -= await world.grow(sets(Math.ceil(missing / 1000), 1000))
+  }
+  expect(thread.snapshotIfDue(address, (await world.open(thread)).live)).not.toBe(undefined)
+})
+
+it('a snapshot that is not of the stored chain is not used', async () => {
+  const world = await World.start()
+  const thread = world.thread()
+  await world.grow(sets(100))
+  const snapshot = thread.snapshotIfDue(address, (await world.open(thread)).live)!
+  await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
+  // Another store would have dropped the snapshot with the deltas.
+  const stored = await world.store.getSnapshot(address)
+  await world.store.removeDeltas([{ address, from: 50, to: 100 }])
+  await world.grow(sets(60, 7000))
+  await world.store.putSnapshot(address, stored!, keccak256((await world.store.getDelta(address, 99))!))
+  const { live, broken } = await world.open(world.thread())
+  expect([live.state.deltaIndex, live.state.json.get('counter'), broken]).toEqual([109, 7059, undefined])
+})
+
+it('the state that was not used for longest gives way to others, by their bytes, and is rebuilt', async () => {
+  const world = await World.start()
+  // Of states with texts of 100 KB two fit, since one counts six times its bytes, and three do not.
+  const thread = world.thread(1_500_000)
+  const contracts = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte))
+  for (const contract of contracts) {
+    await world.grow([[{ op: 'add', path: '/k', value: String(contract[0]).repeat(100_000) }]], contract)
+  }
+  const [first, second, third] = contracts as [Address, Address, Address]
+  for (const contract of [first, second, first, third]) await world.open(thread, contract)
+  expect((await world.open(thread, first)).asked).toEqual([])
+  expect((await world.open(thread, third)).asked).toEqual([])
+  const { asked, live } = await world.open(thread, second)
+  expect(asked).toEqual(['snapshot', 'deltas from 0'])
+  expect((live.state.json.get('k') as string).slice(0, 3)).toBe('222')
+})

@@ -1,0 +1,38 @@
+import type { ContractReader } from '@bletchley/store'
+import { notFound } from '../refusals.ts'
+import type { ContractRecords, StoredDelta } from './contractStates.ts'
+
+/** Contracts' records as compute threads get them from a store. */
+export function storedRecords(store: ContractReader): ContractRecords {
+  return {
+    async bytecode(address) {
+      const bytecode = await store.getBytecode(address)
+      if (bytecode === undefined) throw notFound('get_contract', address)
+      return copy(bytecode)
+    },
+    async snapshot(address) {
+      const snapshot = await store.getSnapshot(address)
+      return snapshot && copy(snapshot.data)
+    },
+    async deltas(address, from) {
+      for await (const chunk of store.deltaChunks(address, from)) return packed(chunk)
+      return []
+    },
+  }
+}
+
+/** A copy of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */
+export function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
+}
+
+/** The deltas as views of one buffer, which is cloned faster than hundreds. */
+function packed(deltas: StoredDelta[]): StoredDelta[] {
+  const bytes = new Uint8Array(deltas.reduce((sum, { data }) => sum + data.length, 0))
+  let end = 0
+  return deltas.map(({ key, data }) => {
+    bytes.set(data, end)
+    end += data.length
+    return { key, data: bytes.subarray(end - data.length, end) }
+  })
+}

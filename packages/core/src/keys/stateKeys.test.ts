@@ -1,0 +1,109 @@
+import {
+  addressOf,
+  decodePttRequest,
+  ecdh,
+  encodePttResponse,
+  encodeStateKeys,
+  encrypt,
+  generateKeyPair,
+  randomBytes,
+  type StateKey,
+  sign,
+} from '@bletchley/crypto'
+import { describe, expect, it } from 'vitest'
+import { RefusedResponse, StateKeys } from './stateKeys.ts'
+
+const principal = generateKeyPair()
+const contracts = [randomBytes(32), randomBytes(32), randomBytes(32)]
+const keyOf = (address: Uint8Array): StateKey => ({ address, key: randomBytes(32) })
+
+function exchange(wanted?: readonly Uint8Array[]) {
+  const worker = new StateKeys(generateKeyPair().secretKey, addressOf(principal.publicKey))
+  const { request } = worker.request(wanted)
+  const { id, publicKey } = decodePttRequest(request)
+  const answer = (keys: readonly StateKey[], signer = principal) => {
+    const mine = generateKeyPair()
+    const encrypted = encrypt(ecdh(mine.secretKey, publicKey), encodeStateKeys(keys))
+    const response = encodePttResponse({ id, publicKey: mine.publicKey, encrypted })
+    return { response, sig: sign(signer.secretKey, response) }
+  }
+  return { worker, answer }
+}
+
+/** Installs a response, and tells why it was refused. */
+function refusalOf(worker: StateKeys, response: Uint8Array, sig: Uint8Array | undefined): RefusedResponse | undefined {
+  try {
+    worker.install(response, sig)
+    return undefined
+  } catch (error) {
+    const { cause } = error as Error
+    if (!(cause instanceof RefusedResponse)) throw error
+    return cause
+  }
+}
+
+describe('a response of the principal', () => {
+  it('installs its keys once', () => {
+    const { worker, answer } = exchange()
+    const keys = contracts.map(keyOf)
+    const { response, sig } = answer(keys)
+    expect(worker.lastPttAt).toBeUndefined()
+    expect(refusalOf(worker, response, sig)).toBeUndefined()
+    for (const { address, key } of keys) expect(worker.get(address)).toEqual(key)
+    expect(worker.lastPttAt).toBeLessThanOrEqual(Date.now())
+    expect(refusalOf(worker, response, sig)?.message).toContain('replayed')
+  })
+
+  it('that is unsigned, signed by another or changed installs nothing, and the reason names who signed', () => {
+    const { worker, answer } = exchange()
+    const stranger = generateKeyPair()
+    const { response, sig } = answer(contracts.map(keyOf))
+    const { response: foreign, sig: foreignSig } = answer(contracts.map(keyOf), stranger)
+    const changed = response.map((byte, i) => (i === response.length - 1 ? byte ^ 1 : byte))
+    const cases: [Uint8Array, Uint8Array | undefined, string][] = [
+      [response, undefined, 'not signed'],
+      [response, new Uint8Array(65), 'nobody'],
+      [response, sig.subarray(1), 'nobody'],
+      [foreign, foreignSig, 'not signed by the principal'],
+      [foreign, sig, 'not signed by the principal'],
+      [changed, sig, 'not signed by the principal'],
+    ]
+    for (const [bytes, signature, reason] of cases) {
+      expect(refusalOf(worker, bytes, signature)?.message, reason).toContain(reason)
+    }
+    expect(refusalOf(worker, foreign, foreignSig)?.signer).toBe(
+      Buffer.from(addressOf(stranger.publicKey)).toString('hex'),
+    )
+    expect(worker.size).toBe(0)
+    expect(refusalOf(worker, response, sig)).toBeUndefined()
+  })
+
+  it('to another worker, or to an exchange that was never opened, installs nothing', () => {
+    const { answer } = exchange()
+    const { worker } = exchange()
+    const { response, sig } = answer(contracts.map(keyOf))
+    expect(refusalOf(worker, response, sig)?.message).toContain('answers no request')
+    expect(worker.size).toBe(0)
+  })
+
+  it('must have exactly the contracts that were asked for, where that is known', () => {
+    const { worker, answer } = exchange(contracts)
+    const keys = contracts.map(keyOf)
+    const cases: [StateKey[], string][] = [
+      [keys.slice(1), 'lacks 1 of 3'],
+      [[], 'lacks 3 of 3'],
+      [[keys[0]!, keys[0]!, keys[0]!], 'lacks 2 of 3'],
+      [[...keys.slice(1), keyOf(randomBytes(32))], 'lacks 1 of 3'],
+      [[...keys, keyOf(randomBytes(32))], 'not asked for'],
+      [[...keys, keyOf(contracts[0]!)], 'two keys for'],
+    ]
+    for (const [some, reason] of cases) {
+      const { response, sig } = answer(some)
+      expect(refusalOf(worker, response, sig)?.message, reason).toContain(reason)
+      expect(worker.size, reason).toBe(0)
+    }
+    const { response, sig } = answer([...keys.toReversed(), keys[0]!])
+    expect(refusalOf(worker, response, sig)).toBeUndefined()
+    expect(worker.size).toBe(3)
+  })
+})

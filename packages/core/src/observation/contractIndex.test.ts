@@ -1,0 +1,59 @@
+import { bytesToHex, hexToBytes } from '@bletchley/crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ContractIndex } from './contractIndex.ts'
+
+// Few digits, so that addresses share beginnings and parts.
+const name = fc
+  .array(fc.constantFrom('00', '01', '10', 'ff'), { minLength: 3, maxLength: 3 })
+  .map((parts) => parts.join('').padEnd(64, '0'))
+const change = fc.record({ name, kind: fc.constantFrom('created', 'changed', 'removed') })
+
+describe('ContractIndex', () => {
+  it('counts, pages and finds as a plain list does, whatever came and went', () => {
+    fc.assert(
+      fc.property(
+        fc.array(name),
+        fc.array(change),
+        fc.constantFrom('', '0', '00', '01', '1000', 'f', '00ff', '0f0', '9'),
+        fc.integer({ min: 1, max: 5 }),
+        (stored, changes, search, limit) => {
+          const index = new ContractIndex()
+          const model = new Set(stored)
+          index.load([...model].map(hexToBytes))
+          for (const { name, kind } of changes) {
+            index.take({ address: hexToBytes(name), kind: kind as 'created', firstDelta: undefined })
+            if (kind === 'created') model.add(name)
+            if (kind === 'removed') model.delete(name)
+          }
+          const sorted = [...model].sort()
+          const begin = sorted.filter((each) => each.startsWith(search))
+          const wanted = begin.length > 0 ? begin : sorted.filter((each) => each.includes(search))
+          const pages: string[] = []
+          for (let after = ''; ; ) {
+            const { names, total, more } = index.page({ search, after, limit })
+            expect(total).toBe(wanted.length)
+            pages.push(...names)
+            if (!more) break
+            after = names.at(-1)!
+          }
+          expect(pages).toEqual(wanted)
+          expect([index.size, [...index.names]]).toEqual([sorted.length, sorted])
+        },
+      ),
+    )
+  })
+
+  it('keeps a hundred thousand contracts in order', () => {
+    const index = new ContractIndex()
+    const addresses = Array.from({ length: 100_000 }, (_, number) => {
+      const address = new Uint8Array(32)
+      new DataView(address.buffer).setUint32(0, Math.imul(number, 2_654_435_761) >>> 0)
+      return address
+    })
+    index.load(addresses)
+    const { names } = index.page({ search: '', after: bytesToHex(addresses[7]!), limit: 200 })
+    expect(names).toHaveLength(200)
+    expect(names).toEqual([...names].sort())
+  })
+})

@@ -1,0 +1,226 @@
+import { type ErrorCode, errorKinds, type MessageType } from '@bletchley/protocol'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Observed } from './observed.ts'
+import { readinessReasons } from './readiness.ts'
+
+/** From a read out of memory to a task at its wall-clock limit. */
+const messageBuckets = [
+  50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+]
+const commitBuckets = [250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 5]
+
+/** The two things that are counted as they happen; all else is read when somebody asks. */
+export class LatencyMetrics {
+  readonly #messages = new Histogram({
+    name: 'bletchley_message_duration_seconds',
+    help: 'Time from the frame of a request to the frame of its reply.',
+    labelNames: ['type'],
+    buckets: messageBuckets,
+    registers: [],
+  })
+  readonly #commits = new Histogram({
+    name: 'bletchley_commit_duration_seconds',
+    help: 'Time from the call of a commit until it was on disk; commits that failed are not in it.',
+    buckets: commitBuckets,
+    registers: [],
+  })
+  /** Finding the one of a type by its labels costs more than the observation. */
+  readonly #byType = new Map<string, Histogram.Internal<'type'>>()
+
+  messageTook(type: MessageType | 'unknown', seconds: number): void {
+    let histogram = this.#byType.get(type)
+    if (histogram === undefined) {
+      histogram = this.#messages.labels(type)
+      this.#byType.set(type, histogram)
+    }
+    histogram.observe(seconds)
+  }
+
+  commitTook(seconds: number): void {
+    this.#commits.observe(seconds)
+  }
+
+  registerIn(registry: Registry): void {
+    registry.registerMetric(this.#messages)
+    registry.registerMetric(this.#commits)
+  }
+}
+
+type Labels = Record<string, string>
+/** What a metric shows: one number, or one for each set of labels. */
+type Reading = number | undefined | Iterable<readonly [Labels, number]>
+
+const errorCodes = Object.keys(errorKinds) as ErrorCode[]
+
+/** Every metric of a core, in the order of `docs/metrics.md`. */
+export function createRegistry(observed: Observed): Registry {
+  const { observation, engine, stateKeys, userKeys, dispatcher, traffic, facts } = observed
+  const { tallies, tasks, latencies, storeWatch, contracts } = observation
+  const registry = new Registry()
+
+  const counter = (name: string, help: string, labelNames: string[], read: () => Reading): void => {
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of readings(read())) this.inc(labels, value)
+      },
+    })
+  }
+  const gauge = (name: string, help: string, labelNames: string[], read: () => Reading): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset()
+        // An unlabelled gauge that was reset shows 0; one without a reading shall show nothing.
+        if (labelNames.length === 0) this.remove()
+        for (const [labels, value] of readings(read())) this.set(labels, value)
+      },
+    })
+  }
+
+  gauge('bletchley_info', 'Always 1; the labels tell what runs.', ['version', 'dialect', 'attestation'], () => [
+    [{ version: facts.version, dialect: facts.dialect, attestation: 'simulation' }, 1],
+  ])
+  gauge('bletchley_ready', '1 if /readyz says that the core is ready, else 0.', [], () =>
+    readinessReasons(observed).length === 0 ? 1 : 0,
+  )
+
+  counter(
+    'bletchley_messages_total',
+    'Requests by type and outcome: ok, failed_task, error.',
+    ['type', 'outcome'],
+    () =>
+      [...tallies.byType].flatMap(([type, tally]) =>
+        (['ok', 'failed_task', 'error'] as const).map((outcome) => [{ type, outcome }, tally[outcome]] as const),
+      ),
+  )
+  // Every code from the start: a series that begins with its first error never shows an increase, and no alert sees it.
+  counter('bletchley_message_errors_total', 'Error replies by code, as in docs/messages.md.', ['code'], () =>
+    errorCodes.map((code) => [{ code }, tallies.errors.get(code) ?? 0] as const),
+  )
+  latencies.registerIn(registry)
+  counter('bletchley_request_bytes_total', 'Bytes of request frames.', ['type'], () =>
+    [...tallies.byType].map(([type, { requestBytes }]) => [{ type }, requestBytes] as const),
+  )
+  counter('bletchley_reply_bytes_total', 'Bytes of reply frames.', ['type'], () =>
+    [...tallies.byType].map(([type, { replyBytes }]) => [{ type }, replyBytes] as const),
+  )
+  gauge('bletchley_requests_in_flight', 'Requests that are being answered.', [], () => dispatcher.inFlight)
+  counter(
+    'bletchley_refused_clients_total',
+    'Connections that were refused, by reason.',
+    ['reason'],
+    function* refusedClients() {
+      for (const [reason, count] of Object.entries(traffic.refusals)) yield [{ reason }, count] as const
+    },
+  )
+  counter(
+    'bletchley_dropped_replies_total',
+    'Replies that were dropped, since their peer had left too many unread.',
+    [],
+    () => traffic.droppedReplies,
+  )
+
+  const taskTypes = Object.entries(tasks.tallies)
+  counter('bletchley_tasks_total', 'Tasks that were run: success, failed, error.', ['type', 'outcome'], () =>
+    taskTypes.flatMap(([type, tally]) =>
+      (['success', 'failed', 'error'] as const).map((outcome) => [{ type, outcome }, tally[outcome]] as const),
+    ),
+  )
+  counter('bletchley_gas_used_total', 'Gas of the tasks that were run, failed ones included.', ['type'], () =>
+    taskTypes.map(([type, { gas }]) => [{ type }, Number(gas)] as const),
+  )
+  gauge('bletchley_queue_jobs', 'Jobs on contracts that run or wait for their turn.', [], () => engine.jobs)
+  gauge('bletchley_queue_longest_jobs', 'Jobs of the contract that has most of them.', [], () =>
+    Math.max(0, ...engine.queue.values()),
+  )
+
+  gauge('bletchley_threads', 'Compute threads by state: idle, busy, down.', ['state'], () => {
+    const states = { idle: 0, busy: 0, down: 0 }
+    for (const { alive, running } of engine.pool.threads) states[!alive ? 'down' : running ? 'busy' : 'idle'] += 1
+    return Object.entries(states).map(([state, count]) => [{ state }, count] as const)
+  })
+  counter('bletchley_thread_replacements_total', 'Compute threads that ended and were replaced.', [], () =>
+    sum(engine.pool.threads.map(({ replaced }) => replaced)),
+  )
+  gauge('bletchley_cache_entries', 'Entries of the caches of compiled modules and decrypted states.', ['cache'], () =>
+    caches(observed).map(([cache, { entries }]) => [{ cache }, entries] as const),
+  )
+  gauge('bletchley_cache_bytes', 'Estimated memory of the same caches.', ['cache'], () =>
+    caches(observed).map(([cache, { bytes }]) => [{ cache }, bytes] as const),
+  )
+
+  counter('bletchley_commits_total', 'Commits to the database: ok, failed.', ['outcome'], () => [
+    [{ outcome: 'ok' }, storeWatch.committed],
+    [{ outcome: 'failed' }, storeWatch.failed],
+  ])
+  gauge('bletchley_store_bytes', 'Size of the database file.', [], () => storeWatch.bytes)
+  gauge('bletchley_disk_free_bytes', 'Room on the disk of the database.', [], () => storeWatch.freeBytes)
+  gauge('bletchley_contracts', 'Contracts that have bytecode or a delta.', [], () => contracts.size)
+  gauge('bletchley_contracts_without_key', 'Contracts whose state key is not held.', [], () =>
+    observation.missingKeys(stateKeys),
+  )
+
+  gauge('bletchley_state_keys', 'State keys held in memory.', [], () => stateKeys.size)
+  gauge('bletchley_user_keys', 'One-time keys of users that wait for their task.', [], () => userKeys.size)
+  gauge(
+    'bletchley_ptt_last_timestamp_seconds',
+    'When state keys were last taken from the principal; absent before the first time.',
+    [],
+    () => stateKeys.lastPttAt && stateKeys.lastPttAt / 1000,
+  )
+
+  gauge(
+    'bletchley_event_loop_delay_seconds',
+    '99th percentile of the delay of the main thread, in the last second.',
+    [],
+    () => observation.eventLoopMs / 1000,
+  )
+  gauge('bletchley_http_listeners', 'Listeners to /api/events.', [], () => observed.listeners())
+  processMetrics(counter, gauge)
+  return registry
+}
+
+type Define = (name: string, help: string, labelNames: string[], read: () => Reading) => void
+
+function processMetrics(counter: Define, gauge: Define): void {
+  counter('process_cpu_seconds_total', 'Processor time of the process, all threads.', [], () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  })
+  gauge('process_start_time_seconds', 'When the process started.', [], () => Date.now() / 1000 - process.uptime())
+  gauge('process_resident_memory_bytes', 'Resident memory of the process.', [], () => process.memoryUsage.rss())
+  gauge('nodejs_heap_used_bytes', 'Heap of the main thread in use.', [], () => process.memoryUsage().heapUsed)
+  gauge(
+    'nodejs_external_memory_bytes',
+    'Memory outside of the heap of the main thread.',
+    [],
+    () => process.memoryUsage().external,
+  )
+}
+
+function* readings(reading: Reading): Iterable<readonly [Labels, number]> {
+  if (typeof reading === 'number') yield [{}, reading]
+  else if (reading !== undefined) yield* reading
+}
+
+function caches({ engine }: Observed) {
+  const states = engine.pool.threads.map((thread) => thread.states)
+  return Object.entries({
+    modules: engine.pool.modules,
+    states: { entries: sum(states.map(({ entries }) => entries)), bytes: sum(states.map(({ bytes }) => bytes)) },
+  })
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0
+  for (const value of values) total += value
+  return total
+}

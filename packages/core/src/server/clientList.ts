@@ -1,0 +1,120 @@
+import { unwatchFile, watchFile } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { encodeZ85, parseCurvePublicKey } from '@bletchley/crypto'
+import type { Logger } from 'pino'
+
+/** How often the file is looked at. Its status is polled: that survives editors that rename, and network file systems. */
+const pollMs = 1000
+
+/** Some ten thousand clients. */
+const maxFileBytes = 1 << 20
+
+const writableByOthers = 0o022
+
+/** The public keys of the clients that may talk to a core, in Z85, with the names that the operator gave them. */
+export type ClientKeys = ReadonlyMap<string, string>
+
+/**
+ * Reads a list of clients: one public key on a line, in Z85 or hex, and behind it a name if wanted. Empty lines and
+ * lines that begin with `#` say nothing.
+ *
+ * @throws Error that names the line; nothing of a list that has a bad line is used
+ */
+export function parseClientKeys(text: string): ClientKeys {
+  const keys = new Map<string, string>()
+  for (const [index, line] of text.split('\n').entries()) {
+    const [word = '', ...name] = line.trim().split(/\s+/)
+    const key = parseCurvePublicKey(word)
+    // No key begins with `#`: five digits of Z85 that did would be more than four bytes.
+    if (word === '' || word.startsWith('#')) continue
+    if (key === undefined) throw new Error(`line ${index + 1} does not begin with a public key (40 characters of Z85)`)
+    const known = encodeZ85(key)
+    if (keys.has(known)) throw new Error(`line ${index + 1} repeats a key`)
+    keys.set(known, name.join(' '))
+  }
+  return keys
+}
+
+/** A list of clients in a file that is read again when it changes. */
+export class ClientList {
+  readonly #path: string
+  readonly #logger: Logger
+  readonly #changed = (): void => void this.reload()
+  #keys: ClientKeys
+  #onChange = (): void => {}
+  #reloading: Promise<void> = Promise.resolve()
+
+  private constructor(path: string, keys: ClientKeys, logger: Logger) {
+    this.#path = path
+    this.#keys = keys
+    this.#logger = logger
+    watchFile(path, { interval: pollMs, persistent: false }, this.#changed)
+  }
+
+  /** @throws Error if the file cannot be read or is no list of clients */
+  static async open(path: string, logger: Logger): Promise<ClientList> {
+    const keys = await readClientKeys(path)
+    if (keys.size === 0) logger.warn({ path }, 'the list of clients is empty: nobody is let in')
+    return new ClientList(path, keys, logger)
+  }
+
+  get size(): number {
+    return this.#keys.size
+  }
+
+  /** @param key in Z85 */
+  has(key: string): boolean {
+    return this.#keys.has(key)
+  }
+
+  /** What to do when the list has become another. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener
+  }
+
+  /** Reads the file again. If it cannot be used, what was read before stays in force, and the log says so. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#read())
+    return this.#reloading
+  }
+
+  close(): void {
+    unwatchFile(this.#path, this.#changed)
+    this.#onChange = () => {}
+  }
+
+  async #read(): Promise<void> {
+    const before = this.#keys
+    try {
+      this.#keys = await readClientKeys(this.#path)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#logger.error({ path: this.#path, reason }, 'the list of clients cannot be used: the old one stays in force')
+      return
+    }
+    const added = difference(this.#keys, before)
+    const removed = difference(before, this.#keys)
+    this.#logger.info({ clients: this.#keys.size, added, removed }, 'list of clients read')
+    if (added.length > 0 || removed.length > 0) this.#onChange()
+  }
+}
+
+/** @throws Error if the file cannot be read, can be written by others, or is no list of clients */
+export async function readClientKeys(path: string): Promise<ClientKeys> {
+  const file = await open(path, 'r')
+  try {
+    const status = await file.stat()
+    if (!status.isFile()) throw new Error(`${path} is not a file`)
+    if (process.platform !== 'win32' && (status.mode & writableByOthers) !== 0) {
+      throw new Error(`${path} can be written by other users, who could let themselves in (chmod go-w)`)
+    }
+    if (status.size > maxFileBytes) throw new Error(`${path} is larger than ${maxFileBytes} bytes`)
+    return parseClientKeys(await file.readFile('utf8'))
+  } finally {
+    await file.close()
+  }
+}
+
+function difference(one: ClientKeys, other: ClientKeys): string[] {
+  return [...one.keys()].filter((key) => !other.has(key))
+}

@@ -1,0 +1,96 @@
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { curveKeyPair } from 'zeromq'
+import { createCurveKeyFile, readCurveKeyFile } from './curveKeyFile.ts'
+import { parseCurvePublicKey } from './curveKeys.ts'
+import { decodeZ85, encodeZ85 } from './z85.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bletchley-test-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function write(name: string, ...lines: string[]): Promise<string> {
+  const path = join(folder, name)
+  await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 })
+  return path
+}
+
+describe('CURVE key files', () => {
+  it('are made whole, for their owner only, and never overwritten', async () => {
+    const path = join(folder, 'data', 'curve.key')
+    const made = await Promise.allSettled(Array.from({ length: 4 }, () => createCurveKeyFile(path, 'server')))
+    const [winner, ...others] = made.filter(({ status }) => status === 'fulfilled')
+    expect(others).toEqual([])
+    const { publicKey } = await readCurveKeyFile(path, 'server')
+    expect(winner).toMatchObject({ value: publicKey })
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+  })
+
+  it('hold pairs of libzmq, and ours are pairs of libzmq', async () => {
+    const { publicKey, secretKey } = curveKeyPair()
+    const path = await write('libzmq', 'bletchley-curve-key-1 client', `public ${publicKey}`, `secret ${secretKey}`)
+    const pair = await readCurveKeyFile(path, 'client')
+    expect([encodeZ85(pair.publicKey), encodeZ85(pair.secretKey.bytes)]).toEqual([publicKey, secretKey])
+  })
+
+  it('do not print their secret', async () => {
+    const path = join(folder, 'printed')
+    await createCurveKeyFile(path, 'client')
+    const secret = /^secret (.+)$/m.exec(await readFile(path, 'utf8'))![1]!
+    expect(JSON.stringify(await readCurveKeyFile(path, 'client'))).not.toContain(secret)
+  })
+
+  it.each([
+    ['missing', () => Promise.resolve(join(folder, 'nowhere')), 'missing'],
+    [
+      'of the other side',
+      () => createCurveKeyFile(join(folder, 'server'), 'server').then(() => join(folder, 'server')),
+      'malformed',
+    ],
+    ['of a later version', () => write('later', 'bletchley-curve-key-2 client', 'anything'), 'unsupported_version'],
+    ['something else', () => write('else', 'hello'), 'malformed'],
+    ['empty', () => write('empty'), 'malformed'],
+    [
+      'no pair',
+      () =>
+        write(
+          'mixed',
+          'bletchley-curve-key-1 client',
+          `public ${curveKeyPair().publicKey}`,
+          `secret ${curveKeyPair().secretKey}`,
+        ),
+      'malformed',
+    ],
+    ['cut off', () => write('cut', 'bletchley-curve-key-1 client', `public ${curveKeyPair().publicKey}`), 'malformed'],
+  ])('are refused when they are %s', async (_, path, code) => {
+    await expect(readCurveKeyFile(await path(), 'client')).rejects.toMatchObject({ code })
+  })
+
+  it('are refused when others can read them', async () => {
+    const path = join(folder, 'wide')
+    await createCurveKeyFile(path, 'client')
+    await chmod(path, 0o604)
+    await expect(readCurveKeyFile(path, 'client')).rejects.toMatchObject({ code: 'unsafe_permissions' })
+  })
+})
+
+describe('Z85', () => {
+  it('has the example of its specification (RFC 32)', () => {
+    const bytes = Uint8Array.from([0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b])
+    expect(encodeZ85(bytes)).toBe('HelloWorld')
+    expect(decodeZ85('HelloWorld')).toEqual(bytes)
+  })
+
+  it('takes nothing else for a key', () => {
+    expect(parseCurvePublicKey('#'.repeat(40))).toBeUndefined()
+    expect(parseCurvePublicKey('0'.repeat(40))).toEqual(new Uint8Array(32))
+    expect(parseCurvePublicKey(`0x${'0'.repeat(64)}`)).toEqual(new Uint8Array(32))
+    for (const text of ['', '0'.repeat(39), '0'.repeat(41), `${'0'.repeat(39)}~`, `${'0'.repeat(63)}g`]) {
+      expect(parseCurvePublicKey(text), text).toBeUndefined()
+    }
+  })
+})

@@ -1,0 +1,16 @@
+import { hexToBytes } from './bytes.ts'
+import { decodeZ85 } from './z85.ts'
+
+/** Bytes of a CURVE key, public or secret. */
+export const curveKeyLength = 32
+
+/**
+ * A public CURVE key as people write it: 40 characters of Z85, or 64 hex digits with or without `0x`.
+ *
+ * @returns 32 bytes; undefined if it is neither
+ */
+export function parseCurvePublicKey(text: string): Uint8Array | undefined {
+  const digits = text.replace(/^0x/i, '')
+  if (/^[0-9a-f]{64}$/i.test(digits)) return hexToBytes(digits)
+  return text.length === (curveKeyLength / 4) * 5 ? decodeZ85(text) : undefined
+}

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { FolderLockedError, lockFolder, lockHolder } from './folderLock.ts'
+
+const rounds = 25
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'bletchley-lock.'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** A process that tries once to lock the folder when it is told to, says how it went, and stays. Needs the built package. */
+class Starter {
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterableIterator<string>
+
+  constructor(folder: string) {
+    const built = fileURLToPath(new URL('../dist/folderLock.js', import.meta.url))
+    const script = `
+      import { lockFolder } from ${JSON.stringify(built)}
+      console.log('there')
+      process.stdin.once('data', () => lockFolder(process.argv[1], 'test').then(
+        () => console.log('locked'), (error) => console.log(error.name)))`
+    this.#child = spawn(process.execPath, ['--input-type=module', '-e', script, folder], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
+  }
+
+  async line(): Promise<string> {
+    return (await this.#lines.next()).value as string
+  }
+
+  go(): void {
+    this.#child.stdin!.write('go\n')
+  }
+
+  async kill(): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await exited
+  }
+}
+
+it('a folder belongs to one, in this process or another, who is named to the next', async () => {
+  await using folder = await temporaryFolder()
+  const data = join(folder.path, 'a', 'b')
+  expect(lockHolder(data)).toBeUndefined()
+  const lock = await lockFolder(data, 'core')
+  expect((await stat(data)).mode & 0o777).toBe(0o700)
+  expect(lockHolder(data)).toMatchObject({ pid: process.pid, use: 'core' })
+  await expect(lockFolder(data, 'prune')).rejects.toThrow(FolderLockedError)
+  await expect(lockFolder(data, 'prune')).rejects.toThrow(`in use by process ${process.pid} (bletchley core), since`)
+  lock.release()
+  lock.release()
+  expect(lockHolder(data)).toBeUndefined()
+  ;(await lockFolder(data, 'prune')).release()
+})
+
+it('what stands in the file is not the lock, and not trusted', async () => {
+  await using folder = await temporaryFolder()
+  for (const text of ['', '{', 'null', '{"pid":1,"use":"core\\u001b[2J"}', JSON.stringify({ pid: process.pid })]) {
+    await writeFile(join(folder.path, 'lock'), text)
+    expect(lockHolder(folder.path), text).toBeUndefined()
+    const lock = await lockFolder(folder.path, 'core')
+    await writeFile(join(folder.path, 'lock'), text)
+    await expect(lockFolder(folder.path, 'core'), text).rejects.toThrow(/in use by (another process|process \d+)$/)
+    lock.release()
+  }
+})
+
+it(`of two that start at once behind a killed one, exactly one gets the folder, ${rounds} times`, async () => {
+  await using folder = await temporaryFolder()
+  let starters = [new Starter(folder.path), new Starter(folder.path)]
+  for (let round = 0; round < rounds; round++) {
+    for (const starter of starters) expect(await starter.line()).toBe('there')
+    for (const starter of starters) starter.go()
+    const said = await Promise.all(starters.map((starter) => starter.line()))
+    expect(said.sort(), `round ${round}`).toEqual(['FolderLockedError', 'locked'])
+    // While the one that has it is killed, the next two are on their way.
+    const next = [new Starter(folder.path), new Starter(folder.path)]
+    await Promise.all(starters.map((starter) => starter.kill()))
+    starters = next
+  }
+  await Promise.all(starters.map((starter) => starter.kill()))
+  expect(lockHolder(folder.path)).toBeUndefined()
+  // It is there, and nobody has to remove it.
+  expect(await readFile(join(folder.path, 'lock'), 'utf8')).toContain('"use":"test"')
+})

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { bytesToHex } from '../bytes.ts'
+import { KeyFileError } from './keyFileError.ts'
+
+/** Keys are small; a larger file is not one of ours, and is not read. */
+export const maxFileBytes = 1 << 20
+const ownerOnlyFile = 0o600
+const ownerOnlyFolder = 0o700
+const groupAndOthers = 0o077
+const allButReadingByGroup = 0o037
+const hasModes = process.platform !== 'win32'
+
+/**
+ * Reads a file of the owner only; undefined if there is none.
+ *
+ * A file of root that this process can read by its group or an access list is taken as well: service managers hand
+ * credentials over like this.
+ *
+ * @param options.pipes takes named and anonymous pipes too, so that another program can write the content
+ * @throws KeyFileError unreadable, unsafe_permissions, or malformed if it is too large
+ */
+export async function readOwnerOnly(
+  path: string,
+  { maxBytes = maxFileBytes, pipes = false }: { maxBytes?: number; pipes?: boolean } = {},
+): Promise<Uint8Array | undefined> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'r')
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined
+    throw new KeyFileError('unreadable', `${path} cannot be opened`, { cause: error })
+  }
+  try {
+    const status = await file.stat()
+    if (!status.isFile() && !(pipes && status.isFIFO())) throw new KeyFileError('unreadable', `${path} is not a file`)
+    const handedOver = status.uid === 0 && process.getuid?.() !== 0
+    if (hasModes && (status.mode & (handedOver ? allButReadingByGroup : groupAndOthers)) !== 0) {
+      throw new KeyFileError('unsafe_permissions', `${path} is open to other users; allow its owner only (chmod 600)`)
+    }
+    const content = await readBounded(file, maxBytes)
+    if (content === undefined) throw new KeyFileError('malformed', `${path} is too large to be a key`)
+    return content
+  } finally {
+    await file.close()
+  }
+}
+
+async function readBounded(file: FileHandle, maxBytes: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(1 << 16))
+    if (bytesRead === 0) break
+    length += bytesRead
+    if (length > maxBytes) return undefined
+    chunks.push(buffer.subarray(0, bytesRead))
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+/** Puts `content` there, in place of what is there; durable when the promise resolves, and whole or not at all. */
+export function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  return withTemporaryFile(path, content, (temporary) => rename(temporary, path))
+}
+
+/** Makes the file unless it exists, and says whether it did. A hard link appears whole and replaces nothing. */
+export function createExclusively(path: string, content: Uint8Array): Promise<boolean> {
+  return withTemporaryFile(path, content, async (temporary) => {
+    try {
+      await link(temporary, path)
+      return true
+    } catch (error) {
+      if (hasErrorCode(error, 'EEXIST')) return false
+      throw error
+    }
+  })
+}
+
+/** Writes `content` to a file beside `path`, lets `place` put it there, and makes both durable. */
+async function withTemporaryFile<T>(
+  path: string,
+  content: Uint8Array,
+  place: (temporary: string) => Promise<T>,
+): Promise<T> {
+  const folder = dirname(path)
+  const temporary = join(folder, `.${basename(path)}.${bytesToHex(randomBytes(8))}.tmp`)
+  try {
+    const file = await openNew(temporary)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    const result = await place(temporary)
+    await syncFolder(folder)
+    return result
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+/** Removes what writers of this file left behind when they were killed. None may be at work. */
+export async function removeTemporaryFiles(path: string): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp')) await rm(join(dirname(path), name))
+  }
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', ownerOnlyFile)
+  } catch (error) {
+    throw new KeyFileError('unwritable', `No file can be created in ${dirname(path)}`, { cause: error })
+  }
+}
+
+/** Makes a folder, and those above it, for the owner only, unless it is there. */
+export async function createFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: ownerOnlyFolder })
+  if (first === undefined) return
+  const outermost = dirname(resolve(first))
+  for (let folder = dirname(resolve(path)); folder !== outermost; folder = dirname(folder)) await syncFolder(folder)
+  await syncFolder(outermost)
+}
+
+/** Makes the names in a folder durable. Windows cannot, and does not need to, open a folder for this. */
+export async function syncFolder(path: string): Promise<void> {
+  if (!hasModes) return
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+export function hasErrorCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

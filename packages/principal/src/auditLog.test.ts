@@ -1,0 +1,93 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
+
+const worker = 'ab'.repeat(20)
+const entry = (count: number): AuditEntry => ({ worker, outcome: 'given', count, contracts: ['cd'.repeat(32)] })
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'bletchley-'))
+  return { path, file: join(path, 'audit.jsonl'), [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
+}
+
+/** A log of some lines, which were added at once. */
+async function writeLog(folder: string, lines: number): Promise<void> {
+  const log = await AuditLog.open(folder)
+  await Promise.all(Array.from({ length: lines }, (_, i) => log.append(entry(i))))
+  await log.close()
+}
+
+describe('the log of requests', () => {
+  it('is a chain of lines of its own, over restarts', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 3)
+    const first = await verifyAudit(folder.path)
+    expect(first.n).toBe(3)
+    await writeLog(folder.path, 2)
+    const lines = (await readFile(folder.file, 'utf8')).trimEnd().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as { n: number }).n)).toEqual([1, 2, 3, 4, 5])
+    expect(JSON.parse(lines[0]!)).toMatchObject({ worker, outcome: 'given', count: 0, previous: '0'.repeat(64) })
+    expect(JSON.parse(lines[3]!)).toMatchObject({ previous: first.hash })
+    expect((await stat(folder.file)).mode & 0o777).toBe(0o600)
+    expect(await verifyAudit(folder.path, first.hash)).toMatchObject({ n: 5 })
+  })
+
+  it('shows that a line was changed, removed, put in, moved or copied', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 5)
+    const lines = (await readFile(folder.file, 'utf8')).trimEnd().split('\n')
+    const [a, b, c, d, e] = lines as [string, string, string, string, string]
+    const changed = [
+      [a, b.replace('given', 'taken'), c, d, e],
+      [a, b.replace('"count":1', '"count":2'), c, d, e],
+      [a, c, d, e],
+      [b, c, d, e],
+      [a, b, b, c, d, e],
+      [a, c, b, d, e],
+      [a, b, '{}', c, d, e],
+      [a, b, '', c, d, e],
+      [a, b, c, d, `${e} `],
+    ]
+    for (const [i, some] of changed.entries()) {
+      await writeFile(folder.file, `${some.join('\n')}\n`)
+      await expect(verifyAudit(folder.path), `change ${i}`).rejects.toThrow(AuditError)
+    }
+    // Only who has noted the end can tell that it is gone.
+    const { hash } = JSON.parse(e) as { hash: string }
+    await writeFile(folder.file, `${[a, b, c].join('\n')}\n`)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 3 })
+    await expect(verifyAudit(folder.path, hash)).rejects.toThrow(AuditError)
+  })
+
+  it('goes on behind a line that was never finished, and not behind one that was changed', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 3)
+    const whole = await readFile(folder.file, 'utf8')
+    await writeFile(folder.file, `${whole}{"n":4,"at":"20`)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 3 })
+    await writeLog(folder.path, 1)
+    expect((await readFile(folder.file, 'utf8')).startsWith(`${whole}{"n":4,`)).toBe(true)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 4 })
+    const broken = (await readFile(folder.file, 'utf8')).replace(/"n":4/, '"n":5')
+    await writeFile(folder.file, broken)
+    await expect(AuditLog.open(folder.path)).rejects.toThrow(AuditError)
+    expect(await readFile(folder.file, 'utf8')).toBe(broken)
+  })
+
+  it('is put aside when it is large, and the chain goes on', async () => {
+    await using folder = await temporaryFolder()
+    const log = await AuditLog.open(folder.path)
+    const contracts = Array.from({ length: 1000 }, () => 'cd'.repeat(32))
+    for (let round = 0; round < 11; round++) {
+      await Promise.all(Array.from({ length: 100 }, () => log.append({ ...entry(1000), contracts })))
+    }
+    await log.close()
+    expect((await stat(join(folder.path, 'audit-000000001000.jsonl'))).size).toBeGreaterThan(1 << 26)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 1100 })
+    await rm(folder.file)
+    await writeLog(folder.path, 1)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 1001 })
+  })
+})

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { RateLimiter } from './rateLimits.ts'
+
+describe('a rate limit', () => {
+  it('lets a minute’s worth through at once, and then evenly', () => {
+    let now = 0
+    const limiter = new RateLimiter({ perWorker: 6 }, () => now)
+    for (let i = 0; i < 6; i++) expect(limiter.request('a'), `request ${i}`).toBe(0)
+    expect(limiter.request('a')).toBe(10_000)
+    expect(limiter.request('b')).toBe(0)
+    now = 9999
+    expect(limiter.request('a')).toBe(1)
+    now = 10_000
+    expect(limiter.request('a')).toBe(0)
+    expect(limiter.request('a')).toBe(10_000)
+    now = 1e9
+    for (let i = 0; i < 6; i++) expect(limiter.request('a')).toBe(0)
+    expect(limiter.request('a')).toBeGreaterThan(0)
+  })
+
+  it('holds for all together, for strangers, and for new keys', () => {
+    const limiter = new RateLimiter({ inAll: 2, newKeys: 10 }, () => 0)
+    expect([limiter.request('a'), limiter.request('b')]).toEqual([0, 0])
+    expect(limiter.request('c')).toBe(30_000)
+    expect([limiter.newKeys('a', 7), limiter.newKeys('a', 3), limiter.newKeys('b', 10)]).toEqual([0, 0, 0])
+    expect(limiter.newKeys('a', 1)).toBe(360_000)
+    for (let i = 0; i < 60; i++) expect(limiter.stranger()).toBe(0)
+    expect(limiter.stranger()).toBeGreaterThan(0)
+  })
+
+  it('can be none', () => {
+    const none = Number.POSITIVE_INFINITY
+    const limiter = new RateLimiter({ perWorker: none, inAll: none, newKeys: none })
+    for (let i = 0; i < 10_000; i++) expect(limiter.request('a') + limiter.newKeys('a', 1000)).toBe(0)
+  })
+})

@@ -1,0 +1,91 @@
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterEach, expect, test, vi } from 'vitest'
+import { encodeReply } from './reply.ts'
+import { ReplyMemory } from './replyMemory.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Behind it, arrays that nobody has any more are gone, and that has been told. */
+async function collectGarbage(): Promise<void> {
+  await setImmediate()
+  collect()
+  // Each registry is told of its arrays in a turn of its own, and the test's tools may have some.
+  for (let turn = 0; turn < 20; turn++) await setImmediate()
+}
+
+const address = new Uint8Array(32).fill(1)
+
+/** Some megabytes, of bytes that begin with `first`. */
+function largeReply(first: number, memory?: ReplyMemory): Uint8Array {
+  const deltas = Array.from({ length: 400 }, (_, key) => {
+    const data = Uint8Array.from({ length: 2048 }, (_, index) => first + index)
+    return { address, key, data }
+  })
+  return encodeReply(
+    { kind: 'result', id: '1', type: 'GetDeltas', input: undefined, result: { deltas } },
+    'document',
+    memory,
+  )
+}
+
+/** Looked at here, since a failed `toBe` would print the megabytes. */
+function isSame(one: ArrayBufferLike, other: ArrayBufferLike): boolean {
+  return one === other
+}
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('a reply whose array is held stays whole, whatever is written after it', async () => {
+  const memory = new ReplyMemory()
+  const held = [largeReply(0, memory), largeReply(1, memory)]
+  for (let first = 2; first < 6; first++) {
+    await collectGarbage()
+    expect(Buffer.compare(largeReply(first, memory), largeReply(first))).toBe(0)
+  }
+  for (const [first, reply] of held.entries()) expect(Buffer.compare(reply, largeReply(first)), `${first}`).toBe(0)
+})
+
+test('memory is used again when the array is gone, also that of a reply that was not finished', async () => {
+  const memory = new ReplyMemory()
+  const { buffer } = largeReply(0, memory)
+  await collectGarbage()
+  expect(isSame(largeReply(1, memory).buffer, buffer)).toBe(true)
+  const { buffer: other } = memory.take(5 << 20)
+  await collectGarbage()
+  expect(isSame(memory.take((5 << 20) + 1).buffer, other)).toBe(true)
+  await collectGarbage()
+  expect(isSame(memory.take(6 << 20).buffer, other)).toBe(true)
+})
+
+test('memory that is too small makes room, and what goes beyond 128 MiB is not kept', async () => {
+  const memory = new ReplyMemory()
+  const take = (mebibytes: number): ArrayBuffer => memory.take(mebibytes << 20).buffer
+  const small = take(40)
+  await collectGarbage()
+  const large = take(100)
+  const beyond = take(40)
+  expect(isSame(beyond, small)).toBe(false)
+  await collectGarbage()
+  const again = [take(40), take(100)]
+  expect(again.map((buffer) => [small, large, beyond].indexOf(buffer))).toEqual([1, -1])
+})
+
+test('memory that nobody needs for ten seconds is given up', async () => {
+  const memory = new ReplyMemory()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const { buffer } = memory.take(2 << 20)
+  await collectGarbage()
+  vi.advanceTimersByTime(9_000)
+  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)
+  await collectGarbage()
+  vi.advanceTimersByTime(9_000)
+  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)
+  await collectGarbage()
+  vi.advanceTimersByTime(10_000)
+  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(false)
+})

@@ -1,0 +1,50 @@
+import { cipherCallBytes, hostCallBytes, type Limit, moduleLimits, runLimits } from './limits.ts'
+
+/** The page `docs/limits.md`. */
+export function renderLimits(): string {
+  return `<!-- Made from packages/sandbox/src/limits.ts by \`npm run docs\`. -->
+# Limits of contracts
+
+What WebAssembly and the original core leave open is bounded here. Whoever passes a limit gets a failed task, signed,
+whose text names it. Each limit is tested at its value and one past it.
+
+## Of a module
+
+They hold for pre-code at deployment and for exeCode at each computation, before anything is compiled; the failed task
+uses no gas. \`npx bletchley inspect file.wasm\` tells whether a module passes.
+
+${table(moduleLimits)}
+
+## Of a run
+
+The failed task uses the gas that the run had used; the state stays as it was.
+
+${table(runLimits)}
+
+Each call of a host function counts as ${hostCallBytes} bytes besides those that it handles, \`encrypt\` and \`decrypt\` as ${cipherCallBytes} more:
+a run can make some half million calls. Reading a value counts its length twice, for finding it out and for writing it;
+writing counts the new text and the length of the value that it replaces.
+
+Only a run's own writes are held against the limit of the state. Deltas that come from other workers are applied
+whatever they lead to, and a contract whose state is larger than the limit can be read, and written as long as no write
+makes it larger.
+
+## Elsewhere
+
+Wall clock and memory of a compute thread are the last resort: the thread is ended and replaced, and the task ends in an
+error that is not signed, and can be tried again (\`--run-limit\`, [operating.md](operating.md)). What a request and a reply
+may hold is in [messages.md](messages.md).
+`
+}
+
+function table(limits: Readonly<Record<string, Limit>>): string {
+  const rows = Object.values(limits).map(
+    ({ name, value, unit, reason, text }) => `| ${name} | ${grouped(value)} ${unit} | ${reason} | \`${text}\` |`,
+  )
+  return ['| limit | value | why | text |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+/** 10485760 as 10 485 760. */
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ' ')
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import createWabt from 'wabt'
+import { compute } from '../test/support/runs.ts'
+import { returnMemory, takeMemory, wipeMemories, wiperCode } from './memories.ts'
+
+/** A contract with a memory of 2 to 3 pages. */
+const contract = (body: string, data = ''): string => `(module
+  (import "env" "memory" (memory 2 3)) (import "env" "ret" (func $ret (param i32 i32))) ${data}
+  (func (export "call") ${body}))`
+
+const returnsAll = contract('(call $ret (i32.const 0) (i32.mul (memory.size) (i32.const 65536)))')
+const scribbles = '(i32.store8 (i32.const 7) (i32.const 1)) (i64.store (i32.const 131064) (i64.const -1))'
+
+function memoryOfNextRun(): Uint8Array {
+  const outcome = compute(returnsAll)
+  if (outcome.kind === 'failure') throw new Error(outcome.message)
+  return outcome.output
+}
+
+describe('the memory of a run', () => {
+  const earlier: [string, string][] = [
+    ['that went well', contract(scribbles, '(data (i32.const 1000) "secret")')],
+    ['that trapped', contract(`${scribbles} (unreachable)`)],
+    ['that was out of gas', contract(`${scribbles} (loop (br 0))`)],
+    ['that grew its memory', contract(`(drop (memory.grow (i32.const 1))) ${scribbles}`)],
+    ['that failed in a host call', contract(`${scribbles} (call $ret (i32.const -1) (i32.const 9))`)],
+  ]
+  it.each(earlier)('is all zeros and has its own size after one %s', (_, code) => {
+    compute(code)
+    const memory = memoryOfNextRun()
+    expect(memory).toHaveLength(131_072)
+    expect(memory.findIndex((byte) => byte !== 0)).toBe(-1)
+  })
+
+  it('is not what its output lies in', () => {
+    const outcome = compute(contract(`${scribbles} (call $ret (i32.const 7) (i32.const 1))`))
+    memoryOfNextRun()
+    expect(outcome).toMatchObject({ kind: 'success', output: Uint8Array.of(1) })
+  })
+})
+
+describe('wiping', () => {
+  it('zeroes every byte, wherever it is, and in memories of any size', () => {
+    for (const initial of [0, 1, 3]) {
+      const limits = { initial, maximum: 4 }
+      const memory = takeMemory(limits)
+      const size = memory.buffer.byteLength
+      for (const at of [0, 1, 63, 64, 4095, 4096, 65_535, size - 4096, size - 1]) {
+        const bytes = new Uint8Array(memory.buffer)
+        bytes[at] = 1
+        returnMemory(memory, limits)
+        wipeMemories()
+        expect(takeMemory(limits), `${initial} pages`).toBe(memory)
+        expect(bytes.indexOf(1), `byte ${at} of ${initial} pages`).toBe(-1)
+      }
+    }
+  })
+
+  it('is done by the code that stands in wiper.wat', async () => {
+    const text = readFileSync(new URL('../test/support/wiper.wat', import.meta.url), 'utf8')
+    const wabt = await createWabt()
+    const { buffer } = wabt.parseWat('wiper.wat', text, { bulk_memory: true }).toBinary({})
+    expect(Buffer.from(buffer).toString('hex')).toBe(wiperCode)
+  })
+})

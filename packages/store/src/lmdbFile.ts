@@ -1,0 +1,56 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { StorageError } from './backend.ts'
+
+/** The database's file in its folder; LMDB's table of readers lies beside it. */
+export const dataFile = 'data.mdb'
+
+/** Where the two meta pages, one of which is the current one, tell what they are (LMDB's data version 2). */
+const meta = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, bytes: 160 }
+const magic = 0xbeef_c0de
+const dataVersion = 2
+
+/**
+ * Looks whether a file can be LMDB's: opening another one, or one that was cut off, ends the process.
+ *
+ * @returns false if there is no database yet
+ * @throws StorageError if the file is something else, or damaged where it says what it is
+ */
+export function holdsDatabase(folder: string): boolean {
+  let fd: number
+  try {
+    fd = openSync(join(folder, dataFile), 'r')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw new StorageError(`the database in ${folder} cannot be opened`, { cause: error })
+  }
+  try {
+    const { size } = fstatSync(fd)
+    // So LMDB leaves it if it is killed while it makes it.
+    if (size === 0) return false
+    const first = readMeta(fd, 0)
+    const second = first && readMeta(fd, first.pageSize)
+    if (first === undefined || second === undefined) {
+      throw new StorageError(`${join(folder, dataFile)} is not a database, or is damaged`)
+    }
+    const current = second.transaction > first.transaction ? second : first
+    const wanted = (current.lastPage + 1n) * BigInt(current.pageSize)
+    if (BigInt(size) < wanted) {
+      throw new StorageError(`${join(folder, dataFile)} was cut off: it has ${size} bytes of ${wanted}`)
+    }
+    return true
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readMeta(fd: number, at: number): { pageSize: number; lastPage: bigint; transaction: bigint } | undefined {
+  const page = new DataView(new ArrayBuffer(meta.bytes))
+  if (readSync(fd, page, 0, meta.bytes, at) < meta.bytes) return undefined
+  if (page.getUint32(meta.magic, true) !== magic || page.getUint32(meta.version, true) !== dataVersion) return undefined
+  return {
+    pageSize: page.getUint32(meta.pageSize, true),
+    lastPage: page.getBigUint64(meta.lastPage, true),
+    transaction: page.getBigUint64(meta.transaction, true),
+  }
+}

@@ -1,0 +1,37 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open } from 'lmdb'
+import { expect, it } from 'vitest'
+import { ContractStore, openLmdb } from '../src/index.ts'
+import { bytes32, hashDelta } from './model.ts'
+
+// LMDB flushes once per transaction, so the number of its last transaction tells how often it did.
+async function transactions(folder: string): Promise<number> {
+  const database = open({ path: folder, noSubdir: false, readOnly: true })
+  const { lastTxnId } = database.getStats() as { lastTxnId: number }
+  await database.close()
+  return lastTxnId
+}
+
+it('tasks of 8 contracts that commit at once share flushes', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
+  try {
+    const store = await ContractStore.open(openLmdb({ folder }), { hashDelta })
+    const addresses = [1, 2, 3, 4, 5, 6, 7, 8].map(bytes32)
+    await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: Uint8Array.of(0) })))
+    const before = await transactions(folder)
+    const rounds = 5
+    for (let key = 1; key <= rounds; key++) {
+      const previousHash = hashDelta(Uint8Array.of(key - 1))
+      const delta = { key, data: Uint8Array.of(key) }
+      await Promise.all(addresses.map((address) => store.commitTask({ address, delta, previousHash })))
+    }
+    // One flush for all, or two if the first task was so early that it went alone.
+    expect((await transactions(folder)) - before).toBeLessThanOrEqual(2 * rounds)
+    for (const address of addresses) expect((await store.getTip(address))?.key, `${address[0]}`).toBe(rounds)
+    await store.close()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

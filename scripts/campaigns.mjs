@@ -1,0 +1,23 @@
+// The long forms of what `npm test` has in short: generated modules against the reference interpreter, a second engine and
+// the code before pruning; recursion of random shapes; kills. Half an hour and more. Seeds are new each time; a failure
+// names its own, and `BLETCHLEY_SEED` begins where one is told to.
+import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+
+process.chdir(new URL('..', import.meta.url).pathname)
+
+const seed = process.env.BLETCHLEY_SEED ?? String(randomInt(2 ** 30))
+process.stdout.write(`BLETCHLEY_SEED=${seed}\n`)
+
+const files = ['packages/sandbox/test', 'test/crash.test.ts']
+const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    BLETCHLEY_SEED: seed,
+    BLETCHLEY_MODULES: process.env.BLETCHLEY_MODULES ?? '30000',
+    BLETCHLEY_SHAPES: process.env.BLETCHLEY_SHAPES ?? '1000',
+    BLETCHLEY_CRASH_ROUNDS: process.env.BLETCHLEY_CRASH_ROUNDS ?? '250',
+  },
+})
+process.exit(status ?? 1)

@@ -1,0 +1,243 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { bytesToHex, randomBytes } from '@bletchley/crypto'
+import { openSealingKey, writeSealed } from '@bletchley/crypto/key-file'
+import { CommandProcess, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { describe, expect, it } from 'vitest'
+
+// The keys of a data folder, looked after with the command as operators do.
+
+const command = new URL('../packages/cli/bin/bletchley.js', import.meta.url).pathname
+
+async function runJson(...args: string[]): Promise<Record<string, unknown>> {
+  const end = await runCommand(['keys', ...args, '--json'])
+  return { code: end.code, stderr: end.stderr, ...(end.stdout === '' ? {} : (JSON.parse(end.stdout) as object)) }
+}
+
+async function secretFile(folder: string, text: string): Promise<string> {
+  const path = join(folder, bytesToHex(randomBytes(4)))
+  await writeFile(path, `${text}\n`, { mode: 0o600 })
+  return path
+}
+
+async function signingAddress(data: string, ...args: string[]): Promise<string> {
+  await using core = await startCoreProcess({ dataFolder: data, args: ['--threads', '1', ...args] })
+  return bytesToHex((await core.client.methods.getRegistrationParams(undefined)).signingKey)
+}
+
+/** Answers the questions of a command on a terminal of its own, and returns all that was to be seen there. */
+async function onTerminal(
+  args: readonly string[],
+  answers: readonly string[],
+): Promise<{ code: number; shown: string }> {
+  const script = `
+import os, pty, sys
+answers = sys.argv[1].split('\\n') if sys.argv[1] else []
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+shown = b''
+asked = 0
+while True:
+    try:
+        some = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not some:
+        break
+    shown += some
+    if shown.count(b': ') > asked and shown.endswith(b': ') and answers:
+        asked = shown.count(b': ')
+        os.write(terminal, answers.pop(0).encode() + b'\\r')
+print(shown.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+  const child = spawn('python3', ['-c', script, answers.join('\n'), process.execPath, command, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let shown = ''
+  child.stdout.on('data', (text: Buffer) => {
+    shown += text.toString()
+  })
+  const code = await new Promise<number>((resolve) => child.on('close', (ended) => resolve(ended ?? -1)))
+  return { code, shown }
+}
+
+describe('a data folder that is locked with a passphrase', () => {
+  it('opens with it alone, gets another one, and keeps its identity', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const [first, second] = [
+      await secretFile(folder.path, 'the first passphrase'),
+      await secretFile(folder.path, 'the second passphrase'),
+    ]
+    const address = await signingAddress(data, '--passphrase-file', first)
+    const before = await readFile(join(data, 'sealing.key'))
+    for (const [args, reason] of [
+      [[], /is locked with a passphrase; give it with --passphrase-file/],
+      [['--passphrase-file', second], /The passphrase does not open .*sealing\.key/],
+      [['--passphrase-file', join(folder.path, 'none')], /There is no passphrase file/],
+      [['--sealing-command', 'printf 00'], /locked with a passphrase, not with a command/],
+    ] as const) {
+      const end = await runCommand(['core', '--bind', 'tcp://127.0.0.1:0', '--data', data, ...args])
+      expect([end.code, end.stdout], args.join(' ')).toEqual([1, ''])
+      expect(end.stderr).toMatch(reason)
+    }
+    expect(await readFile(join(data, 'sealing.key'))).toEqual(before)
+    expect(await runJson('status', '--data', data)).toMatchObject({
+      opens: 'not tried',
+      lock: expect.stringMatching(/^passphrase/),
+    })
+
+    const relocked = await runJson(
+      'relock',
+      '--data',
+      data,
+      '--passphrase-file',
+      first,
+      '--new-passphrase-file',
+      second,
+    )
+    expect(relocked).toMatchObject({ code: 0, status: 'relocked' })
+    expect(await runJson('status', '--data', data, '--passphrase-file', first)).toMatchObject({ code: 1 })
+    const rotated = await runJson('rotate', '--data', data, '--passphrase-file', second)
+    expect(rotated).toMatchObject({ code: 0, resealed: 1 })
+    const status = await runJson('status', '--data', data, '--passphrase-file', second)
+    expect(status).toMatchObject({ code: 0, opens: true, of: 'a worker', address, stateKeys: 0, oldIdentities: [] })
+    expect(await signingAddress(data, '--passphrase-file', second)).toBe(address)
+  })
+
+  it('asks for it on a terminal, where it is not shown', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const address = await signingAddress(data)
+    const typed = 'typed and never shown'
+    const relock = ['keys', 'relock', '--data', data]
+    const differing = await onTerminal(relock, [typed, 'typed otherwise'])
+    expect([differing.code, differing.shown]).toEqual([1, expect.stringContaining('The two passphrases differ')])
+    const relocked = await onTerminal(relock, [typed, typed])
+    expect([relocked.code, relocked.shown]).toEqual([0, expect.stringContaining('relocked')])
+    const wrong = await onTerminal(['keys', 'status', '--data', data], ['not that one'])
+    expect([wrong.code, wrong.shown]).toEqual([1, expect.stringContaining('The passphrase does not open')])
+    const status = await onTerminal(['keys', 'status', '--data', data], [typed])
+    expect([status.code, status.shown]).toEqual([0, expect.stringContaining(address)])
+    for (const { shown } of [differing, relocked, wrong, status])
+      expect(shown).not.toMatch(/typed (and|otherwise)|that one/)
+  })
+})
+
+describe('a data folder that is locked with a command', () => {
+  it('opens when the command gives the key', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const blob = await secretFile(folder.path, Buffer.alloc(32, 0x33).toString('base64'))
+    const lock = ['--sealing-command', `cat '${blob}'`]
+    const address = await signingAddress(data, ...lock)
+    expect(await signingAddress(data, ...lock)).toBe(address)
+    await rm(blob)
+    const end = await runCommand(['core', '--data', data, ...lock])
+    expect(end.code).toBe(1)
+    expect(end.stderr).toContain('The sealing command ended with exit code 1')
+  })
+})
+
+describe('keys rotate', () => {
+  it('leaves a folder that opens, however often it is killed', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const key = await openSealingKey(data)
+    const count = 300
+    for (let i = 0; i < count; i++) {
+      const address = i.toString(16).padStart(64, '0')
+      await writeSealed(
+        join(data, 'state-keys', `${address}.sealed`),
+        key,
+        `state key of contract ${address}`,
+        randomBytes(32),
+      )
+    }
+    let kills = 0
+    for (let round = 0; round < 4; round++) {
+      await using rotation = new CommandProcess(['keys', 'rotate', '--data', data])
+      const before = await readFile(join(data, 'sealing.key'), 'utf8')
+      // Not before it has begun: then the key file is another.
+      while (rotation.running && (await readFile(join(data, 'sealing.key'), 'utf8')) === before) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      for (let turn = 0; turn < round * 60; turn++) await new Promise((resolve) => setImmediate(resolve))
+      if (rotation.running) kills++
+      await rotation.kill('SIGKILL')
+      const status = await runJson('status', '--data', data)
+      expect(status).toMatchObject({ code: 0, opens: true, stateKeys: count })
+    }
+    expect(kills).toBeGreaterThan(0)
+    expect(await runJson('rotate', '--data', data)).toMatchObject({ code: 0, resealed: count })
+    expect(await runJson('status', '--data', data)).not.toHaveProperty('rotation')
+    const left = (await readdir(data, { recursive: true })).filter((name) => name.endsWith('.tmp'))
+    // What a kill leaves behind is a file that nothing reads.
+    expect(left.length).toBeLessThanOrEqual(16 * kills)
+  })
+})
+
+describe('keys new-identity', () => {
+  it('says what it means, and keeps the old key aside', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const address = await signingAddress(data)
+    const asked = await runJson('new-identity', '--data', data)
+    expect(asked).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/NEW IDENTITY OF A WORKER(.|\n)*Nothing was changed/),
+    })
+    expect(await signingAddress(data)).toBe(address)
+    const replaced = await runJson('new-identity', '--data', data, '--yes')
+    expect(replaced).toMatchObject({ code: 0, before: address })
+    expect(await signingAddress(data)).toBe(replaced.address)
+    const status = await runJson('status', '--data', data)
+    expect(status).toMatchObject({ address: replaced.address, oldIdentities: [address] })
+    expect(await runJson('rotate', '--data', data)).toMatchObject({ resealed: 2 })
+    await cp(join(data, 'old-signing-keys', `${address}.sealed`), join(data, 'signing-key.sealed'))
+    expect(await signingAddress(data)).toBe(address)
+  })
+})
+
+describe('keys backup and restore', () => {
+  it('bring the keys of a principal to another place', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    await using principal = new CommandProcess(['principal', '--port', '0', '--data', data])
+    const [, , address] = (await principal.readLine()).split(' ')
+    const passphrase = ['--backup-passphrase-file', await secretFile(folder.path, 'passphrase of the backup')]
+    const file = join(folder.path, 'keys.backup')
+    expect(await runJson('backup', file, '--data', data, ...passphrase)).toMatchObject({ code: 0, keys: 1 })
+    expect(await runJson('backup', file, '--data', data, ...passphrase)).toMatchObject({ code: 1 })
+    await principal.kill('SIGTERM')
+    const restore = (to: string, ...args: string[]) => runJson('restore', file, '--data', to, ...args)
+    expect(await restore(data, ...passphrase)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('overwritten'),
+    })
+    const wrong = ['--backup-passphrase-file', await secretFile(folder.path, 'not the passphrase')]
+    const elsewhere = join(folder.path, 'elsewhere')
+    expect(await restore(elsewhere, ...wrong)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not open'),
+    })
+    const lock = ['--passphrase-file', await secretFile(folder.path, 'passphrase of the new place')]
+    expect(await restore(elsewhere, ...passphrase, ...lock)).toMatchObject({ code: 0, keys: 1 })
+    await using restored = new CommandProcess(['principal', '--port', '0', '--data', elsewhere, ...lock])
+    expect((await restored.readLine()).split(' ')[2]).toBe(address)
+  })
+
+  it('needs a passphrase from somewhere, and one lock', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    await mkdir(data)
+    expect(await runJson('status', '--data', data)).toMatchObject({ code: 1 })
+    expect(await runJson('backup', join(folder.path, 'b'), '--data', data)).toMatchObject({ code: 2 })
+    const both = ['--passphrase-file', 'a', '--sealing-command', 'b']
+    expect(await runJson('status', '--data', data, ...both)).toMatchObject({ code: 2 })
+    expect(await readdir(folder.path)).toEqual(['data'])
+  })
+})
