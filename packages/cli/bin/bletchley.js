@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+// In few files, because Node spends most of the start of a command on finding and reading its modules.
+const main = new URL('../bundle/main.js', import.meta.url)
+
 // `npm ci` builds, unless the user's npm runs no scripts: then the first call does.
 const setup = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url))
-if (!existsSync(new URL('../dist/main.js', import.meta.url)) && existsSync(setup)) {
+if (!existsSync(main) && existsSync(setup)) {
   spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] })
 }
 
@@ -16,5 +19,5 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-const { main } = await import('../dist/main.js')
-process.exitCode = await main(process.argv)
+const { main: run } = await import(main)
+process.exitCode = await run(process.argv)

@@ -87,7 +87,7 @@ export interface Core {
 /** Far beyond what honest gas limits allow; a run that is still going then is stopped, and its thread replaced. */
 export const defaultRunLimitMs = 30_000
 
-/** Of this package. */
+/** Of this package, or of the command whose bundle holds it: they have one. */
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** Running requests get this long to end when the core stops; the whole stop must fit in 5 s. */

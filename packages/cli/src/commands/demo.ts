@@ -8,7 +8,8 @@ import { parseHttpAddress } from '../options.ts'
 import { createLogger, runService } from '../service.ts'
 import { type CoreFlags, coreOptions, startOptions } from './core.ts'
 
-const ledger = new URL('../../../../contracts/ledger/build/ledger.wasm', import.meta.url)
+/** Seen from `bundle/`, where the command runs. */
+const ledger = new URL('../../../contracts/ledger/build/ledger.wasm', import.meta.url)
 const gasLimit = 10_000_000n
 
 export const createCommand = () => {
