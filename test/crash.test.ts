@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 // be there when it comes back, byte for byte, and every contract must rebuild from its chain.
 // `npm run campaigns` has the long form.
 
-const rounds = Number(process.env.BLETCHLEY_CRASH_ROUNDS ?? 40)
+const rounds = Number(process.env.BLETCHLEY_CRASH_ROUNDS ?? 25)
 const gasLimit = 10_000_000n
 const longestStreamMs = 200
 /** The newest contracts: tasks of these are in the stream. */
