@@ -145,8 +145,7 @@ describe('a snapshot', () => {
 
 describe('a state that does not fit into memory', () => {
   it('ends its task in an error, and its thread is replaced', async () => {
-    // The clock must not be faster than the memory on a machine that does other things.
-    await using core = await startCoreProcess({ args: ['--threads', '1', '--run-limit', '60000'] })
+    await using core = await startCoreProcess({ args: ['--threads', '1'] })
     const { client } = core
     const other = await deployLedger(client)
     const address = randomBytes(32)

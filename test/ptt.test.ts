@@ -151,7 +151,8 @@ describe('a core with the endpoint of its principal', () => {
         () => false,
       ),
     )
-    // A busy machine takes longer for a thousand keys than the core waits; then it asks again.
+    // A busy machine takes longer for a thousand keys than the core waits; then it asks again, for the other 500 as well.
+    await second.process.untilLogged(/code -32005/)
     const reasons = (await reasonsOf(second.process)).filter((reason) => reason !== 'TimeoutError')
     expect(new Set(reasons)).toEqual(new Set(['it refuses: code -32005']))
   })

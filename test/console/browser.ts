@@ -7,8 +7,9 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 /** Debian's Chromium: nothing is downloaded by a test driver. */
 export async function launchBrowser(): Promise<Browser> {
   await ensureDebianPackages(['chromium', 'fonts-dejavu-core'], ['chromium', '--version'])
-  // The sandbox of the browser refuses to work for root, which containers are.
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  // The sandbox of the browser refuses to work for root, which containers are. However long it takes to start: the limit of
+  // the tests ends it.
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'], timeout: 0 })
 }
 
 export interface WatchedPage {

@@ -405,9 +405,13 @@ describe('the console', () => {
     const { signal } = abort
     // Held until the end: fetch closes the connection of a response that the collector takes.
     const feeds: Response[] = []
-    for (let count = 0; count < 16; count++) feeds.push(await fetch(`${network.console}/api/events`, { signal }))
+    // The core may not have noticed yet that the page of the test before has gone.
+    while (feeds.length < 16) {
+      const feed = await fetch(`${network.console}/api/events`, { signal })
+      if (feed.status === 200) feeds.push(feed)
+    }
     await withPage((page) => page.getByText('It serves as many pages as it will').waitFor(), { expected: /503/ })
-    expect(feeds.map((feed) => feed.status)).toEqual(feeds.map(() => 200))
+    expect(feeds).toHaveLength(16)
     abort.abort()
     // The next page finds room: the core has noticed that these have gone.
     const noticed = new AbortController()

@@ -32,7 +32,7 @@ export class RustClient {
   }
 
   async call(type: string, members: object = {}): Promise<CoreReply> {
-    const socket = new Request({ linger: 0, receiveTimeout: 30_000, sendTimeout: 30_000 })
+    const socket = new Request({ linger: 0, receiveTimeout: 120_000, sendTimeout: 120_000 })
     try {
       socket.connect(this.#endpoint)
       await socket.send(JSON.stringify({ id: String(randomInt(2 ** 32)), ...members, type }))

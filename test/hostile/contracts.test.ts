@@ -4,7 +4,8 @@ import { bytesToHex, hexToBytes, randomBytes, utf8ToBytes } from '@bletchley/cry
 import { applyDelta, encodeJson, initialState, parseJson } from '@bletchley/state'
 import { type CoreProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { WireSocket } from '../wireSocket.ts'
+import { inTime } from '../inTime.ts'
+import { type WireReply, WireSocket } from '../wireSocket.ts'
 import { assemble, type Step, script, scripted } from './scripted.ts'
 
 // Contracts that mean harm, on a core that runs as its operators run it, beside a contract that does not. One thread, so
@@ -362,8 +363,8 @@ describe('a contract that burns time', () => {
     await using watched = await startCoreProcess({ args: ['--threads', '1', '--run-limit', '4000'] })
     const { client } = watched
     const [hostile, other] = [await install(client, scripted), await install(client, scripted)]
-    await run(client, hostile, { write: 'k', value: '1' })
-    await run(client, other, { write: 'k', value: '"other"' })
+    await inTime(() => run(client, hostile, { write: 'k', value: '1' }))
+    await inTime(() => run(client, other, { write: 'k', value: '"other"' }))
     const tip = await client.methods.getTip({ address: hostile })
 
     const userKeys = createUserKeys()
@@ -374,31 +375,40 @@ describe('a contract that burns time', () => {
     const text = JSON.stringify({ id: 'burn', type: 'ComputeTask', input: { ...input, gasLimit: 0 } })
     const request = text.replace('"gasLimit":0', `"gasLimit":${2n ** 63n}`)
 
-    const events: string[] = []
+    let events: string[]
     const note = <T>(name: string, promise: Promise<T>): Promise<T> => promise.finally(() => events.push(name))
-    using socket = new WireSocket(watched.endpoint)
-    const burning = note('ended', socket.ask(request))
-    // Meanwhile: a task that waits for the same thread, and reads of both contracts, which wait for nothing.
-    const queued = note('queued task', run(client, other, { read: 'k' }))
-    for (let round = 0; round < 4; round++) {
-      await note('read', client.methods.getTip({ address: round % 2 === 0 ? hostile : other }))
-      await note('read', client.methods.getContract({ address: hostile }))
-      await note('read', client.methods.getDeltas({ ranges: [{ address: other, from: 0, to: 9 }] }))
-    }
-    const [ended] = await burning
-    expect(ended).toMatchObject({ id: 'burn', msg: expect.any(String) })
-    expect(ended).not.toHaveProperty('result')
-    expect(JSON.stringify(ended)).not.toContain('signature')
-    expect(new TextDecoder().decode((await queued).output)).toBe('"other"')
-    expect(events.slice(0, 12)).toEqual(new Array(12).fill('read'))
-    expect(events.slice(12)).toEqual(['ended', 'queued task'])
+    let ended: WireReply
+    do {
+      events = []
+      // All by one connection, so that what is sent first comes first, and replies come in the order in which they were given.
+      const burning = note('ended', client.exchange('burn', utf8ToBytes(request)))
+      // Meanwhile: a task that waits for the same thread, and reads of both contracts, which wait for nothing.
+      const queued = note(
+        'queued task',
+        inTime(() => run(client, other, { read: 'k' })),
+      )
+      for (let round = 0; round < 4; round++) {
+        await note('read', client.methods.getTip({ address: round % 2 === 0 ? hostile : other }))
+        await note('read', client.methods.getContract({ address: hostile }))
+        await note('read', client.methods.getDeltas({ ranges: [{ address: other, from: 0, to: 9 }] }))
+      }
+      ended = JSON.parse(new TextDecoder().decode(await burning)) as WireReply
+      expect(ended).toMatchObject({ id: 'burn', msg: expect.any(String) })
+      expect(ended).not.toHaveProperty('result')
+      expect(JSON.stringify(ended)).not.toContain('signature')
+      expect(new TextDecoder().decode((await queued).output)).toBe('"other"')
+      expect(events.indexOf('ended')).toBeLessThan(events.indexOf('queued task'))
+      // On a busy machine the clock may be faster than the reads; if they waited for the task, it always would be.
+    } while (events.indexOf('ended') < 12)
 
     // Sent again it is tried again, to the same end; with other work it is like any contract.
-    expect((await socket.askOne(request)).msg).toBe(ended!.msg)
+    using socket = new WireSocket(watched.endpoint)
+    expect((await socket.askOne(request)).msg).toBe(ended.msg)
     expect(await client.methods.getTip({ address: hostile })).toEqual(tip)
-    expect(await read(client, hostile, 'k')).toBe('1')
-    expect(await read(client, hostile, 'n')).toBe('null')
-    expect(await run(client, hostile, { write: 'k', value: '4' })).toMatchObject({ kind: 'success', delta: { key: 1 } })
+    expect(await inTime(() => read(client, hostile, 'k'))).toBe('1')
+    expect(await inTime(() => read(client, hostile, 'n'))).toBe('null')
+    const written = await inTime(() => run(client, hostile, { write: 'k', value: '4' }))
+    expect(written).toMatchObject({ kind: 'success', delta: { key: 1 } })
     expect(await stateOf(client, hostile)).toEqual(new Map([['k', '4']]))
     expect(watched.process.running).toBe(true)
     const { stderr } = await watched.process.kill('SIGTERM')

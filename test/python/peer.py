@@ -6,7 +6,7 @@ import sys
 
 import zmq
 
-REPLY_TIMEOUT_MS = 30_000
+REPLY_TIMEOUT_MS = 120_000
 
 checks_passed = 0
 

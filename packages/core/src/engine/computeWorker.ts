@@ -140,8 +140,10 @@ export class ComputeWorker {
     this.#closed = true
     clearTimeout(this.#watchdog)
     clearTimeout(this.#restart)
-    await this.#worker?.terminate()
     for (const { reject } of this.#waiting.splice(0)) reject(new WorkerError('shutting_down', {}))
+    // Told before the thread has ended, which takes it long where others keep the processors busy.
+    this.#finish(({ reject }) => reject(new WorkerError('shutting_down', {})))
+    await this.#worker?.terminate()
   }
 
   #start(): void {
@@ -169,6 +171,7 @@ export class ComputeWorker {
     switch (message.kind) {
       case 'ready':
         this.#becameReady = true
+        this.#watch()
         return
       case 'records':
         void this.#serveRecords(worker, message.call)
@@ -198,11 +201,11 @@ export class ComputeWorker {
     this.#watch()
   }
 
-  /** Gives the job on the thread its time, from now on. */
+  /** Gives the job on the thread its time, from now on; a thread that is still starting is not at its job yet. */
   #watch(): void {
     clearTimeout(this.#watchdog)
     const worker = this.#worker
-    if (worker === undefined || this.#running === undefined) return
+    if (worker === undefined || !this.#becameReady || this.#running === undefined) return
     this.#watchdog = setTimeout(() => {
       this.#lossReason = 'took too long'
       void worker.terminate()

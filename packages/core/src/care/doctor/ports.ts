@@ -6,7 +6,8 @@ import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { Request } from 'zeromq'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 
-const replyTimeoutMs = 2000
+/** As long as the principal gets. */
+const replyTimeoutMs = 5000
 /** The system's limit for the path of a socket is 108 bytes, with the one that ends it. */
 const maxSocketPath = 107
 
