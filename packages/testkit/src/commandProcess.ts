@@ -33,11 +33,12 @@ export class CommandProcess {
     const [file, ...rest] = fileSizeLimit === undefined ? line : limited
     this.#child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     const { stdout, stderr } = this.#child
-    stdout!.on('data', (text: Buffer) => {
-      this.#stdout += text.toString()
+    // Decoded by the streams: a piece may end within a character.
+    stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text
     })
-    stderr!.on('data', (text: Buffer) => {
-      this.#stderr += text.toString()
+    stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
       for (const listener of this.#listeners) listener()
     })
     this.#lines = createInterface({ input: stdout! })[Symbol.asyncIterator]()
