@@ -19,8 +19,13 @@ import {
   signItems,
 } from '@bletchley/crypto'
 import { pino } from 'pino'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
 
 const contract = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32)
 
@@ -312,6 +317,8 @@ describe('who may have keys', () => {
   })
 
   it('is asked to wait beyond the limits, and the log counts what it does not write down', async () => {
+    // The limits fill up again as time passes, by a request in 20 seconds: here none does.
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
     await using principal = await runPrincipal({ limits: { perWorker: 3, newKeys: 2 } })
     const [busy, other] = [makeWorker(), makeWorker()]
     expect((await ask(principal.url, busy, 1)).result).toBeDefined()
@@ -451,6 +458,8 @@ describe('startPrincipal', () => {
   it('answers the call under way before it closes', async () => {
     let closed: Promise<void> | undefined
     const authorize = () => {
+      // The call has two seconds to end, which a slow disk may need: they do not pass.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
       closed = principal.close()
       return true
     }

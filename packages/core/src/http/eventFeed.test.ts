@@ -41,7 +41,10 @@ async function idsUntil(response: IncomingMessage, last: string): Promise<{ ids:
   let text = ''
   for await (const chunk of response) {
     text += String(chunk)
-    const ids = [...text.matchAll(/^event: message\ndata: (.*)$/gm)].map(([, json]) => JSON.parse(json!).id as string)
+    // Whole events only: a chunk may end anywhere.
+    const ids = [...text.matchAll(/^event: message\ndata: (.*)\n\n/gm)].map(
+      ([, json]) => JSON.parse(json!).id as string,
+    )
     if (ids.includes(last)) return { ids, text }
   }
   throw new Error('the feed ended')

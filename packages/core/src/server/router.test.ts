@@ -415,7 +415,8 @@ describe('parseClientKeys', () => {
   })
 
   it('refuses a list with a line that it does not understand, and names the line', () => {
-    const wrong = [key.slice(1), `${key}x`, 'node', `${key.slice(0, 39)}"`, `${key}\n${key}`]
+    // Cut at its end: without the first character a key may begin with `#`, and is a comment then.
+    const wrong = [key.slice(0, -1), `${key}x`, 'node', `${key.slice(0, 39)}"`, `${key}\n${key}`]
     for (const line of wrong) expect(() => parseClientKeys(`# one\n${line}`), line).toThrow(/^line [23] /)
   })
 })
