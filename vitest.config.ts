@@ -34,8 +34,7 @@ export default defineConfig({
     // Many tests wait, for a process or for time to pass: meanwhile the processors are the others'.
     maxWorkers: availableParallelism(),
     projects: [
-      // A process for each file would take as long as the tests in it.
-      { test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts'], isolate: false } },
+      { test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
       { test: { ...common, name: 'contracts', include: ['contracts/*/*.test.ts'] } },
       { test: { ...common, name: 'arrows', include: ['test/arrows.test.ts'] } },
       {

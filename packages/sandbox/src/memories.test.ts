@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import createWabt from 'wabt'
 import { compute } from '../test/support/runs.ts'
-import { wiperCode } from './memories.ts'
+import { returnMemory, takeMemory, wipeMemories, wiperCode } from './memories.ts'
 
 /** A contract with a memory of 2 to 3 pages. */
 const contract = (body: string, data = ''): string => `(module
@@ -41,10 +41,7 @@ describe('the memory of a run', () => {
 })
 
 describe('wiping', () => {
-  it('zeroes every byte, wherever it is, and in memories of any size', async () => {
-    // Spares of its own: those of other tests could leave no room.
-    vi.resetModules()
-    const { returnMemory, takeMemory, wipeMemories } = await import('./memories.ts')
+  it('zeroes every byte, wherever it is, and in memories of any size', () => {
     for (const initial of [0, 1, 3]) {
       const limits = { initial, maximum: 4 }
       const memory = takeMemory(limits)
