@@ -409,7 +409,10 @@ class Run {
   }
 
   #key(pointer: number, length: number): string {
-    const key = utf8(this.#read(pointer, length))
+    const bytes = this.#read(pointer, length)
+    // docs/limits.md. The length is looked at before the text.
+    if (length > 4096) throw new Trap('state key is longer than 4096 bytes')
+    const key = utf8(bytes)
     if (key === undefined) throw new Trap('invalid state key')
     return key
   }
