@@ -111,6 +111,15 @@ describe('the profile of a run', () => {
     expect(expectSameRun(utf8.encode('no module'), {}, 'no module').profile).toBeUndefined()
   })
 
+  it('is that of the same run for a state key that is too long', () => {
+    const module = `(module
+      (import "env" "read_state_len" (func $read (param i32 i32) (result i32)))
+      (import "env" "memory" (memory 1 4))
+      (func (export "call") (drop (call $read (i32.const 0) (i32.const 4097)))))`
+    const { outcome } = expectSameRun(module, {}, 'a key of 4097 bytes')
+    expect(outcome).toMatchObject({ message: expect.stringContaining('state key is longer than 4096 bytes') })
+  })
+
   it('is that of the same run for contracts compiled from Rust', () => {
     const folder = new URL('../vectors/rust/', import.meta.url)
     const contracts = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<string, RustContract>

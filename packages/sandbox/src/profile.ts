@@ -1,4 +1,5 @@
 import { Environment, type Invocation } from './host/environment.ts'
+import type { Limit } from './limits.ts'
 import { paidExport } from './meter/instrument.ts'
 import type { Outcome } from './run.ts'
 import { RunGas } from './runGas.ts'
@@ -137,8 +138,8 @@ class ProfiledGas extends RunGas {
 class ProfiledEnvironment extends Environment {
   bytes = 0
 
-  override read(pointer: number, length: number): Uint8Array {
-    const bytes = super.read(pointer, length)
+  override read(pointer: number, length: number, limit?: Limit): Uint8Array {
+    const bytes = super.read(pointer, length, limit)
     this.bytes += length
     return bytes
   }
