@@ -176,8 +176,9 @@ export class TaskEngine {
           if (tip === undefined || stateKey === undefined) return []
           const request = { address, stateKey, tip: { key: tip.key, data: copy(tip.data) } }
           const { whole, snapshot, stateBytes } = await this.#rebuild(request)
-          if (whole) this.#parts.observer?.stateSeen(address, stateBytes)
           if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
+          // Behind the write, with which what was known of the contract is forgotten.
+          if (whole) this.#parts.observer?.stateSeen(address, stateBytes)
           return whole ? [] : [address]
         }),
       ),
