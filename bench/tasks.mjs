@@ -24,6 +24,7 @@ import { startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/tes
 import createWabt from 'wabt'
 import { Request } from 'zeromq'
 import { byTurns, median, microseconds } from './measure.mjs'
+import { connectPeer, startEcho } from './peers.mjs'
 
 const gasLimit = 10_000_000n
 const principal = new TestPrincipal()
@@ -167,14 +168,13 @@ async function startUnavoidable({ exchange, frame, replyLengths, reply }) {
   const sizes = [delta.length, 420, 20]
   const committer = fork(new URL('./commit.mjs', import.meta.url), [folder.path, ...sizes.map(String)])
   await once(committer, 'message')
-  const echoes = replyLengths.map((length) => fork(new URL('./echo.mjs', import.meta.url), [String(length)]))
-  const peers = []
-  for (const echo of echoes) {
-    const [{ endpoint }] = await once(echo, 'message')
-    const socket = new Request()
-    socket.connect(endpoint)
-    peers.push(socket)
+  const echoes = []
+  for (const length of replyLengths) {
+    const echo = await startEcho()
+    await echo.reply(length)
+    echoes.push(echo)
   }
+  const peers = echoes.map(({ endpoint }) => connectPeer(endpoint))
 
   const worker = generateKeyPair()
   const user = generateKeyPair()
@@ -182,10 +182,7 @@ async function startUnavoidable({ exchange, frame, replyLengths, reply }) {
   const input = hexToBytes(JSON.parse(Buffer.from(frame).toString()).input.encryptedArgs)
   const sealed = encrypt(key, input.subarray(28))
   const items = [keccak256(delta), keccak256(input), delta.subarray(0, 8)]
-  const roundTrip = (index, sent) => async () => {
-    await peers[index].send(sent)
-    await peers[index].receive()
-  }
+  const roundTrip = (index, sent) => () => peers[index].ask(sent)
   const parts = {
     'round trip of the key exchange': roundTrip(0, exchange),
     'key pair': () => generateKeyPair(),
@@ -227,8 +224,9 @@ async function startUnavoidable({ exchange, frame, replyLengths, reply }) {
         .map(([name, list]) => `${name} ${median(list).toFixed(0)}`)
         .join(', '),
     stop() {
-      for (const socket of peers) socket.close()
-      for (const child of [committer, ...echoes]) child.kill()
+      for (const peer of peers) peer.close()
+      for (const echo of echoes) echo.close()
+      committer.kill()
       void folder[Symbol.asyncDispose]()
     },
   }
