@@ -1,7 +1,7 @@
 import { CoreClient } from '@bletchley/client'
 import { readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import type { Option } from 'commander'
-import { CommandError, exitCodes } from './exitCodes.ts'
+import { usageError } from './exitCodes.ts'
 import { curveKeyOption, endpointOption, option, parsePublicKey, timeoutOption } from './options.ts'
 
 /** How to reach a core; of every command that talks to one. */
@@ -29,7 +29,7 @@ export async function connectCore({
   curveKey,
 }: ConnectionFlags): Promise<CoreClient> {
   if ((curveServerKey === undefined) !== (curveKey === undefined)) {
-    throw new CommandError('CURVE needs both --curve-server-key and --curve-key.', exitCodes.usage)
+    throw usageError('CURVE needs both --curve-server-key and --curve-key.')
   }
   if (curveServerKey === undefined || curveKey === undefined) return new CoreClient(endpoint, { timeoutMs: timeout })
   const { publicKey, secretKey } = await readCurveKeyFile(curveKey, 'client')

@@ -1,6 +1,6 @@
 import { type ReadPassphrase, readOwnerOnly, type SealingOptions } from '@bletchley/crypto/key-file'
 import type { Option } from 'commander'
-import { CommandError, exitCodes } from './exitCodes.ts'
+import { CommandError, usageError } from './exitCodes.ts'
 import { askPassphraseOption, passphraseFileOption, sealingCommandOption } from './options.ts'
 import { ask, canAsk } from './terminal.ts'
 
@@ -27,7 +27,7 @@ export function sealingOf(flags: SealingFlags): SealingOptions {
 export function lockOf({ passphraseFile, askPassphrase: asks, sealingCommand }: SealingFlags): SealingOptions['lock'] {
   if ([passphraseFile, asks, sealingCommand].filter((each) => each !== undefined).length > 1) {
     const names = '--passphrase-file, --ask-passphrase and --sealing-command'
-    throw new CommandError(`${names}: give one of them.`, exitCodes.usage)
+    throw usageError(`${names}: give one of them.`)
   }
   if (sealingCommand !== undefined) return { kind: 'command', command: sealingCommand }
   if (passphraseFile !== undefined) return { kind: 'passphrase', read: passphraseOfFile(passphraseFile) }

@@ -3,7 +3,7 @@ import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError }
 import { bytesToHex } from '@bletchley/crypto'
 import type { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from './coreConnection.ts'
-import { CommandError, exitCodes } from './exitCodes.ts'
+import { CommandError, exitCodes, usageError } from './exitCodes.ts'
 import { gasLimitOption, option, parseHex } from './options.ts'
 import { jsonOption, print } from './output.ts'
 
@@ -85,7 +85,7 @@ export function parseCall(text: string, args: readonly string[]): TypedCall {
       returns: returns === undefined ? undefined : parseCallable(`returns${returns}`).types,
     }
   } catch (error) {
-    if (error instanceof UserError) throw new CommandError(error.message, exitCodes.usage)
+    if (error instanceof UserError) throw usageError(error.message)
     throw error
   }
 }

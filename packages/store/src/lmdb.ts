@@ -24,8 +24,6 @@ export interface LmdbOptions {
    * but for `lock.mdb`, LMDB's table of who is reading.
    */
   readOnly?: boolean
-  /** Told after each flush how long its commits took to be on disk, in seconds. Not told of those that failed. */
-  onCommit?(seconds: number): void
 }
 
 /**
@@ -56,7 +54,6 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
       readOnly,
       ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
     }),
-    options.onCommit,
   )
 }
 
@@ -73,14 +70,12 @@ interface PendingCommit {
 
 class LmdbBackend implements KeyValueBackend {
   readonly #database: RootDatabase<Uint8Array, Uint8Array>
-  readonly #onCommit: LmdbOptions['onCommit']
   #pending: PendingCommit[] = []
   #flushing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>, onCommit: LmdbOptions['onCommit']) {
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
     this.#database = database
-    this.#onCommit = onCommit
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -150,7 +145,6 @@ class LmdbBackend implements KeyValueBackend {
   /** @param take is called when the transaction begins, so that all commits that came until then share it */
   async #transact(take: () => PendingCommit[]): Promise<void> {
     let group: PendingCommit[] = []
-    const start = performance.now()
     try {
       // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
       const conflicts = await this.#database.childTransaction(() => {
@@ -162,7 +156,6 @@ class LmdbBackend implements KeyValueBackend {
         if (conflict) commit.reject(conflict)
         else commit.resolve()
       })
-      this.#onCommit?.((performance.now() - start) / 1000)
     } catch (error) {
       if (group.length === 0) group = take()
       const cause = await causeOf(error)

@@ -18,8 +18,6 @@ export interface VerifyOptions {
   /** 32 bytes each; all contracts if absent. */
   addresses?: readonly Uint8Array[] | undefined
   signal?: AbortSignal | undefined
-  /** Told after each contract. */
-  onContract?(address: Uint8Array, findings: readonly Finding[]): void
 }
 
 /** An encrypted blob has at least its tag and its IV. */
@@ -42,9 +40,7 @@ export async function* verifyRecords(backend: KeyValueBackend, options: VerifyOp
   }
   for await (const address of addresses ?? contractAddresses(backend, after)) {
     signal?.throwIfAborted()
-    const findings = (await verifyContract(backend, address)).map((problem) => ({ address, problem }))
-    yield* findings
-    options.onContract?.(address, findings)
+    for (const problem of await verifyContract(backend, address)) yield { address, problem }
   }
   if (addresses !== undefined) return
   for (const problem of await verifyOrder(backend, signal)) yield { problem }

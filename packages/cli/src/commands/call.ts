@@ -2,7 +2,7 @@ import { bytesToUtf8, utf8ToBytes } from '@bletchley/crypto'
 import { messages } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
-import { CommandError, exitCodes } from '../exitCodes.ts'
+import { exitCodes, usageError } from '../exitCodes.ts'
 
 export const createCommand = () => {
   const command = new Command('call')
@@ -38,6 +38,6 @@ function parseInput(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new CommandError('The input is not JSON.', exitCodes.usage)
+    throw usageError('The input is not JSON.')
   }
 }

@@ -3,7 +3,7 @@ import { consoleAssets } from '@bletchley/console'
 import { type Core, type CoreOptions, defaultCoreLimits, startCore } from '@bletchley/core'
 import { Command, type Option } from 'commander'
 import type { Logger } from 'pino'
-import { CommandError, exitCodes } from '../exitCodes.ts'
+import { usageError } from '../exitCodes.ts'
 import {
   collect,
   curveKeyOption,
@@ -102,7 +102,7 @@ export const createCommand = () => {
 /** @throws CommandError if there is a key for CURVE, but no list of clients */
 export function startOptions(flags: CoreFlags, logger: Logger): CoreOptions {
   if (flags.curveKey !== undefined && flags.clients === undefined) {
-    throw new CommandError('CURVE needs --clients: a file with the public keys of the clients.', exitCodes.usage)
+    throw usageError('CURVE needs --clients: a file with the public keys of the clients.')
   }
   return {
     endpoints: flags.bind ?? ['tcp://127.0.0.1:5552'],

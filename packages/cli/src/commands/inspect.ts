@@ -4,7 +4,7 @@ import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@ble
 import { isWorkerError } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
-import { CommandError, exitCodes } from '../exitCodes.ts'
+import { exitCodes, usageError } from '../exitCodes.ts'
 import { inspectModule } from '../inspectModule.ts'
 import { jsonOption, print } from '../output.ts'
 
@@ -27,7 +27,7 @@ export const createCommand = () => {
       }
       const address = what?.replace(/^0x/i, '')
       if (address !== undefined && !/^[0-9a-f]{64}$/i.test(address)) {
-        throw new CommandError('It must be an address of 64 hex digits, or a .wasm file.', exitCodes.usage)
+        throw usageError('It must be an address of 64 hex digits, or a .wasm file.')
       }
       using client = await connectCore(flags)
       print(

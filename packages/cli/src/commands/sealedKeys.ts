@@ -17,7 +17,7 @@ import {
 import { AuditError, verifyAudit } from '@bletchley/principal/audit-log'
 import { principalKeyPurpose, principalKeyPurposes } from '@bletchley/principal/sealed-files'
 import { Command } from 'commander'
-import { CommandError, exitCodes } from '../exitCodes.ts'
+import { CommandError, exitCodes, usageError } from '../exitCodes.ts'
 import { dataOption, option, sealingKeyOption } from '../options.ts'
 import { jsonOption, print } from '../output.ts'
 import { askPassphrase, lockOf, lockOptions, passphraseOfFile, type SealingFlags, sealingOf } from '../sealing.ts'
@@ -103,7 +103,7 @@ export const relockCommand = () =>
     .action(async (flags: RelockFlags) => {
       const { newPassphraseFile, newSealingCommand, unlocked } = flags
       const given = [newPassphraseFile, newSealingCommand, unlocked].filter((each) => each !== undefined)
-      if (given.length > 1) throw new CommandError('Give one new lock.', exitCodes.usage)
+      if (given.length > 1) throw usageError('Give one new lock.')
       const lock = lockOf({
         ...(newPassphraseFile !== undefined && { passphraseFile: newPassphraseFile }),
         ...(newSealingCommand !== undefined && { sealingCommand: newSealingCommand }),
@@ -149,8 +149,7 @@ const backupPassphraseOption = () =>
 
 function backupPassphrase({ backupPassphraseFile: file }: BackupFlags): ReadPassphrase {
   if (file !== undefined) return passphraseOfFile(file)
-  if (!canAsk())
-    throw new CommandError('Give the passphrase of the backup with --backup-passphrase-file.', exitCodes.usage)
+  if (!canAsk()) throw usageError('Give the passphrase of the backup with --backup-passphrase-file.')
   return askPassphrase('the backup')
 }
 

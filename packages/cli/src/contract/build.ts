@@ -9,7 +9,7 @@ import {
   findContracts,
   readBuild,
 } from '@bletchley/contract'
-import { CommandError, exitCodes } from '../exitCodes.ts'
+import { CommandError, usageError } from '../exitCodes.ts'
 
 /** A contract's source, and what it compiles to. */
 export interface BuiltContract {
@@ -67,11 +67,11 @@ async function findSources(paths: readonly string[]): Promise<string[]> {
     const isFolder = await stat(path).then(
       (found) => found.isDirectory(),
       () => {
-        throw new CommandError(`there is no ${path}`, exitCodes.usage)
+        throw usageError(`there is no ${path}`)
       },
     )
     if (!isFolder && !path.endsWith('.ts')) {
-      throw new CommandError(`${path} is neither a folder nor the source of a contract (.ts)`, exitCodes.usage)
+      throw usageError(`${path} is neither a folder nor the source of a contract (.ts)`)
     }
     const found = isFolder ? await findContracts(path) : [path]
     if (found.length === 0) throw new CommandError(`no file in ${path} has a class with @contract`)

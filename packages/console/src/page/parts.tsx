@@ -107,7 +107,7 @@ export const Empty = ({ title, children }: { title: string; children?: Component
   </div>
 )
 
-const outcomes = { ok: 'ok', failed_task: 'failed task', error: 'error' } as const
+export const outcomes = { ok: 'ok', failed_task: 'failed task', error: 'error' } as const
 
 export const Outcome = ({ message: { outcome, code } }: { message: Message }) => (
   <>

@@ -118,8 +118,9 @@ async function writeContract(
   const tip = (await reader.getTip(address))?.key
   const hash = newDigest()
   const write = async (record: FileRecord): Promise<void> => {
-    hash.update(encodeRecord(record))
-    await output.write(record)
+    const bytes = encodeRecord(record)
+    hash.update(bytes)
+    await output.write(record, bytes)
   }
   await write({ kind: kinds.contract, payload: address })
   if (bytecode !== undefined) await write({ kind: kinds.bytecode, payload: bytecode })
@@ -154,8 +155,7 @@ class Output {
     return this.#written + this.#waiting
   }
 
-  async write(record: FileRecord): Promise<void> {
-    const bytes = encodeRecord(record)
+  async write(record: FileRecord, bytes = encodeRecord(record)): Promise<void> {
     this.#pieces.push(bytes)
     this.#waiting += bytes.length
     // A whole contract ends in the file, so that it is not lost when the process is killed.

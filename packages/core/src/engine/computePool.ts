@@ -73,6 +73,14 @@ export class ComputePool {
     return { entries: this.#modules.size, bytes: this.#modules.weight }
   }
 
+  /** Of all threads. */
+  get states(): CacheSize {
+    return this.threads.reduce(
+      (all, { states }) => ({ entries: all.entries + states.entries, bytes: all.bytes + states.bytes }),
+      { entries: 0, bytes: 0 },
+    )
+  }
+
   /** The number of the contract's home thread, if it has one. */
   home(address: Uint8Array): number | undefined {
     return this.#homes.get(bytesToHex(address))?.thread

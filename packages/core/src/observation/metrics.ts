@@ -211,12 +211,8 @@ function* readings(reading: Reading): Iterable<readonly [Labels, number]> {
   else if (reading !== undefined) yield* reading
 }
 
-function caches({ engine }: Observed) {
-  const states = engine.pool.threads.map((thread) => thread.states)
-  return Object.entries({
-    modules: engine.pool.modules,
-    states: { entries: sum(states.map(({ entries }) => entries)), bytes: sum(states.map(({ bytes }) => bytes)) },
-  })
+function caches({ engine: { pool } }: Observed) {
+  return Object.entries({ modules: pool.modules, states: pool.states })
 }
 
 function sum(values: Iterable<number>): number {

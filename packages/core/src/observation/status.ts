@@ -42,13 +42,7 @@ export function statusOf(observed: Observed) {
       runningMs: running && Math.round(running.milliseconds),
       replaced,
     })),
-    caches: {
-      modules: engine.pool.modules,
-      states: threads.reduce(
-        (all, { states }) => ({ entries: all.entries + states.entries, bytes: all.bytes + states.bytes }),
-        { entries: 0, bytes: 0 },
-      ),
-    },
+    caches: { modules: engine.pool.modules, states: engine.pool.states },
     eventLoopDelayMs: Math.round(observation.eventLoopMs * 10) / 10,
   }
 }

@@ -1,7 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeyFileError } from './keyFileError.ts'
-import { createExclusively, createFolder, maxFileBytes, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
+import {
+  createExclusively,
+  createFolder,
+  hasErrorCode,
+  maxFileBytes,
+  readOwnerOnly,
+  replaceFile,
+} from './ownerOnlyFile.ts'
 import { minSealedBytes, type SealingKey, sealedHeader, sealedMagic, sealedVersion } from './sealingKey.ts'
 
 const sealedSuffix = '.sealed'
@@ -95,7 +102,7 @@ export async function listSealed(dataFolder: string): Promise<string[]> {
   try {
     names = await readdir(dataFolder, { recursive: true })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (hasErrorCode(error, 'ENOENT')) return []
     throw error
   }
   return names

@@ -3,7 +3,7 @@ import { useMemo, useRef } from 'preact/hooks'
 import { formatBytes, formatClock, formatCount, formatGas, formatRate, formatTook, printable } from '../format.ts'
 import { isPaused } from '../keyboard.ts'
 import { type FeedMessage, feed, feedLimit, skipped, status } from '../live.ts'
-import { AddressLink, Empty, Outcome, Peer } from '../parts.tsx'
+import { AddressLink, Empty, Outcome, outcomes, Peer } from '../parts.tsx'
 import { link, replace, route } from '../route.ts'
 
 /** More rows than this are no use to an eye, and cost each frame. */
@@ -66,9 +66,11 @@ export function Messages() {
           Outcome
           <select value={outcome} onChange={(event) => filter({ outcome: event.currentTarget.value })}>
             <option value="">all</option>
-            <option value="ok">ok</option>
-            <option value="failed_task">failed task</option>
-            <option value="error">error</option>
+            {Object.entries(outcomes).map(([value, words]) => (
+              <option key={value} value={value}>
+                {words}
+              </option>
+            ))}
           </select>
         </label>
         <label class="grow">
