@@ -1,40 +1,32 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import {
-  chmod,
-  copyFile,
-  cp,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  truncate,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
-import {
-  backUp,
-  type Check,
-  type DoctorOptions,
-  examine,
-  exportContracts,
-  importContracts,
-  verify,
-} from '@bletchley/core/care'
+import { backUp, type Check, type DoctorOptions, examine, exportContracts, importContracts } from '@bletchley/core/care'
 import { bytesToHex, encrypt, equalBytes, randomBytes } from '@bletchley/crypto'
 import { createCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { isWorkerError } from '@bletchley/protocol'
-import { ContractStore, openLmdb } from '@bletchley/store'
 import { CommandProcess, type CoreProcess, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  bytes,
+  contentsOf,
+  damage,
+  fill,
+  findingsOf,
+  flipByte,
+  flipped,
+  json,
+  killAtMoments,
+  problems,
+  Reader,
+  recordKey,
+  withStore,
+  withStoreRecord,
+} from './dataFolders.ts'
 
 // The commands that look after a data folder, as operators run them: beside a core under load, on damaged folders, and
 // killed on the way.
@@ -42,9 +34,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const gasLimit = 10_000_000n
 /** Enough for a snapshot. */
 const mints = 66
-/** Moments at which a command is killed, spread over the time that it takes. */
-const kills = 3
-
 let base: Awaited<ReturnType<typeof temporaryFolder>>
 let principal: CommandProcess
 let keys: string[]
@@ -106,86 +95,12 @@ async function mint(client: CoreClient): Promise<void> {
   if (end.kind === 'failed') throw new Error(end.message)
 }
 
-interface Output {
-  code: number | null
-  stderr: string
-  [name: string]: unknown
-}
-
-/** Runs a command to its end; what it printed with --json, and how it ended. */
-async function json(...args: string[]): Promise<Output> {
-  const { code, stdout, stderr } = await runCommand([...args, '--json'])
-  return { ...(stdout === '' ? {} : (JSON.parse(stdout) as object)), code, stderr }
-}
-
-/** As `bletchley verify` without keys. */
-async function findingsOf(dataFolder: string): Promise<string[]> {
-  const found: string[] = []
-  await verify({ dataFolder, onFinding: ({ problem }) => found.push(problem) })
-  return found
-}
-
-const problems = (output: Output): string[] => (output.findings as { problem: string }[]).map(({ problem }) => problem)
-
 /** A copy of the restored folder, to do something to. */
 async function copyOfWhole(name: string): Promise<string> {
   const folder = join(base.path, name)
   await rm(folder, { recursive: true, force: true })
   await cp(whole, folder, { recursive: true })
   return folder
-}
-
-/** Everything that a database says to peers. */
-async function contentsOf(folder: string): Promise<Record<string, unknown>> {
-  return withStore(folder, async (store) => {
-    const contents: Record<string, unknown> = {}
-    for (const address of await store.allAddresses()) {
-      const deltas = await store.getDeltas(address, 0, 2 ** 32)
-      contents[bytesToHex(address)] = [
-        bytesToHex((await store.getBytecode(address)) ?? new Uint8Array()),
-        deltas.map(({ key, data: blob }) => `${key} ${bytesToHex(blob)}`),
-      ]
-    }
-    return contents
-  })
-}
-
-async function withStore<T>(folder: string, work: (store: ContractStore) => Promise<T>): Promise<T> {
-  const store = await ContractStore.open(openLmdb({ folder: join(folder, 'store') }), { hashDelta: (blob) => blob })
-  try {
-    return await work(store)
-  } finally {
-    await store.close()
-  }
-}
-
-/** Writes records that no store would. */
-async function damage(folder: string, key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
-  const backend = openLmdb({ folder: join(folder, 'store') })
-  await backend.commit([{ key, value }])
-  await backend.close()
-}
-
-const bytes = (...parts: (number | Uint8Array)[]): Uint8Array =>
-  Uint8Array.from(parts.flatMap((part) => (typeof part === 'number' ? [part] : [...part])))
-const recordKey = (address: Uint8Array, tag: number, index?: number): Uint8Array =>
-  bytes(4, address, tag, ...(index === undefined ? [] : [0, 0, index >> 8, index & 255]))
-
-/** Kills a command at several moments, and looks at what is there each time. */
-async function killAtMoments(args: string[], prepare: () => Promise<void>, look: () => Promise<void>): Promise<void> {
-  await prepare()
-  const start = performance.now()
-  const full = await runCommand(args)
-  expect(full.code, full.stderr).toBe(0)
-  const took = performance.now() - start
-  for (let round = 0; round < kills; round++) {
-    await prepare()
-    const command = new CommandProcess(args)
-    // The first part of the time is Node's own start.
-    await new Promise((resolve) => setTimeout(resolve, took * (0.4 + (0.6 * round) / kills)))
-    await command.kill('SIGKILL')
-    await look()
-  }
 }
 
 describe('backup and restore', () => {
@@ -807,64 +722,3 @@ describe('disks', () => {
     },
   )
 })
-
-/** A process that has a database open, and reads its first contract when it is asked. */
-class Reader {
-  readonly #child: ChildProcess
-  readonly #lines: AsyncIterableIterator<string>
-
-  constructor(folder: string) {
-    const script = `
-      import { ContractReader, openLmdb } from '@bletchley/store'
-      import { createHash } from 'node:crypto'
-      const reader = await ContractReader.openExisting(openLmdb({ folder: process.argv[1], readOnly: true }))
-      for await (const _ of process.stdin) {
-        const hash = createHash('sha256')
-        for (const address of await reader.allAddresses()) {
-          for (const { data } of await reader.getDeltas(address, 0, 2 ** 32)) hash.update(data)
-        }
-        console.log(hash.digest('hex'))
-      }`
-    const args = ['--input-type=module', '-e', script, join(folder, 'store')]
-    this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
-  }
-
-  async read(): Promise<string> {
-    this.#child.stdin!.write('\n')
-    return (await this.#lines.next()).value as string
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.#child, 'exit')
-    this.#child.stdin!.end()
-    await ended
-  }
-}
-
-/** Writes until there is no room. */
-async function fill(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  try {
-    for (;;) await file.writeFile(new Uint8Array(1 << 16))
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'ENOSPC' })
-  } finally {
-    await file.close()
-  }
-}
-
-async function withStoreRecord(folder: string, key: Uint8Array): Promise<Uint8Array> {
-  const backend = openLmdb({ folder: join(folder, 'store'), readOnly: true })
-  const value = await backend.get(key)
-  await backend.close()
-  return value!.slice()
-}
-
-function flipped(content: Uint8Array, at: number): Uint8Array {
-  return content.map((byte, index) => (index === at ? byte ^ 1 : byte))
-}
-
-async function flipByte(path: string, at: number): Promise<void> {
-  await writeFile(path, flipped(await readFile(path), at))
-}
