@@ -1,3 +1,4 @@
+import { compareKeys } from '@bletchley/state'
 import type {
   ClassDeclaration,
   FieldDeclaration,
@@ -37,8 +38,8 @@ export function addJsonMethods(sources: readonly Source[]): void {
 function jsonMethods(fields: readonly FieldDeclaration[]): string {
   const sorted = fields
     .filter(({ type }) => type !== null)
-    .map(({ name, type }) => ({ name: name.text, bytes: Buffer.from(name.text), type: textOf(type!) }))
-    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ name, type }) => ({ name: name.text, type: textOf(type!) }))
+    .sort((a, b) => compareKeys(a.name, b.name))
   const plain = (text: string) => {
     const bytes = Buffer.from(text)
     return `memory.data<u8>([${[...bytes]}]), ${bytes.length}`

@@ -29,7 +29,7 @@ export interface RunResult {
   patch: Patch
 }
 
-const ivBytes = 12
+export const ivBytes = 12
 
 /** Compiled code, as long as somebody holds it. */
 const preparedModules = new WeakMap<Uint8Array, Prepared>()

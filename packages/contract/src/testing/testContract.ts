@@ -15,7 +15,7 @@ import { type AbiFunction, type ContractAbi, constructorMethod } from '../abi.ts
 import { deepRun } from './deepRun.ts'
 import { logGas } from './gasLog.ts'
 import type { Randomness } from './randomness.ts'
-import { type RunRequest, type RunResult, run } from './run.ts'
+import { ivBytes, type RunRequest, type RunResult, run } from './run.ts'
 import { TestState } from './testState.ts'
 import { type Hex, toHex } from './testUser.ts'
 
@@ -246,8 +246,6 @@ export class TestContract<Functions extends ContractFunctions = AnyFunctions> {
     throw new TypeError(`${this.name} has no function ${name}; it has ${known}`)
   }
 }
-
-const ivBytes = 12
 
 /** Runs what has to fail. */
 export function failureOf(what: string, perform: () => unknown): CallFailed {

@@ -21,7 +21,7 @@ export class TestState {
   /** A `U256` or another whole number. @throws TypeError if the key holds something else */
   number(key: string): bigint {
     const value = this.get(key)
-    if (typeof value === 'number' || typeof value === 'bigint') return BigInt(value)
+    if (isInteger(value)) return BigInt(value)
     if (Array.isArray(value) && value.length === 4 && value.every(isInteger)) {
       return value.reduceRight<bigint>((sum, limb) => sum * 2n ** 64n + BigInt(limb), 0n)
     }
@@ -53,7 +53,7 @@ export class TestState {
   }
 }
 
-function isInteger(value: StateJson): value is number | bigint {
+function isInteger(value: StateJson | undefined): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint'
 }
 
