@@ -1,8 +1,11 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const worker = 'ab'.repeat(20)
 const entry = (count: number): AuditEntry => ({ worker, outcome: 'given', count, contracts: ['cd'.repeat(32)] })
@@ -17,6 +20,12 @@ async function writeLog(folder: string, lines: number): Promise<void> {
   const log = await AuditLog.open(folder)
   await Promise.all(Array.from({ length: lines }, (_, i) => log.append(entry(i))))
   await log.close()
+}
+
+/** A line as it is, with another text before its hash, and the hash of that. */
+function forge(line: string, change: (text: string) => string): string {
+  const text = change(line.slice(0, line.indexOf(',"hash":')))
+  return `${text},"hash":"${createHash('sha256').update(text).digest('hex')}"}`
 }
 
 describe('the log of requests', () => {
@@ -59,6 +68,45 @@ describe('the log of requests', () => {
     await writeFile(folder.file, `${[a, b, c].join('\n')}\n`)
     expect(await verifyAudit(folder.path)).toMatchObject({ n: 3 })
     await expect(verifyAudit(folder.path, hash)).rejects.toThrow(AuditError)
+  })
+
+  it('shows that a line was forged, although its own hash fits', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 3)
+    const [a, b, c] = (await readFile(folder.file, 'utf8')).trimEnd().split('\n') as [string, string, string]
+    const zeros = '0'.repeat(64)
+    for (const [changed, lines] of Object.entries({
+      first: [forge(a, (text) => text.replace('"count":0', '"count":9')), b, c],
+      middle: [a, forge(b, (text) => text.replace('"count":1', '"count":9')), c],
+      'where the first points': [forge(a, (text) => text.replace(zeros, '1'.repeat(64)))],
+      'where the last points': [a, b, forge(c, (text) => text.replace(/"previous":"\w+"/, `"previous":"${zeros}"`))],
+    })) {
+      await writeFile(folder.file, `${lines.join('\n')}\n`)
+      await expect(verifyAudit(folder.path), changed).rejects.toThrow('it does not follow the line before')
+    }
+  })
+
+  it('goes on behind a write that failed, and holds nothing of it', async () => {
+    await using folder = await temporaryFolder()
+    const log = await AuditLog.open(folder.path)
+    const first = await log.append(entry(1))
+    await using handle = await open(folder.file)
+    // All handles share it. The disk is full after a part of the line.
+    const { appendFile } = Object.getPrototypeOf(handle) as typeof handle
+    vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'appendFile').mockImplementationOnce(async function (
+      this: typeof handle,
+      bytes,
+    ) {
+      await appendFile.call(this, (bytes as Buffer).subarray(0, 20))
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    })
+    const failed = await Promise.allSettled([log.append(entry(2)), log.append(entry(3))])
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    const second = await log.append(entry(4))
+    await log.close()
+    expect([first.n, second.n]).toEqual([1, 2])
+    expect(await verifyAudit(folder.path, first.hash)).toEqual(second)
+    expect(await readFile(folder.file, 'utf8')).not.toContain('"count":3')
   })
 
   it('goes on behind a line that was never finished, and not behind one that was changed', async () => {

@@ -93,6 +93,18 @@ describe('a chain', () => {
     expect(encodeState(state)).toStrictEqual(before)
   })
 
+  test.each<[string, Patch]>([
+    ['replaced', [{ op: 'replace', path: '', value: object('{"b":[1,2],"c":"x"}') }]],
+    ['replaced by nothing', [{ op: 'replace', path: '', value: new Map() }]],
+    ['put anew', [{ op: 'add', path: '', value: object('{"long name":{"d":1.5}}') }]],
+    ['replaced, and changed', [...patch, { op: 'replace', path: '', value: object('{"b":1}') }, ...patch]],
+  ])('the size of a state whose root is %s is known', (_name, root) => {
+    const state = initialState()
+    applyDelta(state, 0, key, sealDelta(key, { patch: [{ op: 'add', path: '/x', value: 'abc' }], previousHash: zeros }))
+    applyDelta(state, 1, key, sealDelta(key, { patch: root, previousHash: state.deltaHash }))
+    expect(state.size).toBe(stateSize(state.json))
+  })
+
   test('the first delta is number 0, whatever the index of the initial state says', () => {
     const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5, size: 0 }
     const blob = sealDelta(key, { patch, previousHash: zeros })
@@ -189,9 +201,25 @@ describe('decoding', () => {
       (writer) => [
         writer.arrayHeader(2),
         writer.arrayHeader(1),
-        writer.arrayHeader(2),
+        // As long as the function of that name says that it is.
+        writer.arrayHeader(1),
         writer.str('toString'),
+        writer.byteArray(hash),
+      ],
+    ],
+    [
+      'an operation map of an unknown operation',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.mapHeader(3),
+        writer.str('op'),
+        writer.str('toString'),
+        writer.str('path'),
         writer.str('/a'),
+        writer.str('value'),
+        writer.nil(),
+        writer.byteArray(hash),
       ],
     ],
     [
@@ -202,6 +230,7 @@ describe('decoding', () => {
         writer.arrayHeader(2),
         writer.str('add'),
         writer.str('/a'),
+        writer.byteArray(hash),
       ],
     ],
     [
@@ -225,7 +254,12 @@ describe('decoding', () => {
     ['a number that is not finite', (writer) => [writer.mapHeader(1), writer.str('a'), writer.float(Number.NaN)]],
     [
       'nesting without end',
-      (writer) => [writer.mapHeader(1), writer.str('a'), ...Array.from({ length: 200 }, () => writer.arrayHeader(1))],
+      (writer) => [
+        writer.mapHeader(1),
+        writer.str('a'),
+        ...Array.from({ length: 128 }, () => writer.arrayHeader(1)),
+        writer.nil(),
+      ],
     ],
   ])('a state with %s is malformed', (_name, build) => {
     const bytes = write((writer) => {

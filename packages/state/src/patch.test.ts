@@ -204,6 +204,10 @@ describe('applyPatch', () => {
     applyPatch(root, [{ op: 'add', path: '/b', value: deep(127) }])
     expect(() => applyPatch(root, [{ op: 'move', from: '/b', path: '/a/1' }])).toThrow(refused)
     expect(root.has('b')).toBe(true)
+    expect(() => applyPatch(root, [{ op: 'replace', path: '/a/0', value: deep(127) }])).toThrow(refused)
+    expect(() => applyPatch(root, [{ op: 'replace', path: '/a', value: deep(128) }])).toThrow(refused)
+    applyPatch(root, [{ op: 'replace', path: '/a/0', value: deep(126) }])
+    expect(() => applyPatch(root, [{ op: 'copy', from: '/b', path: '/a/0' }])).toThrow(refused)
   })
 
   test('copies cannot multiply without end', () => {

@@ -31,6 +31,25 @@ describe('KeyedQueue', () => {
     expect(queue.size).toBe(0)
   })
 
+  it('lets a job wait that arrives while the last one in line runs', async () => {
+    const queue = new KeyedQueue()
+    const log: string[] = []
+    const [first, second, third] = [createJob(log, 'first'), createJob(log, 'second'), createJob(log, 'third')]
+    const running = [queue.run(['a'], first.run), queue.run(['a'], second.run)]
+    first.letGo()
+    await running[0]
+    expect(queue.length('a')).toBe(1)
+    running.push(queue.run(['a'], third.run))
+    third.letGo()
+    // As many turns as a job that does not wait would need, and more.
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    expect(log).toEqual(['first starts', 'first ends', 'second starts'])
+    second.letGo()
+    await Promise.all(running)
+    expect(log.slice(3)).toEqual(['second ends', 'third starts', 'third ends'])
+    expect(queue.size).toBe(0)
+  })
+
   it('runs jobs of different keys side by side', async () => {
     const queue = new KeyedQueue()
     const log: string[] = []
