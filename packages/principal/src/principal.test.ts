@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import {
   addressOf,
   bytesToHex,
@@ -18,9 +21,11 @@ import {
   recoverAddress,
   signItems,
 } from '@bletchley/crypto'
+import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
+import { stateKeyPurpose } from './sealedFiles.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -183,6 +188,38 @@ describe('getStateKeys', () => {
     expect((await keysOf(principal.url, { addresses: [contract(2)] })).size).toBe(1)
   })
 
+  it('hands out no state key of another length', async () => {
+    await using principal = await runPrincipal()
+    await keysOf(principal.url, { addresses: [contract(1)] })
+    const sealingKey = await openSealingKey(principal.dataFolder)
+    for (const [byte, length] of [31, 33, 0].entries()) {
+      const path = join(principal.dataFolder, 'state-keys', `${contract(byte + 2)}.sealed`)
+      await readOrCreateSealed(path, sealingKey, stateKeyPurpose(contract(byte + 2)), () => new Uint8Array(length))
+      const { data, sig } = makeWorker()
+      const { error } = await call(principal.url, 'getStateKeys', { data, sig, addresses: [contract(byte + 2)] })
+      expect(error?.code, `${length} bytes`).toBe(-32603)
+    }
+  })
+
+  it('opens no more files at once than a process commonly may', async () => {
+    await using folder = await temporaryFolder()
+    const addresses = Array.from({ length: 500 }, (_, i) => i.toString(16).padStart(64, '0'))
+    const worker = makeWorker()
+    const program = `
+      import { startPrincipal } from '@bletchley/principal'
+      const [dataFolder, params] = process.argv.slice(1)
+      const principal = await startPrincipal({ dataFolder })
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: JSON.parse(params) })
+      process.stdout.write(await (await fetch(principal.url, { method: 'POST', body })).text())
+      await principal.close()`
+    const params = JSON.stringify({ data: worker.data, sig: worker.sig, addresses })
+    const command = ['ulimit -n 100; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
+    const { stdout } = await promisify(execFile)('sh', ['-c', ...command, folder.path, params], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+    })
+    expect(worker.open(JSON.parse(stdout).result).size).toBe(500)
+  })
+
   it('asks who may have keys', async () => {
     const asked: string[] = []
     const friend = makeWorker()
@@ -333,6 +370,20 @@ describe('who may have keys', () => {
       { worker: busy.address, count: 1, made: 1 },
       { worker: other.address, count: 1, made: 0, omitted: 2 },
     ])
+  })
+
+  it('is written down for some strangers a minute, and counted for the others', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
+    let authorized = false
+    await using principal = await runPrincipal({ authorize: () => authorized })
+    const codes: number[] = []
+    for (let i = 0; i < 70; i++) codes.push((await ask(principal.url, makeWorker())).error.code)
+    expect(codes).toEqual([...Array(60).fill(-32001), ...Array(10).fill(-32005)])
+    authorized = true
+    expect((await ask(principal.url, makeWorker())).result).toBeDefined()
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines.map(({ outcome }) => outcome)).toEqual([...Array(60).fill('refused'), 'given'])
+    expect(lines.at(-1)).toMatchObject({ omitted: 10 })
   })
 })
 
