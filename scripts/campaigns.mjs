@@ -1,6 +1,7 @@
 // The long forms of what `npm test` has in short: generated modules against the reference interpreter, a second engine and
 // the code before pruning; recursion of random shapes; kills. Half an hour and more. Seeds are new each time; a failure
-// names its own, and `BLETCHLEY_SEED` begins where one is told to.
+// names its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns -- mutants` is another one: do the
+// tests notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 
@@ -8,6 +9,12 @@ process.chdir(new URL('..', import.meta.url).pathname)
 
 const seed = process.env.BLETCHLEY_SEED ?? String(randomInt(2 ** 30))
 process.stdout.write(`BLETCHLEY_SEED=${seed}\n`)
+
+const [campaign, ...rest] = process.argv.slice(2)
+if (campaign === 'mutants') {
+  const env = { ...process.env, BLETCHLEY_SEED: seed }
+  process.exit(spawnSync(process.execPath, ['scripts/mutants.mjs', ...rest], { stdio: 'inherit', env }).status ?? 1)
+}
 
 const files = ['packages/sandbox/test', 'test/crash.test.ts']
 const { status } = spawnSync('npx', ['vitest', 'run', ...files], {

@@ -1,0 +1,127 @@
+// Small wrong changes of the code, drawn at random: do the tests notice? `npm run campaigns -- mutants [room …]`.
+//
+// In a clone of its own, made from the last commit, each mutant that compiles meets the unit tests that load its file, then
+// the suites that start real processes of what it is a part of. What all of them let pass is named at the end, to
+// be mended or told in docs/reliability.md. BLETCHLEY_MUTANTS: how many of each room (20); BLETCHLEY_SEED: which.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { mutationsOf } from './mutants/mutationsOf.mjs'
+
+const wholeWorker = ['test/tasks.test.ts', 'test/robustness', 'test/storageDefects.test.ts', 'test/ptt.test.ts']
+const people = ['test/cli.test.ts', 'test/care.test.ts', 'test/keys.test.ts', 'test/simulate.test.ts']
+
+/** Rooms, and the suites that start what they are a part of. Rooms that are not here are made of pages and of tests. */
+const suites = {
+  bytes: ['packages/protocol', 'packages/crypto', 'packages/state', 'packages/store', ...wholeWorker],
+  http: ['packages/principal', 'test/observation.test.ts', 'test/ptt.test.ts', 'test/console'],
+  protocol: ['packages/client', ...wholeWorker, 'test/enigmaP2p.test.ts', 'test/enigmaCore.test.ts', 'test/python'],
+  crypto: ['packages/principal', 'packages/client', 'packages/state', 'test/keys.test.ts', ...wholeWorker],
+  state: ['packages/core', 'packages/sandbox/src', ...wholeWorker, 'test/hostile'],
+  sandbox: ['packages/sandbox/test', 'packages/core', 'test/contracts.test.ts', 'test/hostile', ...wholeWorker],
+  contract: ['packages/contract/test', 'contracts', 'test/contractKit.test.ts'],
+  store: ['packages/store/test', 'test/care.test.ts', 'test/crash.test.ts', ...wholeWorker],
+  core: [
+    ...wholeWorker,
+    'test/hostile',
+    'test/observation.test.ts',
+    'test/doors.test.ts',
+    'test/computeThreads.test.ts',
+  ],
+  care: ['test/care.test.ts', 'test/keys.test.ts', 'test/operatorsDay.test.ts'],
+  principal: ['test/ptt.test.ts', 'test/keys.test.ts', 'test/plantedSecrets.test.ts'],
+  client: ['test/enigmaP2p.test.ts', 'test/doors.test.ts', 'test/contracts.test.ts', ...wholeWorker, ...people],
+  cli: [
+    ...people,
+    'test/configuration.test.ts',
+    'test/contractKit.test.ts',
+    'test/operatorsDay.test.ts',
+    'test/tutorial.test.ts',
+  ],
+}
+
+const checkout = fileURLToPath(new URL('..', import.meta.url))
+const seed = Number(process.env.BLETCHLEY_SEED)
+const perRoom = Number(process.env.BLETCHLEY_MUTANTS ?? 20)
+const rooms = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(suites)
+for (const room of rooms) if (!(room in suites)) throw new Error(`No room with mutants: ${room}`)
+
+const clone = mkdtempSync(join(tmpdir(), 'bletchley-mutants.'))
+const run = (command, args, limitMs) =>
+  spawnSync(command, args, {
+    cwd: clone,
+    encoding: 'utf8',
+    timeout: limitMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 28,
+  })
+const must = (command, args) => {
+  const { status, stderr } = run(command, args)
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+}
+/** Whether these tests pass. A mutant that makes them endless is noticed as well. */
+const pass = (args, minutes) => run('npx', ['vitest', ...args, '--bail=1'], minutes * 60_000).status === 0
+const print = (text) => process.stdout.write(text)
+
+let state = seed
+/** Mulberry32: enough to draw lots, and the same everywhere. */
+function random() {
+  state = (state + 0x6d2b79f5) | 0
+  let value = Math.imul(state ^ (state >>> 15), state | 1)
+  value = (value + Math.imul(value ^ (value >>> 7), value | 61)) ^ value
+  return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
+}
+
+function candidates(room) {
+  const folder = `packages/${room}/src`
+  return readdirSync(join(clone, folder), { recursive: true })
+    .filter((name) => /\.tsx?$/.test(name) && !/\.(?:test|fuzz|bench)\.tsx?$/.test(name))
+    .sort()
+    .flatMap((name) => {
+      const path = `${folder}/${name}`
+      return mutationsOf(path, readFileSync(join(clone, path), 'utf8')).map((mutation) => ({ path, ...mutation }))
+    })
+}
+
+/** What became of a mutant: who noticed it, if anybody. Packages reach each other through what is built. */
+function outcomeOf(room, path) {
+  if (run('npm', ['run', '--silent', 'build'], 600_000).status !== 0) return 'compiler'
+  if (!pass(['related', '--run', '--project', 'unit', path], 5)) return 'unit'
+  return pass(['run', ...suites[room]], 25) ? 'nothing' : 'suites'
+}
+
+const survivors = []
+let noticedInAll = 0
+let countInAll = 0
+try {
+  must('git', ['clone', '--quiet', '--local', checkout, '.'])
+  must('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+  for (const room of rooms) {
+    const all = candidates(room)
+    let [noticed, count] = [0, 0]
+    for (let tries = 0; count < perRoom && tries < 3 * perRoom && all.length > 0; tries++) {
+      const [{ path, start, end, text, what }] = all.splice(Math.floor(random() * all.length), 1)
+      const file = join(clone, path)
+      const source = readFileSync(file, 'utf8')
+      const where = `${path}:${source.slice(0, start).split('\n').length}`
+      writeFileSync(file, source.slice(0, start) + text + source.slice(end))
+      const outcome = outcomeOf(room, path)
+      writeFileSync(file, source)
+      print(`${outcome.padEnd(9)}${where}  ${what}\n`)
+      // What does not compile is no mutant: nobody can land it.
+      if (outcome === 'compiler') continue
+      count++
+      if (outcome === 'nothing') survivors.push(`${where}  ${what}: ${source.slice(start, end).slice(0, 100)}`)
+      else noticed++
+    }
+    noticedInAll += noticed
+    countInAll += count
+    print(`${room}: ${noticed} of ${count} noticed\n`)
+  }
+} finally {
+  rmSync(clone, { recursive: true, force: true })
+}
+print(`${noticedInAll} of ${countInAll} noticed, ${((100 * noticedInAll) / countInAll).toFixed(1)} %\n`)
+for (const survivor of survivors) print(`survived: ${survivor.replaceAll('\n', ' ')}\n`)
