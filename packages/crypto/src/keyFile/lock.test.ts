@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { bytesToUtf8, hexToBytes, utf8ToBytes } from '../bytes.ts'
+import { bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '../bytes.ts'
 import {
   backUpKeys,
   describeLock,
@@ -16,6 +16,7 @@ import {
   type SealingOptions,
   writeSealed,
 } from '../keyFile.ts'
+import { makeLock } from './lock.ts'
 
 /** Made from docs/key-files.md with `node:crypto` alone (vectors/README.md). Passphrase, key and secret are obviously fake. */
 const snapshots = JSON.parse(
@@ -269,6 +270,47 @@ describe('a backup of keys', () => {
     await expect(restoreKeys(other, {}, path, secret)).rejects.toThrow(code('exists'))
     expect(await readdir(other, { recursive: true })).toEqual(['keys', 'keys/1.sealed'])
   })
+
+  it('writes nothing where there are other keys', async () => {
+    await using folder = await temporaryFolder()
+    await makeKeys(folder.data)
+    const path = join(folder.base, 'backup')
+    await backUpKeys(folder.data, {}, purposesOf, path, secret)
+    const other = join(folder.base, 'other')
+    await openSealingKey(other)
+    const before = await keyLine(other)
+    await expect(restoreKeys(other, {}, path, secret)).rejects.toThrow(code('exists'))
+    expect(await readdir(other, { recursive: true })).toEqual(['sealing.key'])
+    expect(await keyLine(other)).toBe(before)
+  })
+
+  it('is not made in the middle of a rotation, which nothing of it would tell', async () => {
+    await using folder = await temporaryFolder()
+    await makeKeys(folder.data)
+    const broken = rotateSealingKey(folder.data, {}, purposesOf, () => {
+      throw new Error('broken off')
+    })
+    await expect(broken).rejects.toThrow('broken off')
+    const path = join(folder.base, 'backup')
+    await expect(backUpKeys(folder.data, {}, purposesOf, path, secret)).rejects.toThrow('A rotation')
+    expect(await readdir(folder.base)).toEqual(['data'])
+    await rotateSealingKey(folder.data, {}, purposesOf)
+    expect(await backUpKeys(folder.data, {}, purposesOf, path, secret)).toHaveLength(3)
+  })
+
+  it.each(['../out.sealed', 'keys/../../out.sealed', '/out.sealed', 'keys//0.sealed', './0.sealed', 'sealing.key', ''])(
+    'puts no file at %j',
+    async (name) => {
+      await using folder = await temporaryFolder()
+      const path = join(folder.base, 'backup')
+      const { words, key } = await makeLock({ kind: 'passphrase', read: secret })
+      const header = `bletchley-key-backup-1 ${words}\n`
+      const payload = JSON.stringify({ sealingKey: '11'.repeat(32), files: { 'keys/0.sealed': '00', [name]: '00' } })
+      await writeFile(path, concatBytes(utf8ToBytes(header), key.seal(header, utf8ToBytes(payload))), { mode: 0o600 })
+      await expect(restoreKeys(folder.data, {}, path, secret)).rejects.toThrow(code('malformed'))
+      expect(await readdir(folder.base)).toEqual(['backup'])
+    },
+  )
 
   it('is refused when it is changed, cut off or open to others', async () => {
     await using folder = await temporaryFolder()
