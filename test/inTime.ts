@@ -9,7 +9,7 @@ export async function inTime<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      if (!isWorkerError(error) || error.code !== 'task_aborted') throw error
+      if (!isWorkerError(error) || error.code !== 'task_aborted' || error.data.reason !== 'took too long') throw error
     }
   }
 }

@@ -77,7 +77,7 @@ const inputsOf = ({ encryptedFn, encryptedArgs, userDHKey }: Input) => ({
   userKey: hexToBytes(userDHKey),
 })
 
-function deployed() {
+function deployed({ usedGas = 10_241n } = {}) {
   const made = scenario({ callable: 'construct()', args: [] })
   const task = prepareDeploy({ call: made.call, preCode, contractAddress, gasLimit })
   const delta = encrypt(new Uint8Array(32), Uint8Array.of(1, 2, 3))
@@ -88,14 +88,14 @@ function deployed() {
     exeCodeHash: keccak256(exeCode),
     deltaHash: keccak256(delta),
     gasLimit,
-    usedGas: 10_241n,
+    usedGas,
     ethereum,
   })
   const result: DeployResult = {
     output: bytesToHex(exeCode),
     preCodeHash: bytesToHex(keccak256(preCode)),
     delta: { key: 0, data: [...delta] },
-    usedGas: 10_241,
+    usedGas,
     ethereumPayload: '0102',
     ethereumAddress: '03'.repeat(20),
     signature: made.worker.signed(items),
@@ -322,10 +322,15 @@ describe('the result of a deployment', () => {
       expect(open({}, { inputsHash }), `inputs hash byte ${i}`).toThrow(invalidSignature)
     }
     expect(open({ usedGas: 10_240 })).toThrow(invalidSignature)
-    expect(open({ usedGas: gasLimit + 1n })).toThrow(invalidSignature)
     expect(open({ ethereumPayload: '' })).toThrow(invalidSignature)
     expect(open({}, { gasLimit: gasLimit + 1n })).toThrow(invalidSignature)
     expect(open({ signature: '00'.repeat(65) })).toThrow(invalidSignature)
+  })
+
+  it('is refused beyond the gas limit, whoever signed it', () => {
+    const atLimit = deployed({ usedGas: gasLimit })
+    expect(openDeployResult(atLimit).usedGas).toBe(gasLimit)
+    expect(() => openDeployResult(deployed({ usedGas: gasLimit + 1n }))).toThrow('more gas than the limit')
   })
 
   it.each<[string, object]>([
