@@ -3,10 +3,11 @@
 // `@tuple` is an object by the names of its fields, as a struct is. The compiler gives such a class two methods,
 // `__putJson` and `__readJson`, which are made of the functions that are exported here.
 import { Bytes } from './bytes'
+import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
 import { FixedBytes } from './fixedBytes'
 import { copyWords, keepObject, openObject, reserve } from './memory'
-import { revert } from './revert'
-import { putDecimal, putUtf16, putUtf8, utf16At, utf16Size, utf8At, utf8Size } from './text'
+import { revert, utf16At } from './revert'
+import { putDecimal, utf8At } from './text'
 import { U256 } from './u256'
 
 /** Room for the longest number, and for what it takes to write it. */

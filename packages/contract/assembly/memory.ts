@@ -3,7 +3,10 @@
 // copies them. Nothing may be allocated meanwhile.
 //
 // Open memory is not zero, and there is always some left, so that bytes can be moved eight at a time.
+import { keep, openMemory } from './openMemory'
 import { revert } from './revert'
+
+export { keep, openMemory }
 
 /** Bytes that stay free at the end of memory: for the last message of a run, and for what words move too much. */
 const slack: usize = 1088
@@ -14,15 +17,6 @@ const maxPages: usize = 128
 /** Before each object: what class it is of, and how many bytes it has. */
 @inline
 const headerSize: usize = 8
-
-/** Where open memory begins; a multiple of 8. */
-let top: usize = (__heap_base + 7) & ~7
-
-/** Where open memory begins. */
-@inline
-export function openMemory(): usize {
-  return top
-}
 
 /** Makes sure that `size` bytes may be written from `at` on, which lies in open memory. */
 export function reserve(at: usize, size: usize): void {
@@ -35,21 +29,15 @@ function grow(end: usize): void {
   if (pages > maxPages || memory.grow(<i32>pages - memory.size()) < 0) revert('out of memory')
 }
 
-/** Keeps what was written to open memory up to `end`. */
-@inline
-export function keep(end: usize): void {
-  top = (end + 7) & ~7
-}
-
 /** Where an object's bytes go that is made in open memory and kept by `keepObject`. */
 @inline
 export function openObject(): usize {
-  return top + headerSize
+  return openMemory() + headerSize
 }
 
 /** Makes an object of what was written from `openObject()` up to `end`. */
 export function keepObject(end: usize, id: u32): usize {
-  const at = top + headerSize
+  const at = openMemory() + headerSize
   store<u32>(at - 8, id)
   store<u32>(at - 4, end - at)
   keep(end)
@@ -89,7 +77,7 @@ export function equalRegions(a: usize, b: usize, size: usize): bool {
 @global
 @unsafe
 export function __new(size: usize, id: u32): usize {
-  const at = top + headerSize
+  const at = openMemory() + headerSize
   reserve(at, size)
   store<u32>(at - 8, id)
   store<u32>(at - 4, size)
@@ -102,7 +90,7 @@ export function __new(size: usize, id: u32): usize {
 export function __renew(object: usize, size: usize): usize {
   const before = sizeOf(object)
   if (size > before) {
-    if (object + ((before + 7) & ~7) != top) {
+    if (object + ((before + 7) & ~7) != openMemory()) {
       const larger = __new(size, load<u32>(object - 8))
       copyWords(larger, object, before)
       return larger

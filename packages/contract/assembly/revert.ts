@@ -1,12 +1,9 @@
+import { putUtf8, replacement, utf16Size } from './textEncoding'
 import { eprint } from './host'
-import { openMemory } from './memory'
-import { putText, putUtf8, utf16At, utf16Size } from './text'
+import { openMemory } from './openMemory'
 
 /** What does not fit into this many bytes of UTF-8 is cut off: workers take no more. */
 const maxReason: usize = 1024
-
-/** What stands for half a surrogate pair. */
-const replacement: u32 = 0xfffd
 
 /**
  * Ends the run as a failed task. The user reads the message, encrypted for him alone; nothing that the run wrote is kept,
@@ -26,16 +23,22 @@ export function revert(message: string): void {
   unreachable()
 }
 
+/** The character at `at`, in UTF-16; half a pair alone is what `alone` says, or reverts if that is 0. */
+export function utf16At(at: usize, end: usize, alone: u32 = 0): u32 {
+  const unit = <u32>load<u16>(at)
+  if (unit >> 11 != 27) return unit
+  if (unit < 0xdc00 && at + 2 < end) {
+    const low = <u32>load<u16>(at, 2)
+    if (low >> 10 == 0x37) return 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff)
+  }
+  if (alone == 0) revert('text has half a surrogate pair')
+  return alone
+}
+
 /** Reverts with the message unless the condition holds. */
 @inline
 export function require(condition: bool, message: string): void {
   if (!condition) revert(message)
-}
-
-/** A line for whoever simulates or tests the contract; nobody else sees it. */
-export function log(message: string): void {
-  const start = openMemory()
-  eprint(start, putText(start, message, replacement) - start)
 }
 
 /** Where failed assertions and thrown errors end. */

@@ -1,6 +1,7 @@
 // Text is UTF-16 in AssemblyScript and UTF-8 everywhere else.
+import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
 import { copyWords, keepObject, openObject, reserve } from './memory'
-import { revert } from './revert'
+import { revert, utf16At } from './revert'
 
 /** The character at `at`, in UTF-8; reverts if there is none. */
 export function utf8At(at: usize, end: usize): u32 {
@@ -21,53 +22,6 @@ export function utf8At(at: usize, end: usize): u32 {
 
 function notUtf8(): void {
   revert('text is not UTF-8')
-}
-
-export function utf8Size(code: u32): usize {
-  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-}
-
-/** Writes a character in UTF-8; returns where the next one goes. */
-export function putUtf8(to: usize, code: u32): usize {
-  if (code < 0x80) {
-    store<u8>(to, code)
-    return to + 1
-  }
-  const size = utf8Size(code)
-  for (let i = size - 1; i > 0; i--) {
-    store<u8>(to + i, 0x80 | (code & 0x3f))
-    code >>= 6
-  }
-  store<u8>(to, (0xf00 >> <u32>size) | code)
-  return to + size
-}
-
-/** The character at `at`, in UTF-16; half a pair alone is what `alone` says, or reverts if that is 0. */
-export function utf16At(at: usize, end: usize, alone: u32 = 0): u32 {
-  const unit = <u32>load<u16>(at)
-  if (unit >> 11 != 27) return unit
-  if (unit < 0xdc00 && at + 2 < end) {
-    const low = <u32>load<u16>(at, 2)
-    if (low >> 10 == 0x37) return 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff)
-  }
-  if (alone == 0) revert('text has half a surrogate pair')
-  return alone
-}
-
-/** Writes a character in UTF-16; returns where the next one goes. */
-export function putUtf16(to: usize, code: u32): usize {
-  if (code < 0x10000) {
-    store<u16>(to, code)
-    return to + 2
-  }
-  store<u16>(to, 0xd7c0 + (code >> 10))
-  store<u16>(to, 0xdc00 | (code & 0x3ff), 2)
-  return to + 4
-}
-
-@inline
-export function utf16Size(code: u32): usize {
-  return code < 0x10000 ? 2 : 4
 }
 
 /** Writes a text in UTF-8; returns where it ends. Half a pair alone is what `alone` says, or reverts if that is 0. */
