@@ -8,6 +8,13 @@ export interface Bounds {
   weight?: number
 }
 
+/** How much is held. */
+export interface CacheSize {
+  entries: number
+  /** An estimate of what they take in memory. */
+  bytes: number
+}
+
 interface Entry<V> {
   value: V
   weight: number

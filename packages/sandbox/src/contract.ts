@@ -4,8 +4,9 @@ import { gasPerCodeByte, gasPerCompute, gasPerDeploy } from './gasCosts.ts'
 import type { Invocation } from './host/environment.ts'
 import { runLimits } from './limits.ts'
 import { stackAddend } from './meter/stackCounter.ts'
+import type { Outcome } from './outcome.ts'
 import { type PreparedModule, type PrepareOptions, prepareModule } from './prepare.ts'
-import { type Outcome, run } from './run.ts'
+import { run } from './run.ts'
 import { decodeModule } from './wasm/decode.ts'
 
 /** `refused` carries the display text of the failed task, whose usedGas is 0. */

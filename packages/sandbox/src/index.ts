@@ -3,6 +3,5 @@ export { type Acceptance, describeModule, type FunctionDescription, type ModuleD
 export type { EthereumCall, HostCapabilities, Invocation } from './host/environment.ts'
 export { moduleLimits, runLimits, threadStackMb } from './limits.ts'
 export { wipeMemories } from './memories.ts'
+export type { GasProfile, Outcome } from './outcome.ts'
 export type { PreparedModule } from './prepare.ts'
-export type { GasProfile } from './profile.ts'
-export type { Outcome } from './run.ts'

@@ -1,36 +1,8 @@
 import { Environment, type Invocation } from './host/environment.ts'
 import type { Limit } from './limits.ts'
 import { paidExport } from './meter/instrument.ts'
-import type { Outcome } from './run.ts'
+import type { GasProfile, Outcome } from './outcome.ts'
 import { RunGas } from './runGas.ts'
-
-/**
- * Where the gas of one run went.
- *
- * What the task is billed is the sum of all gas here, less `refund`. A charge that did not fit is no part of what it was
- * for: what was left then is `lost`.
- */
-export interface GasProfile {
-  /**
-   * What the instructions of each function cost, without those of the functions that it called; by function index of the
-   * code that ran, imports counted. Functions that cost nothing are left out.
-   */
-  functions: { index: number; gas: bigint }[]
-  /** What `memory.grow` cost beyond its instruction. */
-  memoryGrow: bigint
-  /** `write_state`, key by key in the order of their first writes. `refunded` is what was noted, see `refund`. */
-  stateWrites: { key: string; writes: number; charged: bigint; refunded: bigint }[]
-  /** What the contract charged itself through `gas`. */
-  gasCalls: bigint
-  /** What every task of its kind pays. */
-  flat: bigint
-  /** The rest of the limit that a task without gas loses. */
-  lost: bigint
-  /** What was taken off the bill: only from that of a success, and never more than there was. */
-  refund: bigint
-  /** Calls of host functions that were begun, and the bytes that they copied from and to linear memory. */
-  hostCalls: { name: string; calls: number; bytes: number }[]
-}
 
 /** The functions of a module that is prepared for profiling: each defined one counts what it pays. */
 export interface ProfiledFunctions {

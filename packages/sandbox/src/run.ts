@@ -1,28 +1,16 @@
 import { ContractFault, displayText, gasLimitViolated } from './errors.ts'
-import { Environment, type EthereumCall, type Invocation } from './host/environment.ts'
+import { Environment, type Invocation } from './host/environment.ts'
 import { hostFunctions } from './host/registry.ts'
 import { cutUtf8 } from './host/text.ts'
 import { maxReasonBytes } from './limits.ts'
 import { returnMemory, takeMemory } from './memories.ts'
 import { instrumentedExports } from './meter/instrument.ts'
 import { passedLimit } from './meter/stackCounter.ts'
+import type { Outcome } from './outcome.ts'
 import type { PreparedModule } from './prepare.ts'
-import { type GasProfile, Profiler } from './profile.ts'
+import { Profiler } from './profile.ts'
 import { RunGas } from './runGas.ts'
 import { isEngineStackOverflow, trapText } from './traps.ts'
-
-/**
- * How a task ended. A failure is the contract's or the user's doing: it is signed and billed.
- *
- * `message` is the full display text; `usedGas` is what the task is billed.
- */
-export type Outcome = (
-  | { kind: 'success'; output: Uint8Array; usedGas: bigint; ethereum: EthereumCall }
-  | { kind: 'failure'; message: string; usedGas: bigint }
-) & {
-  /** Where the gas went, if the contract was prepared for that and has run. */
-  profile?: GasProfile
-}
 
 /** What surrounds the contract's own code in a run. */
 export interface RunPlan {

@@ -1,11 +1,11 @@
 import { bytesToHex } from '@bletchley/crypto'
 import type { Prepared } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap, type CacheSize } from '../boundedMap.ts'
 import { ComputeWorker, type Home, type PoolOptions, type QueuedJob, type ThreadStatus } from './computeWorker.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
-import type { CacheSize, Job, JobKind, JobResult, Jobs } from './threadMessages.ts'
+import type { Job, JobKind, JobResult, Jobs } from './threadMessages.ts'
 
 /** Contracts whose home is remembered; another can be chosen at any time. */
 const rememberedHomes = { entries: 100_000 }

@@ -2,10 +2,10 @@ import { Worker } from 'node:worker_threads'
 import { type ErrorData, WorkerError } from '@bletchley/protocol'
 import { type Prepared, threadStackMb } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
+import type { CacheSize } from '../boundedMap.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
 import type {
-  CacheSize,
   Job,
   JobKind,
   JobResult,

@@ -26,6 +26,7 @@ import {
   runLimits,
 } from '@bletchley/sandbox'
 import { isInitial, nextDeltaIndex, StateOverlay, sealDelta } from '@bletchley/state'
+import type { CacheSize } from '../boundedMap.ts'
 import {
   type ContractRecords,
   ContractStates,
@@ -37,7 +38,6 @@ import {
   type StoredDelta,
 } from './contractStates.ts'
 import { InputError, openInputs, type TaskInputs } from './taskInputs.ts'
-import type { CacheSize } from './threadMessages.ts'
 
 /** What a deployment and a computation have in common. */
 export interface TaskRequest {

@@ -10,8 +10,7 @@ import {
   type StateErrorCode,
   sealState,
 } from '@bletchley/state'
-import { BoundedMap } from '../boundedMap.ts'
-import type { CacheSize } from './threadMessages.ts'
+import { BoundedMap, type CacheSize } from '../boundedMap.ts'
 
 /** One stored delta. */
 export interface StoredDelta {

@@ -1,4 +1,5 @@
 import type { Prepared } from '@bletchley/sandbox'
+import type { CacheSize } from '../boundedMap.ts'
 import type {
   Computed,
   ComputeRequest,
@@ -47,13 +48,6 @@ export type Job = { [K in JobKind]: JobOf<K> }[JobKind]
 export type RecordsCall = {
   [K in keyof ContractRecords]: { name: K; args: Parameters<ContractRecords[K]> }
 }[keyof ContractRecords]
-
-/** What a cache holds. */
-export interface CacheSize {
-  entries: number
-  /** An estimate of what they take in memory. */
-  bytes: number
-}
 
 export type MessageToThread =
   | { kind: 'job'; job: Job }

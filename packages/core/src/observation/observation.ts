@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import type { ContractChange, ContractStore, KeyValueBackend } from '@bletchley/store'
+
 import type { AnsweredMessage } from '../dispatch.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import { ChainSizes } from './chainSizes.ts'
 import { ContractIndex } from './contractIndex.ts'
 import { EventLoopDelay } from './eventLoopDelay.ts'
 import { History, stepMs } from './history.ts'
+import { LatencyMetrics } from './latencyMetrics.ts'
 import { logged, loggedMessages, MessageLog, shorten } from './messageLog.ts'
 import { knownType, MessageTallies } from './messageTallies.ts'
-import { LatencyMetrics } from './metrics.ts'
 import { StoreWatch } from './storeWatch.ts'
 import { TaskMemory } from './taskMemory.ts'
 

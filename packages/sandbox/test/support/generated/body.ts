@@ -11,7 +11,6 @@ import {
   type ValueType,
   valueTypes,
 } from './ast.ts'
-import type { ModuleGenerator } from './generate.ts'
 import type { Random } from './random.ts'
 
 /** Where the texts below begin. */
@@ -54,13 +53,27 @@ interface Label {
   loop: boolean
 }
 
+/** What a body needs of the module that is being made around it. */
+interface Surroundings {
+  readonly random: Random
+  readonly module: Module
+  /** Type of each function of the index space. */
+  readonly functionTypes: FunctionType[]
+  readonly imported: string[]
+  /** Function index of `call`. */
+  readonly entry: number
+  /** Instructions that all bodies may still take together. */
+  budget: number
+  constant(type: ValueType): Instruction
+}
+
 /**
  * Makes one body. Expressions leave one value on the stack, statements none.
  *
  * Behind an unconditional branch the stack is polymorphic: while nothing real lies on it, an operand may be left out.
  */
 export class FunctionGenerator {
-  readonly #parent: ModuleGenerator
+  readonly #parent: Surroundings
   readonly #random: Random
   readonly #index: number
   readonly #typeIndex: number
@@ -76,7 +89,7 @@ export class FunctionGenerator {
   #real: number | undefined = undefined
   #depth = 0
 
-  constructor(parent: ModuleGenerator, index: number, type: FunctionType, typeIndex: number) {
+  constructor(parent: Surroundings, index: number, type: FunctionType, typeIndex: number) {
     this.#parent = parent
     this.#random = parent.random
     this.#index = index
