@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 // The arrows of ARCHITECTURE.md: who may depend on whom. A room that is not listed here fails. Any room may use `bytes`.
@@ -58,6 +58,34 @@ function imports(path: string): string[] {
   return [...text.matchAll(statements)].map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!)
 }
 
+/** The file of the room that a relative import is of: the contracts' library leaves the ending out. */
+function importedFile(from: string, name: string, files: ReadonlySet<string>): string | undefined {
+  if (!name.startsWith('.')) return undefined
+  const path = join(dirname(from), name)
+  return [path, `${path}.ts`, `${path}/index.ts`].find((candidate) => files.has(candidate))
+}
+
+/** A way along imports that leads back to where it began, or nothing. Imports of types count. */
+function circle(files: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const done = new Set<string>()
+  const visit = (file: string, way: readonly string[]): string[] | undefined => {
+    if (done.has(file)) return undefined
+    const here = [...way, file]
+    if (way.includes(file)) return here.slice(way.indexOf(file))
+    for (const next of files.get(file)!) {
+      const found = visit(next, here)
+      if (found !== undefined) return found
+    }
+    done.add(file)
+    return undefined
+  }
+  for (const file of files.keys()) {
+    const found = visit(file, [])
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 describe('arrows between the rooms', () => {
   it('knows every room', () => {
     expect(readdirSync(packages).sort()).toEqual(Object.keys(arrows).sort())
@@ -85,6 +113,20 @@ describe('arrows between the rooms', () => {
       }
     })
   }
+
+  it.each(Object.keys(arrows))('%s has no circle of files', (room) => {
+    const files = new Set(sources(room))
+    const graph = new Map(
+      [...files].map((file) => [
+        file,
+        imports(file).flatMap((name) => {
+          const imported = importedFile(file, name, files)
+          return imported === undefined ? [] : [imported]
+        }),
+      ]),
+    )
+    expect(circle(graph)?.join(' → ')).toBeUndefined()
+  })
 
   for (const folder of isomorphic) {
     it(`${folder} runs in a browser`, () => {

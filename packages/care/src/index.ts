@@ -1,1 +1,11 @@
-export {}
+export type { Finding } from '@bletchley/store'
+export { type BackedUp, backUp, restore } from './backup.ts'
+export type { Check } from './doctor/check.ts'
+export { examine } from './doctor/index.ts'
+export type { DoctorOptions } from './doctor/options.ts'
+export { type Exported, type ExportOptions, exportContracts } from './exportContracts.ts'
+export { type Imported, type ImportOptions, importContracts } from './importContracts.ts'
+export type { LongRun } from './longRun.ts'
+export type { Manifest } from './manifest.ts'
+export { compact, prune } from './tidy.ts'
+export { type Verified, type VerifyOptions, verify } from './verify.ts'

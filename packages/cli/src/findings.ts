@@ -1,4 +1,4 @@
-import type { Finding } from '@bletchley/core/care'
+import type { Finding } from '@bletchley/care'
 import { bytesToHex } from '@bletchley/crypto'
 
 /** For `print`: what is wrong, and with which contract. */

@@ -9,6 +9,7 @@ import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
+import { storeFolder } from './dataFolder.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
@@ -131,7 +132,7 @@ async function startLocked(options: CoreOptions): Promise<Core> {
   const { secretKey } = identity.keyPair
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
-  const backend = openLmdb({ folder: join(dataFolder, 'store') })
+  const backend = openLmdb({ folder: storeFolder(dataFolder) })
   const store = await ContractStore.open(observation?.watchCommits(backend) ?? backend, {
     hashDelta: keccak256,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),

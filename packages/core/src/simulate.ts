@@ -1,8 +1,8 @@
-import { join } from 'node:path'
 import { generateKeyPair } from '@bletchley/crypto'
 import { readSealingKey } from '@bletchley/crypto/key-file'
 import { ContractReader, openLmdb } from '@bletchley/store'
 import { type CoreOptions, defaultRunLimitMs } from './core.ts'
+import { storeFolder } from './dataFolder.ts'
 import { ComputePool } from './engine/computePool.ts'
 import type { Simulated, SimulateRequest } from './engine/simulator.ts'
 import { copy, storedRecords } from './engine/storedRecords.ts'
@@ -31,7 +31,7 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
   const { address } = call
   const sealingKey = await readSealingKey(dataFolder, sealing)
   const { keyPair } = await readSigningIdentity(dataFolder, sealingKey)
-  const backend = openLmdb({ folder: join(dataFolder, 'store'), readOnly: true })
+  const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
   try {
     const store = await ContractReader.openExisting(backend)
     // Before the principal is asked: it would make a key for a contract that is not there.

@@ -1,4 +1,4 @@
-import { backUp } from '@bletchley/core/care'
+import { backUp } from '@bletchley/care'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { shownFindings } from '../findings.ts'

@@ -1,4 +1,4 @@
-import { compact } from '@bletchley/core/care'
+import { compact } from '@bletchley/care'
 import { Command } from 'commander'
 import { dataOption } from '../options.ts'
 import { jsonOption, print } from '../output.ts'

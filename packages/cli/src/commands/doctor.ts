@@ -1,4 +1,4 @@
-import { type Check, examine } from '@bletchley/core/care'
+import { type Check, examine } from '@bletchley/care'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { dataOption, httpOption, parseHttpAddress, principalUrlOption, sealingKeyOption } from '../options.ts'

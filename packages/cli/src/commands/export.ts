@@ -1,4 +1,4 @@
-import { exportContracts } from '@bletchley/core/care'
+import { exportContracts } from '@bletchley/care'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { shownFindings } from '../findings.ts'

@@ -1,4 +1,4 @@
-import { importContracts } from '@bletchley/core/care'
+import { importContracts } from '@bletchley/care'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { shownFindings } from '../findings.ts'

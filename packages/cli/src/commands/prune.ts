@@ -1,4 +1,4 @@
-import { prune } from '@bletchley/core/care'
+import { prune } from '@bletchley/care'
 import { Command } from 'commander'
 import { dataOption, option } from '../options.ts'
 import { jsonOption, print } from '../output.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { restore } from '@bletchley/core/care'
+import { restore } from '@bletchley/care'
 import { Command } from 'commander'
 import { shownFindings } from '../findings.ts'
 import { dataOption } from '../options.ts'

@@ -1,4 +1,4 @@
-import { type Finding, verify } from '@bletchley/core/care'
+import { type Finding, verify } from '@bletchley/care'
 import { bytesToHex } from '@bletchley/crypto'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'

@@ -1,6 +1,5 @@
-import { join } from 'node:path'
 import type { ContractChange, ContractStore, KeyValueBackend } from '@bletchley/store'
-
+import { storeFolder } from '../dataFolder.ts'
 import type { AnsweredMessage } from '../dispatch.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import { ChainSizes } from './chainSizes.ts'
@@ -38,7 +37,7 @@ export class Observation {
   #missing = { contracts: -1, keys: -1, count: 0 }
 
   constructor(dataFolder: string) {
-    this.storeWatch = new StoreWatch(join(dataFolder, 'store'), (seconds) => this.latencies.commitTook(seconds))
+    this.storeWatch = new StoreWatch(storeFolder(dataFolder), (seconds) => this.latencies.commitTook(seconds))
   }
 
   watchCommits(backend: KeyValueBackend): KeyValueBackend {

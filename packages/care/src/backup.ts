@@ -1,11 +1,12 @@
 import { constants, existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { assertWorker, storeFolder, withReader } from '@bletchley/core/data-folder'
 import { equalBytes } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
-import { assertWorker, type LongRun, storeFolder, withReader } from './dataFolder.ts'
+import type { LongRun } from './longRun.ts'
 import { describeFile, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts'
 
 export interface BackedUp {

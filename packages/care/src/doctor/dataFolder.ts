@@ -1,10 +1,10 @@
 import { constants, type Stats } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { storeFolder, withReader } from '@bletchley/core/data-folder'
+import { readSigningIdentity } from '@bletchley/core/signing-key'
 import { describeHolder, lockHolder } from '@bletchley/crypto/folder-lock'
 import { KeyFileError, listSealed, readSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
-import { readSigningIdentity } from '../../keys/signingKey.ts'
-import { storeFolder, withReader } from '../dataFolder.ts'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 
 const MB = 1 << 20

@@ -1,6 +1,7 @@
+import { assertWorker, storeFolder, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { compactLmdb, contractAddresses, openLmdb, type Pruned, pruneRecords } from '@bletchley/store'
-import { assertWorker, type LongRun, storeFolder, withReader } from './dataFolder.ts'
+import type { LongRun } from './longRun.ts'
 
 /**
  * Rewrites the database without its free pages. The core must not run.

@@ -1,9 +1,9 @@
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { withReader } from '@bletchley/core/data-folder'
 import { bytesToHex, concatBytes } from '@bletchley/crypto'
 import { syncFolder } from '@bletchley/crypto/key-file'
 import type { ContractReader, Finding } from '@bletchley/store'
-import { type LongRun, withReader } from './dataFolder.ts'
 import {
   allRecord,
   encodeRecord,
@@ -15,6 +15,7 @@ import {
   readContract,
   u32be,
 } from './exportFormat.ts'
+import type { LongRun } from './longRun.ts'
 
 export interface ExportOptions extends LongRun {
   dataFolder: string

@@ -1,12 +1,10 @@
 import { join } from 'node:path'
+import { assertLoopbackHost, type HttpAddress, isLocal, readClientKeys } from '@bletchley/core/doors'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { KeyFileError } from '@bletchley/crypto/key-file'
-import { assertLoopbackHost, type HttpAddress } from '../../http/httpAddress.ts'
-import { readClientKeys } from '../../server/clientList.ts'
-import { isLocal } from '../../server/endpoints.ts'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
-import type { DoctorOptions } from './index.ts'
+import type { DoctorOptions } from './options.ts'
 import { listen } from './ports.ts'
 
 /** Whether those may come in who should, and nobody else. */

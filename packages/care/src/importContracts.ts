@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
+import { storeFolder } from '@bletchley/core/data-folder'
 import { equalBytes, keccak256 } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { ContractStore, type DeltaRow, type Finding, openLmdb } from '@bletchley/store'
-import { type LongRun, storeFolder } from './dataFolder.ts'
 import {
   allRecord,
   type ContractInFile,
@@ -13,6 +13,7 @@ import {
   RecordReader,
   readContract,
 } from './exportFormat.ts'
+import type { LongRun } from './longRun.ts'
 
 export interface ImportOptions extends LongRun {
   dataFolder: string

@@ -1,3 +1,6 @@
+import type { CoreOptions } from '@bletchley/core'
+import { decodeReceipt, fetchStateKeys, StateKeys, withReader } from '@bletchley/core/data-folder'
+import { readSigningIdentity } from '@bletchley/core/signing-key'
 import { bytesToHex, equalBytes } from '@bletchley/crypto'
 import { readSealingKey } from '@bletchley/crypto/key-file'
 import { applyDelta, encodeState, initialState, nextDeltaIndex, openState, StateError } from '@bletchley/state'
@@ -8,12 +11,7 @@ import {
   type KeyValueBackend,
   verifyRecords,
 } from '@bletchley/store'
-import type { CoreOptions } from '../core.ts'
-import { decodeReceipt } from '../engine/taskReplies.ts'
-import { fetchStateKeys } from '../keys/fetchStateKeys.ts'
-import { readSigningIdentity } from '../keys/signingKey.ts'
-import { StateKeys } from '../keys/stateKeys.ts'
-import { type LongRun, withReader } from './dataFolder.ts'
+import type { LongRun } from './longRun.ts'
 
 export interface VerifyOptions extends LongRun {
   dataFolder: string
