@@ -1,7 +1,9 @@
-import { bytesToHex, randomBytes } from '@bletchley/crypto'
+import { randomBytes } from 'node:crypto'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { RpcError, type RpcErrorCode, rpcErrorCodes } from './rpcError.ts'
+import { RpcError, rpcErrorCodes } from './rpcError.ts'
 
 /** More calls than this in one batch are refused. */
 const maxBatchLength = 100
@@ -12,7 +14,7 @@ export type RpcMethods = ReadonlyMap<string, RpcMethod>
 type RpcId = string | number | null
 type RpcResponse =
   | { jsonrpc: '2.0'; result: unknown; id: RpcId }
-  | { jsonrpc: '2.0'; error: { code: RpcErrorCode; message: string; data?: { retryAfterMs: number } }; id: RpcId }
+  | { jsonrpc: '2.0'; error: { code: number; message: string; data?: { retryAfterMs: number } }; id: RpcId }
 
 const RpcIdSchema = z.union([z.string(), z.number(), z.null()])
 const RpcRequest = z.object({
@@ -23,13 +25,36 @@ const RpcRequest = z.object({
   id: RpcIdSchema.optional(),
 })
 
+/** Serves JSON-RPC 2.0 over HTTP: POST /. A body may have so many bytes. */
+export function createJsonRpcRoute(methods: RpcMethods, maxBodyBytes: number, logger: Logger): Hono {
+  const tooLarge = new RpcError(rpcErrorCodes.invalidRequest, `A body has at most ${maxBodyBytes} bytes`)
+  const route = new Hono()
+  route.post(
+    '/',
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      // The rest of the body stays unread, so the connection is of no further use.
+      onError: (context) => context.json(errorResponse(tooLarge, null), 413, { connection: 'close' }),
+    }),
+    async (context) => {
+      const response = await answerJsonRpc(await context.req.text(), methods, logger)
+      return response === undefined ? context.body(null, 204) : context.json(response)
+    },
+  )
+  route.onError((error, context) => {
+    logger.warn({ err: error }, 'request broken off')
+    return context.text('Bad request', 400)
+  })
+  return route
+}
+
 /**
  * Answers one JSON-RPC 2.0 request or batch.
  *
  * @param body JSON text
  * @returns what to reply, or undefined where nothing may be replied: a notification, or a batch of them
  */
-export async function answerJsonRpc(
+async function answerJsonRpc(
   body: string,
   methods: RpcMethods,
   logger: Logger,
@@ -54,7 +79,7 @@ export async function answerJsonRpc(
 }
 
 /** The reply to a body that was not even read. */
-export function errorResponse(error: RpcError, id: RpcId): RpcResponse {
+function errorResponse(error: RpcError, id: RpcId): RpcResponse {
   const { code, message, retryAfterMs } = error
   return { jsonrpc: '2.0', error: { code, message, ...(retryAfterMs && { data: { retryAfterMs } }) }, id }
 }
@@ -81,7 +106,7 @@ async function answerOne(request: unknown, methods: RpcMethods, logger: Logger):
 
 /** The caller learns a number; what happened goes to the log, where that number finds it. */
 function internalError(error: unknown, method: string, logger: Logger): RpcError {
-  const incident = bytesToHex(randomBytes(4))
+  const incident = randomBytes(4).toString('hex')
   logger.error({ err: error, method, incident }, 'call failed')
   return new RpcError(rpcErrorCodes.internal, `Internal error ${incident}`)
 }
