@@ -22,6 +22,6 @@ export const noPages: Guard = async (context, next) => {
 }
 
 function isOurs(host: string | undefined, port: number | undefined): boolean {
-  const match = /^(?:\[(::1)\]|([^:[\]]+)):(\d+)$/.exec(host ?? '')
-  return match !== null && isLoopback((match[1] ?? match[2])!.toLowerCase()) && Number(match[3]) === port
+  const match = /^(.+):(\d+)$/.exec(host ?? '')
+  return match !== null && isLoopback(match[1]!) && Number(match[2]) === port
 }

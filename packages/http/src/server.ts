@@ -1,8 +1,10 @@
-import type { Server, ServerOptions } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
+import { Connections } from './connections.ts'
+import { withoutBrackets } from './loopback.ts'
 
 /** What handlers find in `context.env`: request and response of Node. */
 export type { HttpBindings }
@@ -10,17 +12,17 @@ export type { HttpBindings }
 export { RESPONSE_ALREADY_SENT }
 
 export interface HttpAddress {
-  /** A name or an address. */
+  /** A name or an address; one of IPv6 with or without brackets. */
   host: string
   /** 0 takes a free one. */
   port: number
 }
 
-export interface HttpLimits extends ServerOptions {
+export interface ConnectionLimits {
   /** Connections at the same time. */
-  maxConnections?: number
-  /** How long a connection may be without a byte in either direction. */
-  idleTimeout?: number
+  connections: number
+  /** Of them those of one peer: an address of IPv4, or a network (/64) of IPv6. */
+  connectionsOfPeer: number
 }
 
 export interface HttpServer {
@@ -30,55 +32,58 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>
 }
 
+/** Nobody who is slow may hold a connection for long. A whole request, with its body, has 5 s to arrive. */
+const deadlines = {
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+}
+const maxHeaderSize = 16 * 1024
+
 /**
- * Serves an app.
+ * Serves an app, to whoever comes: what is slow, silent or too much is cut off, see `deadlines` and `Connections`.
  *
  * @throws Error of Node if it cannot listen
  */
 export async function openHttpServer(
   app: Hono<{ Bindings: HttpBindings }>,
   address: HttpAddress,
-  { maxConnections, idleTimeout, ...serverOptions }: HttpLimits = {},
+  limits: ConnectionLimits,
 ): Promise<HttpServer> {
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions }) as Server
-  if (maxConnections !== undefined) server.maxConnections = maxConnections
-  if (idleTimeout !== undefined) server.setTimeout(idleTimeout)
-  const close = prepareClose(server)
-  return { url: await listen(server, address), close }
+  const answer = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    overrideGlobalObjects: false,
+  })
+  const server = createServer({ ...deadlines, maxHeaderSize }, (request, response) => {
+    if (connections.admit(request, response)) void answer(request, response)
+  })
+  const connections = new Connections(server, limits.connections, limits.connectionsOfPeer)
+  const url = await listen(server, address)
+  let closed: Promise<void> | undefined
+  return {
+    url,
+    close: (graceMs) => {
+      closed ??= new Promise((resolve) => {
+        const deadline = setTimeout(() => connections.destroy(), graceMs)
+        server.close(() => {
+          clearTimeout(deadline)
+          resolve()
+        })
+        connections.end()
+      })
+      return closed
+    },
+  }
 }
 
 async function listen(server: Server, { host, port }: HttpAddress): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port }, () => {
+    server.listen({ host: withoutBrackets(host), port }, () => {
       server.off('error', reject)
       resolve()
     })
   })
   const bound = server.address() as AddressInfo // A string only for pipes and UNIX sockets.
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-}
-
-/** Returns what closes the server: at once where nobody waits for an answer, after a grace where somebody does. */
-function prepareClose(server: Server): (graceMs: number) => Promise<void> {
-  let answering = 0
-  server.on('request', (_request, response) => {
-    answering++
-    response.once('close', () => {
-      answering--
-      if (answering === 0 && !server.listening) server.closeAllConnections()
-    })
-  })
-  let closed: Promise<void> | undefined
-  return (graceMs) => {
-    closed ??= new Promise((resolve) => {
-      const deadline = setTimeout(() => server.closeAllConnections(), graceMs)
-      server.close(() => {
-        clearTimeout(deadline)
-        resolve()
-      })
-      if (answering === 0 || graceMs === 0) server.closeAllConnections()
-    })
-    return closed
-  }
 }

@@ -12,8 +12,10 @@ import { principalKeyPurpose } from './sealedFiles.ts'
 import { StateKeys } from './stateKeys.ts'
 import { WorkerList } from './workerList.ts'
 
-/** Room for a batch of requests with many addresses. */
-const maxBodyBytes = 1 << 20
+/** Room for a batch of three requests with as many addresses as one may name. */
+const maxBodyBytes = 1 << 18
+/** A worker needs one, for the moment of a call; several may have one address. */
+const connectionLimits = { connections: 512, connectionsOfPeer: 256 }
 /** How long calls under way may take to finish when the principal closes. */
 const closeGraceMs = 2000
 
@@ -102,7 +104,7 @@ async function startLocked(options: PrincipalOptions): Promise<Principal> {
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(noPages)
   app.route('/', createJsonRpcRoute(methods, maxBodyBytes, logger))
-  const { url, close } = await openHttpServer(app, { host, port }).catch(async (error: unknown) => {
+  const { url, close } = await openHttpServer(app, { host, port }, connectionLimits).catch(async (error: unknown) => {
     await audit.close()
     throw error
   })

@@ -23,16 +23,8 @@ export interface HttpDoor {
   close(): Promise<void>
 }
 
-/** Nobody who is slow may hold a connection for long, and there are not many of them. */
-const limits = {
-  headersTimeout: 5000,
-  requestTimeout: 5000,
-  keepAliveTimeout: 5000,
-  connectionsCheckingInterval: 1000,
-  maxHeaderSize: 16 * 1024,
-  maxConnections: 64,
-  idleTimeout: 30_000,
-}
+/** All who may come are of this machine, so any of them may have all. */
+const limits = { connections: 64, connectionsOfPeer: 64 }
 
 const securityHeaders = {
   'Content-Security-Policy':
