@@ -361,10 +361,12 @@ describe('a core with an HTTP door', () => {
     }
     expect(await ask({ host: `localhost:${port}` })).toBe(200)
     expect(await ask({ host: `[::1]:${port}`, origin: `http://[::1]:${port}` })).toBe(200)
+    expect(await ask({ host: `LocalHost:${port}` })).toBe(200)
     for (const host of [
       'evil.example',
       `evil.example:${port}`,
       `127.0.0.1.evil.example:${port}`,
+      `127.999.0.1:${port}`,
       '127.0.0.1:1',
       '127.0.0.1',
     ]) {
@@ -501,7 +503,7 @@ describe('the door itself', () => {
   it('is on loopback or nowhere', async () => {
     await using folder = await temporaryFolder()
     const options = { dialect: 'document', logger: pino({ enabled: false }), dataFolder: folder.path } as const
-    for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org']) {
+    for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org', '127.999.0.1']) {
       const started = startCore({ ...options, endpoints: ['tcp://127.0.0.1:0'], http: { host, port: 0 } })
       await expect(started, host).rejects.toThrow(/can be reached from other machines/)
     }

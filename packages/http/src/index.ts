@@ -1,1 +1,12 @@
-export {}
+export { noPages, ownPagesOnly } from './guards.ts'
+export { createHealthRoutes } from './healthRoutes.ts'
+export { createJsonRpcRoute, type RpcMethods } from './jsonRpc.ts'
+export { RecentlyUsed, TokenBucket } from './rateLimits.ts'
+export { RpcError, rpcErrorCodes } from './rpcError.ts'
+export {
+  type HttpAddress,
+  type HttpBindings,
+  type HttpServer,
+  openHttpServer,
+  RESPONSE_ALREADY_SENT,
+} from './server.ts'

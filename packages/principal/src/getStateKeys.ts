@@ -15,12 +15,18 @@ import {
   type SecretKey,
   sign,
 } from '@bletchley/crypto'
+import { RpcError, rpcErrorCodes } from '@bletchley/http'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { AuditEntry, AuditLog } from './auditLog.ts'
 import type { RateLimiter } from './rateLimits.ts'
-import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { StateKeys } from './stateKeys.ts'
+
+/**
+ * Of the Enigma principal (spec/crypto.md 8.3). -32002, "epoch in transition", is not answered: without a chain there are
+ * no epochs.
+ */
+const notAuthorisedCode = -32_001
 
 /** More addresses than this in one request are refused; enigma-p2p asks for one, or for all. */
 const maxAddresses = 1000
@@ -141,7 +147,7 @@ function recoverWorker(request: PttRequest, signature: Uint8Array): string {
   try {
     return bytesToHex(recoverAddress(lengthPrefixed(pttRequestItems(request)), signature))
   } catch (error) {
-    throw refusalOf(error, rpcErrorCodes.notAuthorised, 'sig: leads to no worker')
+    throw refusalOf(error, notAuthorisedCode, 'sig: leads to no worker')
   }
 }
 
@@ -154,9 +160,9 @@ function shareKey(secretKey: SecretKey, publicKey: Uint8Array): Uint8Array {
 }
 
 function notAuthorised(): RpcError {
-  return new RpcError(rpcErrorCodes.notAuthorised, 'The worker is not authorised')
+  return new RpcError(notAuthorisedCode, 'The worker is not authorised')
 }
 
-function refusalOf(error: unknown, code: RpcError['code'], message: string): unknown {
+function refusalOf(error: unknown, code: number, message: string): unknown {
   return error instanceof CryptoError ? new RpcError(code, message, { cause: error }) : error
 }

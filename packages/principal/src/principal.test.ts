@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -332,11 +332,12 @@ describe('who may have keys', () => {
   it('must be said where other machines can ask', async () => {
     await using folder = await temporaryFolder()
     const dataFolder = join(folder.path, 'data')
-    for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.org', '127.0.0.1.example.org']) {
+    for (const host of ['0.0.0.0', '::', '[::]', '192.0.2.1', 'example.org', '127.0.0.1.example.org', '127.999.0.1']) {
       await expect(startPrincipal({ dataFolder, host }), host).rejects.toThrow('--workers')
     }
     expect(await readdir(folder.path)).toEqual([])
-    for (const host of ['127.0.0.1', 'localhost']) {
+    const hasIpv6 = (networkInterfaces().lo ?? []).some(({ address }) => address === '::1')
+    for (const host of ['127.0.0.1', 'localhost', 'LOCALHOST', ...(hasIpv6 ? ['::1', '[::1]'] : [])]) {
       await using principal = await runPrincipal({ host })
       expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
     }
@@ -438,11 +439,11 @@ describe('JSON-RPC', () => {
     ])
   })
 
-  it('reads no body above a megabyte, announced or not', async () => {
+  it('reads no body above 256 KiB, announced or not', async () => {
     await using principal = await runPrincipal()
-    const announced = await post(principal.url, ' '.repeat((1 << 20) + 1))
+    const announced = await post(principal.url, ' '.repeat((1 << 18) + 1))
     expect([announced.status, await announced.json()]).toMatchObject([413, { error: { code: -32600 } }])
-    const chunk = new Uint8Array(1 << 18)
+    const chunk = new Uint8Array(1 << 16)
     const body = new ReadableStream({
       pull(controller) {
         controller.enqueue(chunk)
@@ -455,6 +456,21 @@ describe('JSON-RPC', () => {
     )
     expect([413, 'cut off']).toContain(streamed)
     expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+  })
+
+  it('is not held up by half requests, many as they may be', async () => {
+    await using principal = await runPrincipal()
+    const port = Number(new URL(principal.url).port)
+    const sockets = Array.from({ length: 600 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+    for (const socket of sockets) socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{')
+    const worker = makeWorker()
+    const params = { data: worker.data, sig: worker.sig, addresses: [contract(1)] }
+    const { result } = await call(principal.url, 'getStateKeys', params)
+    expect(worker.open(result).size).toBe(1)
+    for (const socket of sockets) socket.resume()
+    await Promise.all(closed)
   })
 
   it('is not for web pages', async () => {

@@ -1,23 +1,21 @@
-import { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { bytesToHex } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
-import { createAdaptorServer } from '@hono/node-server'
+import { createJsonRpcRoute, type HttpBindings, noPages, openHttpServer, type RpcMethods } from '@bletchley/http'
+import { isLoopback } from '@bletchley/http/loopback'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { type Logger, pino } from 'pino'
 import { AuditLog } from './auditLog.ts'
 import { getStateKeys } from './getStateKeys.ts'
-import { answerJsonRpc, errorResponse, type RpcMethods } from './jsonRpc.ts'
 import { RateLimiter, type RateLimits } from './rateLimits.ts'
-import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import { principalKeyPurpose } from './sealedFiles.ts'
 import { StateKeys } from './stateKeys.ts'
 import { WorkerList } from './workerList.ts'
 
-/** Room for a batch of requests with many addresses. */
-const maxBodyBytes = 1 << 20
+/** Room for a batch of three requests with as many addresses as one may name. */
+const maxBodyBytes = 1 << 18
+/** A worker needs one, for the moment of a call; several may have one address. */
+const connectionLimits = { connections: 512, connectionsOfPeer: 256 }
 /** How long calls under way may take to finish when the principal closes. */
 const closeGraceMs = 2000
 
@@ -103,10 +101,10 @@ async function startLocked(options: PrincipalOptions): Promise<Principal> {
     ['getHealthCheck', async () => true],
   ])
 
-  const server = createAdaptorServer({ fetch: createApp(methods, logger).fetch, overrideGlobalObjects: false })
-  if (!(server instanceof Server)) throw new Error('The adaptor should have made an HTTP/1.1 server')
-  const close = prepareClose(server)
-  const url = await listen(server, host, port).catch(async (error: unknown) => {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.use(noPages)
+  app.route('/', createJsonRpcRoute(methods, maxBodyBytes, logger))
+  const { url, close } = await openHttpServer(app, { host, port }, connectionLimits).catch(async (error: unknown) => {
     await audit.close()
     throw error
   })
@@ -118,75 +116,8 @@ async function startLocked(options: PrincipalOptions): Promise<Principal> {
     address,
     reload: async () => workers?.refresh(),
     close: async () => {
-      await close()
+      await close(closeGraceMs)
       await audit.close()
     },
-  }
-}
-
-function createApp(methods: RpcMethods, logger: Logger): Hono {
-  const app = new Hono()
-  app.use(async (context, next) => {
-    // Only browsers send it: a page, also one that had its name rebound to this address, has no business here.
-    if (context.req.header('origin') !== undefined) return context.text('Not for web pages', 403)
-    return next()
-  })
-  const tooLarge = new RpcError(rpcErrorCodes.invalidRequest, `A body has at most ${maxBodyBytes} bytes`)
-  app.post(
-    '/',
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      // The rest of the body stays unread, so the connection is of no further use.
-      onError: (context) => context.json(errorResponse(tooLarge, null), 413, { connection: 'close' }),
-    }),
-    async (context) => {
-      const response = await answerJsonRpc(await context.req.text(), methods, logger)
-      return response === undefined ? context.body(null, 204) : context.json(response)
-    },
-  )
-  app.onError((error, context) => {
-    logger.warn({ err: error }, 'request broken off')
-    return context.text('Bad request', 400)
-  })
-  return app
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const bound = server.address() as AddressInfo // A string only for pipes and UNIX sockets.
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-}
-
-/** Returns what closes the server: at once where nobody waits for an answer, after a grace where somebody does. */
-function prepareClose(server: Server): () => Promise<void> {
-  let answering = 0
-  server.on('request', (_request, response) => {
-    answering++
-    response.once('close', () => {
-      answering--
-      if (answering === 0 && !server.listening) server.closeAllConnections()
-    })
-  })
-  let closed: Promise<void> | undefined
-  return () => {
-    closed ??= new Promise((resolve) => {
-      const deadline = setTimeout(() => server.closeAllConnections(), closeGraceMs)
-      server.close(() => {
-        clearTimeout(deadline)
-        resolve()
-      })
-      if (answering === 0) server.closeAllConnections()
-    })
-    return closed
   }
 }

@@ -1,7 +1,10 @@
-import type { Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import {
+  createHealthRoutes,
+  type HttpBindings,
+  openHttpServer,
+  ownPagesOnly,
+  RESPONSE_ALREADY_SENT,
+} from '@bletchley/http'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { createRegistry } from '../observation/metrics.ts'
@@ -11,7 +14,7 @@ import { statusOf } from '../observation/status.ts'
 import { createApi } from './api.ts'
 import { loadConsole } from './consoleFiles.ts'
 import { EventFeed } from './eventFeed.ts'
-import { assertLoopbackHost, type HttpAddress, isLoopback } from './httpAddress.ts'
+import { assertLoopbackHost, type HttpAddress } from './httpAddress.ts'
 
 /** A door that answers. */
 export interface HttpDoor {
@@ -20,11 +23,8 @@ export interface HttpDoor {
   close(): Promise<void>
 }
 
-/** Nobody who is slow may hold a connection for long, and there are not many of them. */
-const limits = { headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 16 * 1024 }
-const maxConnections = 64
-const idleTimeoutMs = 30_000
-const timeoutCheckMs = 1000
+/** All who may come are of this machine, so any of them may have all. */
+const limits = { connections: 64, connectionsOfPeer: 64 }
 
 const securityHeaders = {
   'Content-Security-Policy':
@@ -57,28 +57,26 @@ export async function openHttpDoor(
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(async (context, next) => {
     for (const [name, value] of Object.entries(securityHeaders)) context.header(name, value)
-    const { host, origin } = context.req.header()
-    // A page from elsewhere, also one that had its name rebound to this address, must not read what is shown here.
-    if (!isOurs(host, server)) return context.text('Unknown host\n', 403)
-    if (origin !== undefined && origin !== `http://${host}`) return context.text('Not for pages from elsewhere\n', 403)
+    return next()
+  })
+  app.use(ownPagesOnly)
+  app.use(async (context, next) => {
     if (context.req.method !== 'GET' && context.req.method !== 'HEAD') {
       return context.text('Only GET and HEAD\n', 405, { allow: 'GET, HEAD', connection: 'close' })
     }
     return next()
   })
-  app.get('/livez', (context) => context.text('ok\n'))
-  app.get('/readyz', (context) => {
-    const reasons = readinessReasons(observed)
-    return context.json({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? 200 : 503)
+  const health = createHealthRoutes({
+    readinessReasons: () => readinessReasons(observed),
+    metrics: async () => {
+      parts.observation.settle()
+      return { text: await registry.metrics(), contentType: registry.contentType }
+    },
   })
-  app.get('/metrics', async (context) => {
-    parts.observation.settle()
-    const text = await registry.metrics()
-    return context.body(text, 200, { 'content-type': registry.contentType })
-  })
+  app.route('/', health)
   app.get('/api/events', (context) => {
     if (context.req.method === 'HEAD') return context.body(null, 200, { 'content-type': 'text/event-stream' })
-    const response = context.env.outgoing as ServerResponse
+    const response = context.env.outgoing
     if (!feed.add(response, securityHeaders)) return context.json({ error: 'too many listeners' }, 503)
     return RESPONSE_ALREADY_SENT
   })
@@ -97,41 +95,13 @@ export async function openHttpDoor(
     return context.json({ error: 'internal error' }, 500)
   })
 
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    overrideGlobalObjects: false,
-    serverOptions: { ...limits, connectionsCheckingInterval: timeoutCheckMs },
-  }) as Server
-  server.maxConnections = maxConnections
-  server.setTimeout(idleTimeoutMs)
-  const url = await listen(server, address)
+  const { url, close } = await openHttpServer(app, address, limits)
   logger.info({ url }, 'HTTP door answers')
   return {
     url,
-    close: () =>
-      new Promise((resolve) => {
-        feed.close()
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    close: () => {
+      feed.close()
+      return close(0)
+    },
   }
-}
-
-/** Whether a request was meant for this door: a loopback name, with its port. */
-function isOurs(host: string | undefined, server: Server): boolean {
-  const match = /^(?:\[(::1)\]|([^:[\]]+)):(\d+)$/.exec(host ?? '')
-  const port = (server.address() as AddressInfo | null)?.port
-  return match !== null && isLoopback((match[1] ?? match[2])!.toLowerCase()) && Number(match[3]) === port
-}
-
-async function listen(server: Server, { host, port }: HttpAddress): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const bound = server.address() as AddressInfo // A string only for pipes and UNIX sockets.
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
 }

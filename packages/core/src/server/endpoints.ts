@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, resolve } from 'node:path'
+import { isLoopback } from '@bletchley/http/loopback'
 import type { Router } from 'zeromq'
 
 const ownerOnly = 0o600
@@ -19,7 +20,8 @@ export function isLocal(endpoint: string): boolean {
   if (endpoint.startsWith('inproc://')) return true
   // A name in the abstract namespace (`ipc://@name`) has neither owner nor mode.
   if (endpoint.startsWith('ipc://')) return !endpoint.startsWith('ipc://@')
-  return /^tcp:\/\/(127(\.\d{1,3}){3}|\[::1\]|localhost):/.test(endpoint)
+  const host = /^tcp:\/\/(.+):[^:]*$/.exec(endpoint)?.[1]
+  return host !== undefined && isLoopback(host)
 }
 
 /**

@@ -1,0 +1,117 @@
+import { Hono } from 'hono'
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { createJsonRpcRoute, type HttpBindings, openHttpServer, type RpcMethods } from './index.ts'
+
+const maxBodyBytes = 1 << 18
+
+async function serve(methods: Record<string, (params: unknown) => unknown>) {
+  const map: RpcMethods = new Map(
+    Object.entries(methods).map(([name, method]) => [name, async (params: unknown) => method(params)]),
+  )
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.route('/', createJsonRpcRoute(map, maxBodyBytes, pino({ enabled: false })))
+  const limits = { connections: 8, connectionsOfPeer: 8 }
+  const server = await openHttpServer(app, { host: '127.0.0.1', port: 0 }, limits)
+  return {
+    post: (body: BodyInit) => {
+      const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+      return fetch(server.url, init)
+    },
+    [Symbol.asyncDispose]: () => server.close(0),
+  }
+}
+
+const call = (method: string, id?: number, params?: unknown) => ({ jsonrpc: '2.0', method, id, params })
+
+/** A body in pieces of one byte, each a chunk of its own. */
+const inBytes = (text: string) =>
+  new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      for (const byte of new TextEncoder().encode(text)) controller.enqueue(Uint8Array.of(byte))
+      controller.close()
+    },
+  })
+
+describe('an id', () => {
+  it.each(['1', '-1', '9007199254740991', '1.5', '""', '"9007199254740993"', 'null'])('%s comes back', async (id) => {
+    await using server = await serve({ echo: () => true })
+    const reply = await server.post(`{"jsonrpc":"2.0","method":"echo","id":${id}}`)
+    expect(await reply.text()).toBe(`{"jsonrpc":"2.0","result":true,"id":${id}}`)
+  })
+
+  it.each(['9007199254740993', '9007199254740992', '-9007199254740993', '1e300', '1e999', '[]', 'true'])(
+    '%s, which could not come back as it is, is refused, and nothing is called',
+    async (id) => {
+      let calls = 0
+      await using server = await serve({ echo: () => ++calls })
+      const reply = await server.post(`{"jsonrpc":"2.0","method":"echo","id":${id}}`)
+      expect(await reply.json()).toEqual({
+        jsonrpc: '2.0',
+        error: { code: -32600, message: 'An id is text, null or a number below 2^53' },
+        id: null,
+      })
+      expect(calls).toBe(0)
+    },
+  )
+})
+
+describe('a batch', () => {
+  it('lets others have their turn between its calls', async () => {
+    let turns = 0
+    const turnsAt: number[] = []
+    await using server = await serve({
+      next: () => {
+        turnsAt.push(turns)
+        setImmediate(() => turns++)
+      },
+    })
+    await server.post(JSON.stringify(Array.from({ length: 5 }, (_, id) => call('next', id))))
+    await server.post(JSON.stringify(Array(5).fill(call('next'))))
+    expect(turnsAt).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('makes no more calls when its replies are long, and says so for each', async () => {
+    let calls = 0
+    await using server = await serve({
+      long: () => {
+        calls++
+        return 'x'.repeat(1 << 20)
+      },
+    })
+    const reply = await server.post(JSON.stringify(Array.from({ length: 100 }, (_, id) => call('long', id))))
+    const responses = (await reply.json()) as { id: number; error?: { code: number } }[]
+    expect(responses.map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, id) => id))
+    expect(calls).toBe(4)
+    expect(responses.filter(({ error }) => error?.code === -32005)).toHaveLength(96)
+  })
+})
+
+describe('a body', () => {
+  it('may come in pieces of any size', async () => {
+    await using server = await serve({ echo: (params) => params })
+    const params = ['é', 'x'.repeat(40_000)]
+    const reply = await server.post(inBytes(JSON.stringify(call('echo', 1, params))))
+    expect(await reply.json()).toEqual({ jsonrpc: '2.0', result: params, id: 1 })
+  })
+
+  it('has its bound to the byte, announced or not', async () => {
+    await using server = await serve({ echo: () => true })
+    const text = JSON.stringify(call('echo', 1))
+    for (const asBody of [(body: string) => body, (body: string) => new Blob([body]).stream()]) {
+      const fits = await server.post(asBody(text.padEnd(maxBodyBytes)))
+      expect(await fits.json()).toMatchObject({ result: true })
+      const answer = await server.post(asBody(text.padEnd(maxBodyBytes + 1)))
+      expect([answer.status, await answer.json()]).toMatchObject([413, { id: null, error: { code: -32600 } }])
+    }
+  })
+
+  it('may be as deep as it is long', async () => {
+    await using server = await serve({ count: () => true })
+    const depth = (maxBodyBytes - 100) / 2
+    const reply = await server.post(
+      `{"jsonrpc":"2.0","method":"count","id":1,"params":${'['.repeat(depth)}${']'.repeat(depth)}}`,
+    )
+    expect(await reply.json()).toEqual({ jsonrpc: '2.0', result: true, id: 1 })
+  })
+})

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { Hono } from 'hono'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { readBody } from './body.ts'
+import { RpcError, rpcErrorCodes } from './rpcError.ts'
+import type { HttpBindings } from './server.ts'
+
+/** More calls than this in one batch are refused. */
+const maxBatchLength = 100
+/** When the replies to a batch have become longer than this, the calls behind are not made. */
+const maxBatchReplyLength = 4 * 1024 * 1024
+
+const jsonType = 'application/json'
+
+type RpcMethod = (params: unknown) => Promise<unknown>
+export type RpcMethods = ReadonlyMap<string, RpcMethod>
+
+type RpcId = string | number | null
+type RpcResponse =
+  | { jsonrpc: '2.0'; result: unknown; id: RpcId }
+  | { jsonrpc: '2.0'; error: { code: number; message: string; data?: { retryAfterMs: number } }; id: RpcId }
+
+/** A whole number that a `number` cannot hold would come back as another one, and so answer nobody's call. */
+const RpcIdSchema = z.union([
+  z.string(),
+  z.number().refine((id) => !Number.isInteger(id) || Number.isSafeInteger(id)),
+  z.null(),
+])
+const RpcRequest = z.object({
+  jsonrpc: z.literal('2.0'),
+  method: z.string(),
+  // Some clients send null for "none", which the standard does not know.
+  params: z.union([z.array(z.unknown()), z.record(z.string(), z.unknown()), z.null()]).optional(),
+  id: RpcIdSchema.optional(),
+})
+
+/**
+ * Serves JSON-RPC 2.0 over HTTP: POST /.
+ *
+ * @param maxBodyBytes of a request or batch; a longer one gets an error, status 413
+ */
+export function createJsonRpcRoute(
+  methods: RpcMethods,
+  maxBodyBytes: number,
+  logger: Logger,
+): Hono<{ Bindings: HttpBindings }> {
+  const tooLarge = new RpcError(rpcErrorCodes.invalidRequest, `A body has at most ${maxBodyBytes} bytes`)
+  const route = new Hono<{ Bindings: HttpBindings }>()
+  route.post('/', async (context) => {
+    const body = await readBody(context.env.incoming, maxBodyBytes)
+    // The rest of the body stays unread, so the connection is of no further use.
+    if (body === undefined) return context.json(errorResponse(tooLarge, null), 413, { connection: 'close' })
+    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, logger)
+    return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
+  })
+  route.onError((error, context) => {
+    // Whoever breaks off does not hear it, and anybody may do it at any rate.
+    logger.debug({ err: error }, 'request broken off')
+    return context.text('Bad request', 400)
+  })
+  return route
+}
+
+/**
+ * Answers one JSON-RPC 2.0 request or batch.
+ *
+ * @param body JSON text
+ * @returns what to reply, or undefined where nothing may be replied: a notification, or a batch of them
+ */
+async function answerJsonRpc(body: string, methods: RpcMethods, logger: Logger): Promise<string | undefined> {
+  let request: unknown
+  try {
+    request = JSON.parse(body)
+  } catch {
+    return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
+  }
+  if (Array.isArray(request)) return answerBatch(request, methods, logger)
+  const response = await answerOne(request, methods, logger)
+  return response && JSON.stringify(response)
+}
+
+async function answerBatch(calls: unknown[], methods: RpcMethods, logger: Logger): Promise<string | undefined> {
+  if (calls.length === 0 || calls.length > maxBatchLength) {
+    const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
+    return JSON.stringify(errorResponse(error, null))
+  }
+  const replies: string[] = []
+  let length = 0
+  for (const call of calls) {
+    // A call need not wait for anything, and others do: they have their turn in between.
+    await setImmediate()
+    const response = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, logger)
+    if (response === undefined) continue
+    const reply = JSON.stringify(response)
+    replies.push(reply)
+    length += reply.length
+  }
+  return replies.length === 0 ? undefined : `[${replies.join(',')}]`
+}
+
+/** The same methods, when the replies before have used up what a batch may have. */
+function refusing(methods: RpcMethods): RpcMethods {
+  const refuse = async () => {
+    throw new RpcError(rpcErrorCodes.limitExceeded, 'The replies to this batch are too long: ask for less at a time')
+  }
+  return new Map([...methods.keys()].map((name) => [name, refuse]))
+}
+
+/** The reply to a body that was not even read. */
+function errorResponse(error: RpcError, id: RpcId): RpcResponse {
+  const { code, message, retryAfterMs } = error
+  return { jsonrpc: '2.0', error: { code, message, ...(retryAfterMs && { data: { retryAfterMs } }) }, id }
+}
+
+async function answerOne(request: unknown, methods: RpcMethods, logger: Logger): Promise<RpcResponse | undefined> {
+  const parsed = RpcRequest.safeParse(request)
+  if (!parsed.success) {
+    const isIdWrong = parsed.error.issues.some(({ path: [name] }) => name === 'id')
+    const reason = isIdWrong ? 'An id is text, null or a number below 2^53' : 'This is not a JSON-RPC 2.0 call'
+    return errorResponse(new RpcError(rpcErrorCodes.invalidRequest, reason), idOf(request))
+  }
+  const { method, params, id } = parsed.data
+  try {
+    const call = methods.get(method)
+    if (call === undefined) throw new RpcError(rpcErrorCodes.methodNotFound, 'There is no such method')
+    const result = await call(params ?? undefined)
+    return id === undefined ? undefined : { jsonrpc: '2.0', result, id }
+  } catch (error) {
+    const refusal = error instanceof RpcError ? error : internalError(error, method, logger)
+    // The name of a method that is none can be anything.
+    const known = methods.has(method) ? { method } : {}
+    if (error instanceof RpcError) logger.info({ ...known, code: error.code, reason: error.message }, 'call refused')
+    return id === undefined ? undefined : errorResponse(refusal, id)
+  }
+}
+
+/** The caller learns a number; what happened goes to the log, where that number finds it. */
+function internalError(error: unknown, method: string, logger: Logger): RpcError {
+  const incident = randomBytes(4).toString('hex')
+  logger.error({ err: error, method, incident }, 'call failed')
+  return new RpcError(rpcErrorCodes.internal, `Internal error ${incident}`)
+}
+
+function idOf(request: unknown): RpcId {
+  if (typeof request !== 'object' || request === null || !('id' in request)) return null
+  const id = RpcIdSchema.safeParse(request.id)
+  return id.success ? id.data : null
+}

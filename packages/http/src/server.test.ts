@@ -1,0 +1,202 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import { type Context, Hono } from 'hono'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { type HttpBindings, openHttpServer } from './index.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+type Answer = (context: Context<{ Bindings: HttpBindings }>) => Response | Promise<Response>
+
+/** A server whose every path answers so, and peers that connect to it. */
+async function serve(answer: Answer = (context) => context.text('here'), limits = {}) {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.all('*', answer)
+  app.onError((_, context) => context.text('broken off', 400))
+  const server = await openHttpServer(
+    app,
+    { host: '127.0.0.1', port: 0 },
+    { connections: 64, connectionsOfPeer: 64, ...limits },
+  )
+  const port = Number(new URL(server.url).port)
+  const peers: Peer[] = []
+  return {
+    ...server,
+    open: async (text: string | Uint8Array = '', address = '127.0.0.1') => {
+      const peer = new Peer(connect({ port, host: '127.0.0.1', localAddress: address }), text)
+      peers.push(peer)
+      await peer.connected
+      return peer
+    },
+    /** What one request on a connection of its own is answered, or how it failed. */
+    ask: (address = '127.0.0.1') =>
+      new Promise<string>((resolve) => {
+        const asking = request(server.url, { localAddress: address, agent: false }, async (response) => {
+          resolve(Buffer.concat(await response.toArray()).toString())
+        })
+        asking.on('error', () => resolve('cut off')).end()
+      }),
+    [Symbol.asyncDispose]: async () => {
+      for (const { socket } of peers) socket.destroy()
+      await server.close(0)
+    },
+  }
+}
+
+class Peer {
+  readonly socket: Socket
+  readonly connected: Promise<unknown>
+  readonly closed: Promise<unknown>
+  text = ''
+
+  constructor(socket: Socket, text: string | Uint8Array) {
+    this.socket = socket
+    // Not `once` of node:events, which fails on an error: a reset is as good an end.
+    this.closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve))
+    this.connected = new Promise((resolve) => socket.once('connect', () => socket.write(text, resolve)))
+    socket.setEncoding('latin1').on('data', (more) => {
+      this.text += more
+    })
+  }
+
+  get isOpen(): boolean {
+    return !this.socket.closed
+  }
+}
+
+const head = 'POST / HTTP/1.1\r\nHost: a\r\n'
+const halfRequest = `${head}Content-Length: 1000\r\n\r\nhalf`
+
+describe('a peer that is slow', () => {
+  it('has its connection closed, whatever it stops in', async () => {
+    await using server = await serve(async (context) => context.text(await context.req.text()))
+    const peers = await Promise.all([
+      server.open(),
+      server.open('POST / HTT'),
+      server.open('GET / HTTP/1.1\r\nHost: a\r\nX-'),
+      server.open(halfRequest),
+      server.open(`${head}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`),
+      server.open(`${head}Transfer-Encoding: chunked\r\n\r\nffffff\r\nhalf`),
+      server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
+    ])
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(peers.at(-1)!.text).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+    expect(await server.ask()).toBe('')
+  })
+
+  it('has half a minute to read a reply', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let whole: Promise<unknown> | undefined
+    await using server = await serve((context) => {
+      whole = once(context.env.outgoing, 'prefinish')
+      return context.body(new Uint8Array(64 << 20))
+    })
+    const peer = await server.open()
+    peer.socket.pause()
+    peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await vi.waitUntil(() => whole !== undefined, { timeout: 60_000 })
+    await whole
+    vi.advanceTimersByTime(29_999)
+    await setImmediate()
+    expect(peer.isOpen).toBe(true)
+    vi.advanceTimersByTime(1)
+    peer.socket.resume()
+    await peer.closed
+    expect(peer.text.length).toBeLessThan(64 << 20)
+  })
+})
+
+describe('many connections', () => {
+  it('leave room for others of their peer: the oldest half request gives way', async () => {
+    await using server = await serve(undefined, { connectionsOfPeer: 4 })
+    const peers = []
+    for (let count = 0; count < 4; count++) peers.push(await server.open(halfRequest))
+    expect(await server.ask()).toBe('here')
+    await peers[0]!.closed
+    expect(peers.map(({ isOpen }) => isOpen)).toEqual([false, true, true, true])
+    expect(await server.ask('127.0.0.2')).toBe('here')
+    expect(peers.map(({ isOpen }) => isOpen)).toEqual([false, true, true, true])
+  })
+
+  it('leave room for other peers: who has most gives way', async () => {
+    await using server = await serve(undefined, { connections: 6, connectionsOfPeer: 4 })
+    const modest = [await server.open(halfRequest, '127.0.0.2'), await server.open('', '127.0.0.3')]
+    const greedy = []
+    for (let count = 0; count < 4; count++) greedy.push(await server.open(halfRequest))
+    expect(await server.ask('127.0.0.4')).toBe('here')
+    await greedy[0]!.closed
+    expect([...modest, ...greedy].map(({ isOpen }) => isOpen)).toEqual([true, true, false, true, true, true])
+  })
+
+  it('do not cut off who waits for a reply', async () => {
+    const waiting: (() => void)[] = []
+    await using server = await serve(
+      async (context) => {
+        await new Promise<void>((resolve) => waiting.push(resolve))
+        return context.text('late')
+      },
+      { connectionsOfPeer: 3 },
+    )
+    const answers = [server.ask(), server.ask(), server.ask()]
+    await vi.waitUntil(() => waiting.length === 3, { timeout: 60_000 })
+    expect(await server.ask()).toBe('cut off')
+    for (const resolve of waiting) resolve()
+    expect(await Promise.all(answers)).toEqual(['late', 'late', 'late'])
+  })
+
+  it('of honest peers behind one address are all answered', async () => {
+    await using server = await serve(async (context) => {
+      await setImmediate()
+      return context.text('here')
+    })
+    const answers = await Promise.all(Array.from({ length: 60 }, () => server.ask()))
+    expect(new Set(answers)).toEqual(new Set(['here']))
+  })
+})
+
+describe('one connection', () => {
+  it('has sixteen requests under way, and no more', async () => {
+    let calls = 0
+    await using server = await serve(async (context) => {
+      calls++
+      await setImmediate()
+      return context.text('here')
+    })
+    const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000))
+    await peer.closed
+    expect(calls).toBe(16)
+    expect(peer.text.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(16).fill('HTTP/1.1 200'), 'HTTP/1.1 429'])
+  })
+
+  it('may be used for many, one after the other', async () => {
+    await using server = await serve()
+    const peer = await server.open()
+    for (let count = 1; count <= 50; count++) {
+      peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+      await vi.waitUntil(() => peer.text.split('here').length === count + 1, { timeout: 60_000, interval: 1 })
+    }
+  })
+})
+
+it.each([
+  ['a header of 100 kB', `${head}X: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
+  ['ten thousand headers', `${head}${'a: b\r\n'.repeat(10_000)}\r\n`, 431],
+  ['HTTP/1.1 without Host', 'GET / HTTP/1.1\r\n\r\n', 400],
+  ['HTTP/1.0 without Host', 'GET / HTTP/1.0\r\n\r\n', 400],
+  ['HTTP/1.0', 'GET / HTTP/1.0\r\nHost: a\r\n\r\n', 200],
+  ['a Host that is none', 'GET / HTTP/1.1\r\nHost: a/b@c\r\nConnection: close\r\n\r\n', 400],
+  ['two lengths', `${head}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+  ['a length and chunks', `${head}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+  ['a chunk of no length', `${head}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
+  ['no HTTP', '\u0000\u0001\u0002', 400],
+])('answers %s once, and goes on', async (_, text, status) => {
+  await using server = await serve(async (context) => context.text(await context.req.text()))
+  const peer = await server.open(text)
+  await peer.closed
+  expect(peer.text.match(/HTTP\/1.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`])
+  expect(await server.ask()).toBe('')
+})
