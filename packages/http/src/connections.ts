@@ -47,10 +47,11 @@ export class Connections {
       if (this.#closing && requests.size === 0) socket.destroy()
     })
     if (requests.size <= maxPipelined) return true
-    // What comes behind it is not even answered: the connection ends with this reply.
     if (requests.size === maxPipelined + 1) {
       response.writeHead(429, { 'content-type': 'text/plain', connection: 'close' })
       response.end(`At most ${maxPipelined} requests of one connection at a time\n`)
+      // What comes behind it is not even read. Node reads on at the end of each message, so this waits for what it has.
+      process.nextTick(() => socket.on('resume', () => socket.pause()).pause())
     }
     return false
   }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
@@ -14,6 +15,7 @@ async function serve(methods: Record<string, (params: unknown) => unknown>) {
   const limits = { connections: 8, connectionsOfPeer: 8 }
   const server = await openHttpServer(app, { host: '127.0.0.1', port: 0 }, limits)
   return {
+    port: Number(new URL(server.url).port),
     post: (body: BodyInit) => {
       const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
       return fetch(server.url, init)
@@ -85,6 +87,22 @@ describe('a batch', () => {
     expect(calls).toBe(4)
     expect(responses.filter(({ error }) => error?.code === -32005)).toHaveLength(96)
   })
+})
+
+it('is not answered faster for sending many requests in one piece', async () => {
+  let calls = 0
+  await using server = await serve({ next: () => ++calls })
+  const body = JSON.stringify(call('next', 1))
+  const socket = connect(server.port, '127.0.0.1')
+  socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`.repeat(40))
+  let text = ''
+  socket.setEncoding('latin1').on('data', (piece) => {
+    text += piece
+  })
+  // A reset is as good an end.
+  await new Promise((resolve) => socket.on('error', () => {}).once('close', resolve))
+  expect(text.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(16).fill('HTTP/1.1 200'), 'HTTP/1.1 429'])
+  expect(calls).toBe(16)
 })
 
 describe('a body', () => {

@@ -31,8 +31,8 @@ const RpcIdSchema = z.union([
 const RpcRequest = z.object({
   jsonrpc: z.literal('2.0'),
   method: z.string(),
-  // Some clients send null for "none", which the standard does not know.
-  params: z.union([z.array(z.unknown()), z.record(z.string(), z.unknown()), z.null()]).optional(),
+  // Some clients send null for "none", which the standard does not know. What is in it is the method's matter.
+  params: z.custom<object | null>((params) => typeof params === 'object').optional(),
   id: RpcIdSchema.optional(),
 })
 

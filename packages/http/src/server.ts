@@ -55,7 +55,8 @@ export async function openHttpServer(
     overrideGlobalObjects: false,
   })
   const server = createServer({ ...deadlines, maxHeaderSize }, (request, response) => {
-    if (connections.admit(request, response)) void answer(request, response)
+    // Not at once: Node would have requests that come in one piece answered in one go, and nobody else's in between.
+    if (connections.admit(request, response)) setImmediate(answer, request, response)
   })
   const connections = new Connections(server, limits.connections, limits.connectionsOfPeer)
   const url = await listen(server, address)

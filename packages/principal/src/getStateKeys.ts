@@ -42,13 +42,16 @@ const Hex = z
   .refine((hex) => /^([0-9a-f]{2})*$/.test(hex), 'must be hexadecimal, with an even number of digits')
 const hexOf = (bytes: number) => Hex.refine((hex) => hex.length === 2 * bytes, `must be ${bytes} bytes in hexadecimal`)
 
+const Address = hexOf(contractAddressLength)
+
 const ParamsObject = z.object({
   data: Hex.refine((hex) => hex.length <= 2 * maxRequestBytes, 'is too long for a request'),
   sig: hexOf(signatureLength),
   block_number: z.union([z.string().regex(/^[0-9]{1,78}$/, 'must be a decimal number'), z.int().min(0)]).nullish(),
   addresses: z
-    .array(hexOf(contractAddressLength))
+    .array(z.unknown())
     .max(maxAddresses, `must be at most ${maxAddresses} addresses`)
+    .transform(parseAddresses)
     .nullish(),
 })
 const Params = z.preprocess(objectFromPositional, ParamsObject)
@@ -119,6 +122,20 @@ export function getStateKeys(context: GetStateKeysContext) {
     logger.info({ worker, contracts: wanted.length, auditLine: n, auditHash: hash }, 'state keys handed out')
     return { data: bytesToHex(response), sig: bytesToHex(sign(secretKey, response)) }
   }
+}
+
+/** Looks no further than the first that is none: each complaint of zod costs more than a hundred good addresses. */
+function parseAddresses(items: unknown[], context: z.RefinementCtx): string[] {
+  const addresses: string[] = []
+  for (const [index, item] of items.entries()) {
+    const parsed = Address.safeParse(item)
+    if (!parsed.success) {
+      context.addIssue({ code: 'custom', path: [index], message: parsed.error.issues[0]!.message })
+      return z.NEVER
+    }
+    addresses.push(parsed.data)
+  }
+  return addresses
 }
 
 function objectFromPositional(params: unknown): unknown {

@@ -279,6 +279,14 @@ describe('getStateKeys', () => {
   })
 })
 
+it('names the first address that is none, however many there are', async () => {
+  await using principal = await runPrincipal()
+  const { data, sig } = makeWorker()
+  const addresses = [contract(1), 'xy', 5, 'z']
+  const { error } = await call(principal.url, 'getStateKeys', { data, sig, addresses })
+  expect(error).toEqual({ code: -32602, message: 'addresses.1: must be hexadecimal, with an even number of digits' })
+})
+
 describe('who may have keys', () => {
   const log = () => {
     const lines: Record<string, unknown>[] = []
