@@ -124,7 +124,7 @@ export function getStateKeys(context: GetStateKeysContext) {
   }
 }
 
-/** Looks no further than the first that is none: each complaint of zod costs more than a hundred good addresses. */
+/** Looks no further than the first that is none: a complaint about each would cost far more than the checks. */
 function parseAddresses(items: unknown[], context: z.RefinementCtx): string[] {
   const addresses: string[] = []
   for (const [index, item] of items.entries()) {
