@@ -469,7 +469,7 @@ describe('JSON-RPC', () => {
   it('is not held up by half requests, many as they may be', async () => {
     await using principal = await runPrincipal()
     const port = Number(new URL(principal.url).port)
-    const sockets = Array.from({ length: 600 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    const sockets = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}))
     const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
     for (const socket of sockets) socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{')
