@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { concatBytes, equalBytes, utf8ToBytes } from '@bletchley/crypto'
+import { concatBytes, equalBytes, utf8ToBytes } from '@bletchley/bytes'
 
 /*
  * The file of `bletchley export`, docs/export-format.md:

@@ -1,4 +1,5 @@
-import { bytesToHex, hexToBytes, parseCurvePublicKey } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { parseCurvePublicKey } from '@bletchley/crypto'
 import { InvalidArgumentError, Option } from 'commander'
 
 /** An option that can also be given as `BLETCHLEY_<NAME>` in the environment. */

@@ -1,6 +1,6 @@
+import { bytesToHex } from '@bletchley/bytes'
 import type { CoreClient, TaskEnd, UserCall } from '@bletchley/client'
 import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError } from '@bletchley/client/user'
-import { bytesToHex } from '@bletchley/crypto'
 import type { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from './coreConnection.ts'
 import { CommandError, exitCodes, usageError } from './exitCodes.ts'

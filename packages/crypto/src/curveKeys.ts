@@ -1,4 +1,4 @@
-import { hexToBytes } from './bytes.ts'
+import { hexToBytes } from '@bletchley/bytes'
 import { decodeZ85 } from './z85.ts'
 
 /** Bytes of a CURVE key, public or secret. */

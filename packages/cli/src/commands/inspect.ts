@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { bytesToHex, bytesToUtf8, hexToBytes } from '@bletchley/bytes'
 import type { CoreClient } from '@bletchley/client'
-import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@bletchley/crypto'
+import { keccak256, parseQuote } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'

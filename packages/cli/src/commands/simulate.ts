@@ -1,6 +1,6 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { encodeArguments, parseCallable } from '@bletchley/client/user'
 import { type Simulated, type StateChange, simulate } from '@bletchley/core'
-import { bytesToHex } from '@bletchley/crypto'
 import type { GasProfile } from '@bletchley/sandbox'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'

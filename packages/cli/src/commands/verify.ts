@@ -1,5 +1,5 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { type Finding, verify } from '@bletchley/care'
-import { bytesToHex } from '@bletchley/crypto'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { shownFindings } from '../findings.ts'

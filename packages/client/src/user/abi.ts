@@ -1,4 +1,4 @@
-import { bytesToHex, bytesToUtf8, hexToBytes } from '@bletchley/crypto'
+import { bytesToHex, bytesToUtf8, hexToBytes } from '@bletchley/bytes'
 import * as AbiParameters from 'ox/AbiParameters'
 import { UserError } from './userError.ts'
 

@@ -1,4 +1,4 @@
-import { hexToBytes } from '@bletchley/crypto'
+import { hexToBytes } from '@bletchley/bytes'
 import { UserError } from './userError.ts'
 
 /** A byte string as peers send it, hexadecimal with or without 0x in either letter case, or as bytes. */
