@@ -1,6 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, bytesToUtf8, concatBytes, equalBytes, hexToBytes, u64be, utf8ToBytes } from './index.ts'
+import {
+  assertBytes,
+  bytesToHex,
+  bytesToUtf8,
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  hexToBytes,
+  parseHex,
+  parseUtf8,
+  u32At,
+  u32be,
+  u64At,
+  u64be,
+  utf8ToBytes,
+} from './index.ts'
 
 const bytes = fc.uint8Array({ maxLength: 100 })
 
@@ -33,6 +48,29 @@ describe('hexadecimal', () => {
       }),
     )
   })
+
+  it('names the first character that is no digit', () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(), (value, nat) => {
+        fc.pre(value.length > 0)
+        const hex = bytesToHex(value)
+        const at = nat % hex.length
+        expect(() => hexToBytes(`${hex.slice(0, at)}g${hex.slice(at + 1)}`)).toThrow(new RegExp(` at position ${at}$`))
+      }),
+    )
+  })
+
+  it('is parsed with and without 0x, and is nothing if anything else is in it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'09afAFgG/:@`xX '), maxLength: 7 }), (text) => {
+        const digits = /^(?:0x)?((?:[0-9a-f]{2})*)$/i.exec(text)?.[1]
+        expect(parseHex(text)).toEqual(digits === undefined ? undefined : hexToBytes(digits))
+      }),
+      { numRuns: 1000 },
+    )
+    expect(parseHex('0x00fF')).toEqual(Uint8Array.of(0, 255))
+    expect(parseHex('0X')).toEqual(new Uint8Array())
+  })
 })
 
 describe('UTF-8', () => {
@@ -47,6 +85,11 @@ describe('UTF-8', () => {
 
   it.each(['ff', 'c0af', 'eda080', 'e282', 'f8888080'])('refuses %s', (hex) => {
     expect(() => bytesToUtf8(hexToBytes(hex))).toThrow(TypeError)
+    expect(parseUtf8(hexToBytes(hex))).toBeUndefined()
+  })
+
+  it('is parsed to the same text', () => {
+    expect(parseUtf8(utf8ToBytes('\ufeff\u20ac'))).toBe('\ufeff\u20ac')
   })
 })
 
@@ -62,6 +105,17 @@ describe('comparing and joining', () => {
         expect(equalBytes(value, other)).toBe(false)
       }),
     )
+  })
+
+  it('orders as Buffer.compare does, a prefix first', () => {
+    const few = fc.uint8Array({ maxLength: 4, max: 2 })
+    fc.assert(
+      fc.property(few, few, (a, b) => {
+        expect(Math.sign(compareBytes(a, b))).toBe(Buffer.compare(a, b))
+      }),
+    )
+    expect(compareBytes(Uint8Array.of(127), Uint8Array.of(128))).toBeLessThan(0)
+    expect(compareBytes(Uint8Array.of(1), Uint8Array.of(1, 0))).toBeLessThan(0)
   })
 
   it('joins in order into a fresh array', () => {
@@ -81,4 +135,46 @@ describe('u64be', () => {
   ])('writes %d', (value, hex) => expect(bytesToHex(u64be(value))).toBe(hex))
 
   it.each([-1n, 2n ** 64n])('refuses %d', (value) => expect(() => u64be(value)).toThrow(RangeError))
+})
+
+describe('big-endian numbers', () => {
+  it('come back from any place, also of a part of a larger buffer', () => {
+    const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+    const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+    fc.assert(
+      fc.property(bytes, u32, u64, (before, small, large) => {
+        const all = concatBytes(Uint8Array.of(255), before, u32be(small), u64be(large), before)
+        const part = all.subarray(1)
+        expect(u32At(part, before.length)).toBe(small)
+        expect(u64At(part, before.length + 4)).toBe(large)
+      }),
+    )
+    expect(u32be(0x8001_02ff)).toEqual(Uint8Array.of(0x80, 1, 2, 0xff))
+  })
+
+  it('of 8 bytes are not read over the end', () => {
+    const part = new Uint8Array(16).subarray(0, 8)
+    expect(u64At(part, 0)).toBe(0n)
+    expect(() => u64At(part, 1)).toThrow(RangeError)
+  })
+})
+
+describe('what is no byte array', () => {
+  const doors: Record<string, (value: never) => unknown> = {
+    assertBytes: (value) => assertBytes(value, 'value'),
+    bytesToHex,
+    bytesToUtf8,
+    concatBytes: (value) => concatBytes(new Uint8Array(1), value),
+    equalBytes: (value) => equalBytes(new Uint8Array(1), value),
+  }
+  const wrong = [undefined, null, 32, '00', [0], { length: 1 }, new ArrayBuffer(1), new Uint16Array(1)]
+
+  it.each(Object.entries(doors))('is refused by %s', (_, call) => {
+    for (const value of wrong) expect(() => call(value as never)).toThrow(TypeError)
+  })
+
+  it('and what is of another length is named, and never quoted', () => {
+    expect(() => assertBytes(Uint8Array.of(77, 77), 'key', 3)).toThrow(/^key must be 3 bytes, got 2$/)
+    expect(() => assertBytes('secret', 'key')).toThrow(/^key must be a Uint8Array$/)
+  })
 })
