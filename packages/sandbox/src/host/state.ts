@@ -1,13 +1,5 @@
-import { parseUtf8 } from '@bletchley/bytes'
-import {
-  encodeJson,
-  JsonDepthError,
-  JsonSyntaxError,
-  type JsonValue,
-  jsonLength,
-  memberSize,
-  parseJson,
-} from '@bletchley/state'
+import { JsonSyntaxError, parseUtf8 } from '@bletchley/bytes'
+import { encodeJson, JsonDepthError, type JsonValue, jsonLength, memberSize, parseJson } from '@bletchley/state'
 import { ContractFault } from '../errors.ts'
 import { gasPerStateByte, gasPerWrite } from '../gasCosts.ts'
 import { runLimits } from '../limits.ts'
