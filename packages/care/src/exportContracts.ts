@@ -1,6 +1,6 @@
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { bytesToHex, concatBytes } from '@bletchley/bytes'
+import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
 import { withReader } from '@bletchley/core/data-folder'
 import { syncFolder } from '@bletchley/crypto/key-file'
 import type { ContractReader, Finding } from '@bletchley/store'
@@ -13,7 +13,6 @@ import {
   newDigest,
   RecordReader,
   readContract,
-  u32be,
 } from './exportFormat.ts'
 import type { LongRun } from './longRun.ts'
 
