@@ -6,18 +6,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { createTask, createUserKeys, prepareCompute, prepareDeploy } from '@bletchley/client/user'
-import {
-  bytesToHex,
-  decrypt,
-  ecdh,
-  encrypt,
-  generateKeyPair,
-  hexToBytes,
-  keccak256,
-  randomBytes,
-  signItems,
-} from '@bletchley/crypto'
+import { decrypt, ecdh, encrypt, generateKeyPair, keccak256, randomBytes, signItems } from '@bletchley/crypto'
 import { encodeRequest } from '@bletchley/protocol'
 import { decodeDelta, sealDelta } from '@bletchley/state'
 import { startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'

@@ -1,7 +1,8 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bytesToHex } from '@bletchley/bytes'
 import { CoreClient } from '@bletchley/client'
-import { bytesToHex, randomBytes } from '@bletchley/crypto'
+import { randomBytes } from '@bletchley/crypto'
 import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { bytesToHex, equalBytes } from '@bletchley/bytes'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
-import { bytesToHex, equalBytes, randomBytes } from '@bletchley/crypto'
+import { randomBytes } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import { startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { expect, it } from 'vitest'

@@ -1,16 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { type DeployOptions, TaskFailed } from '@bletchley/client'
-import {
-  addressOf,
-  bytesToHex,
-  generateKeyPair,
-  hexToBytes,
-  type KeyPair,
-  keccak256,
-  randomBytes,
-  sign,
-  utf8ToBytes,
-} from '@bletchley/crypto'
+import { addressOf, generateKeyPair, type KeyPair, keccak256, randomBytes, sign } from '@bletchley/crypto'
 import { type CoreProcess, startCoreProcess, TestPrincipal } from '@bletchley/testkit'
 import { AbiFunction, TypedData } from 'ox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

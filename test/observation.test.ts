@@ -6,9 +6,10 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
+import { bytesToHex } from '@bletchley/bytes'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { startCore } from '@bletchley/core'
-import { bytesToHex, keccak256, randomBytes } from '@bletchley/crypto'
+import { keccak256, randomBytes } from '@bletchley/crypto'
 import {
   type CoreProcess,
   type CoreProcessOptions,

@@ -1,16 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { computeFunction, deployContract } from '@bletchley/client'
 import { createTask, createUserKeys, prepareCompute } from '@bletchley/client/user'
-import {
-  bytesToHex,
-  hexToBytes,
-  keccak256,
-  keyPairFromSecret,
-  randomBytes,
-  sha256,
-  utf8ToBytes,
-} from '@bletchley/crypto'
+import { keccak256, keyPairFromSecret, randomBytes, sha256 } from '@bletchley/crypto'
 import { type Lock, openSealingKey, writeSealed } from '@bletchley/crypto/key-file'
 import { CommandProcess, runCommand, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { expect, it } from 'vitest'

@@ -1,5 +1,5 @@
+import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
 import { type TestContract, TestNetwork } from '@bletchley/contract/testing'
-import { bytesToHex, utf8ToBytes } from '@bletchley/crypto'
 import { expect, it } from 'vitest'
 import { expectFigures } from '../contracts/testing/figures.ts'
 

@@ -2,17 +2,16 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import {
   addressOf,
-  bytesToHex,
   decodePttRequest,
   ecdh,
   encodePttResponse,
   encodeStateKeys,
   encrypt,
   generateKeyPair,
-  hexToBytes,
   randomBytes,
   sign,
 } from '@bletchley/crypto'

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import { bytesToHex } from '@bletchley/bytes'
 import { type CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { decodeOutput } from '@bletchley/client/user'
-import { bytesToHex, randomBytes } from '@bletchley/crypto'
+import { randomBytes } from '@bletchley/crypto'
 import { type CoreProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 

@@ -1,5 +1,6 @@
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type Hex, TestNetwork } from '@bletchley/contract/testing'
-import { bytesToHex, hexToBytes, keccak256 } from '@bletchley/crypto'
+import { keccak256 } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { AbiFunction } from 'ox'
 import { describe, expect, it } from 'vitest'

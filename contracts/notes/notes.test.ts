@@ -1,5 +1,6 @@
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { type Hex, TestNetwork } from '@bletchley/contract/testing'
-import { bytesToHex, hexToBytes, keccak256, utf8ToBytes } from '@bletchley/crypto'
+import { keccak256 } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { recordGas } from '../testing/gasSnapshot.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { hexToBytes } from '@bletchley/bytes'
 import { type Hex, type TestContract, TestNetwork, type TestUser } from '@bletchley/contract/testing'
-import { hexToBytes } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { TypedData } from 'ox'
 import { describe, expect, it } from 'vitest'

@@ -1,6 +1,7 @@
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { type CoreClient, computeFunction } from '@bletchley/client'
 import { createTask, createUserKeys, prepareCompute } from '@bletchley/client/user'
-import { bytesToHex, hexToBytes, randomBytes, utf8ToBytes } from '@bletchley/crypto'
+import { randomBytes } from '@bletchley/crypto'
 import { applyDelta, encodeJson, initialState, parseJson } from '@bletchley/state'
 import { type CoreProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

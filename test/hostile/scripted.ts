@@ -1,4 +1,4 @@
-import { bytesToHex, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
 import createWabt from 'wabt'
 
 const wabt = await createWabt()

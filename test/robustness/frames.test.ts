@@ -3,7 +3,8 @@
 // The numbers are the rows of that list. All requests go through a real socket, written by hand and not by our codec.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { keccak256, utf8ToBytes } from '@bletchley/crypto'
+import { utf8ToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { ContractStore, openLmdb } from '@bletchley/store'
 import { runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,16 +1,14 @@
 // The rows of the robustness list that need keys and contracts; see frames.test.ts.
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import {
-  bytesToHex,
   decodePttRequest,
   ecdh,
   encodePttResponse,
   encodeStateKeys,
   encrypt,
   generateKeyPair,
-  hexToBytes,
   MsgPackWriter,
   randomBytes,
-  utf8ToBytes,
 } from '@bletchley/crypto'
 import { startCoreProcess, TestPrincipal } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

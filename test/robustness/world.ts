@@ -1,4 +1,5 @@
-import { bytesToHex, decrypt, ecdh, encrypt, generateKeyPair, hexToBytes, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import { decrypt, ecdh, encrypt, generateKeyPair } from '@bletchley/crypto'
 import { type CoreProcess, startCoreProcess, TestPrincipal } from '@bletchley/testkit'
 import { expect } from 'vitest'
 import createWabt from 'wabt'

@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
 import { withReader } from '@bletchley/core/data-folder'
-import { bytesToHex, concatBytes } from '@bletchley/crypto'
 import { syncFolder } from '@bletchley/crypto/key-file'
 import type { ContractReader, Finding } from '@bletchley/store'
 import {
@@ -13,7 +13,6 @@ import {
   newDigest,
   RecordReader,
   readContract,
-  u32be,
 } from './exportFormat.ts'
 import type { LongRun } from './longRun.ts'
 

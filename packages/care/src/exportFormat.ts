@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { concatBytes, equalBytes, utf8ToBytes } from '@bletchley/crypto'
+import { concatBytes, equalBytes, u32At, u32be, utf8ToBytes } from '@bletchley/bytes'
 
 /*
  * The file of `bletchley export`, docs/export-format.md:
@@ -31,10 +31,6 @@ const readAheadBytes = 1 << 20
 
 export function encodeRecord({ kind, payload }: FileRecord): Uint8Array {
   return concatBytes(Uint8Array.of(kind), u32be(payload.length), payload)
-}
-
-export function u32be(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
 export const newDigest = (): Hash => createHash('sha256')
@@ -92,7 +88,7 @@ export class RecordReader {
     const at = this.#position
     const head = await this.#read(at, headBytes)
     const kind = head[0] as Kind
-    const length = new DataView(head.buffer, head.byteOffset).getUint32(1)
+    const length = u32At(head, 1)
     if (!Object.values(kinds).includes(kind) || length > maxPayloadBytes) {
       throw new ExportFileError(`it is damaged at byte ${at}`)
     }
@@ -168,5 +164,5 @@ export async function readContract(
 
 /** @returns -1 if there is none */
 export function deltaNumber({ payload }: FileRecord): number {
-  return payload.length < 4 ? -1 : new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+  return payload.length < 4 ? -1 : u32At(payload, 0)
 }

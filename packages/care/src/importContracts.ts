@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
+import { equalBytes } from '@bletchley/bytes'
 import { storeFolder } from '@bletchley/core/data-folder'
-import { equalBytes, keccak256 } from '@bletchley/crypto'
+import { keccak256 } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { ContractStore, type DeltaRow, type Finding, openLmdb } from '@bletchley/store'
 import {

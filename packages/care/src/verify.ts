@@ -1,7 +1,7 @@
+import { bytesToHex, equalBytes } from '@bletchley/bytes'
 import type { CoreOptions } from '@bletchley/core'
 import { decodeReceipt, fetchStateKeys, StateKeys, withReader } from '@bletchley/core/data-folder'
 import { readSigningIdentity } from '@bletchley/core/signing-key'
-import { bytesToHex, equalBytes } from '@bletchley/crypto'
 import { readSealingKey } from '@bletchley/crypto/key-file'
 import { applyDelta, encodeState, initialState, nextDeltaIndex, openState, StateError } from '@bletchley/state'
 import {

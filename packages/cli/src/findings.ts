@@ -1,5 +1,5 @@
+import { bytesToHex } from '@bletchley/bytes'
 import type { Finding } from '@bletchley/care'
-import { bytesToHex } from '@bletchley/crypto'
 
 /** For `print`: what is wrong, and with which contract. */
 export function shownFindings(findings: readonly Finding[]): { contract?: string; problem: string }[] {

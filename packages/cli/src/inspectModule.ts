@@ -1,4 +1,5 @@
-import { bytesToHex, keccak256 } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { type Acceptance, describeModule, type FunctionDescription } from '@bletchley/sandbox'
 
 /** Functions that are listed, the largest first. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
-import { bytesToHex, hexToBytes } from '@bletchley/crypto'
 import { startPrincipal } from '@bletchley/principal'
 import type { Logger } from 'pino'
 import type { Service } from './service.ts'

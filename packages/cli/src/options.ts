@@ -1,4 +1,5 @@
-import { bytesToHex, hexToBytes, parseCurvePublicKey } from '@bletchley/crypto'
+import { bytesToHex, parseHex } from '@bletchley/bytes'
+import { parseCurvePublicKey } from '@bletchley/crypto'
 import { InvalidArgumentError, Option } from 'commander'
 
 /** An option that can also be given as `BLETCHLEY_<NAME>` in the environment. */
@@ -42,13 +43,13 @@ export function parseGas(text: string): bigint {
 }
 
 /** Bytes of one length, as hex with or without `0x`. */
-export function parseHex(length: number): (text: string) => Uint8Array {
+export function parseBytes(length: number): (text: string) => Uint8Array {
   return (text) => {
-    const digits = text.replace(/^0x/i, '')
-    if (digits.length !== 2 * length || !/^[0-9a-f]*$/i.test(digits)) {
+    const bytes = parseHex(text)
+    if (bytes?.length !== length) {
       throw new InvalidArgumentError(`It must be ${length} bytes in hex (${2 * length} digits).`)
     }
-    return hexToBytes(digits)
+    return bytes
   }
 }
 
@@ -62,7 +63,7 @@ export function parsePublicKey(text: string): Uint8Array {
 
 /** For arguments: contracts' addresses, one after the other. */
 export function parseAddresses(text: string, previous: Uint8Array[]): Uint8Array[] {
-  return [...previous, parseHex(32)(text)]
+  return [...previous, parseBytes(32)(text)]
 }
 
 export const endpointOption = () =>
@@ -93,7 +94,7 @@ export const runLimitOption = () =>
   option('--run-limit <ms>', 'wall-clock limit of one step of a task').argParser(parseInteger(1, 3_600_000))
 
 export const principalOption = () =>
-  option('--principal <address>', 'take state keys only with the signature of this principal').argParser(parseHex(20))
+  option('--principal <address>', 'take state keys only with the signature of this principal').argParser(parseBytes(20))
 
 export const principalUrlOption = (description: string) =>
   option('--principal-url <url>', description).argParser((text) => {

@@ -1,10 +1,10 @@
+import { bytesToHex } from '@bletchley/bytes'
 import type { CoreClient, TaskEnd, UserCall } from '@bletchley/client'
 import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError } from '@bletchley/client/user'
-import { bytesToHex } from '@bletchley/crypto'
 import type { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from './coreConnection.ts'
 import { CommandError, exitCodes, usageError } from './exitCodes.ts'
-import { gasLimitOption, option, parseHex } from './options.ts'
+import { gasLimitOption, option, parseBytes } from './options.ts'
 import { jsonOption, print } from './output.ts'
 
 /** Options that `deploy` and `compute` share. */
@@ -20,7 +20,7 @@ export function addTaskOptions(command: Command): Command {
     .addOption(gasLimitOption())
     .addOption(
       option('--worker <address>', 'accept this worker’s signatures only (default: whoever answers)').argParser(
-        parseHex(20),
+        parseBytes(20),
       ),
     )
     .addOption(jsonOption())

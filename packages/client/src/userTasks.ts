@@ -1,4 +1,5 @@
-import { bytesToHex, hexToBytes, keccak256 } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import type { CoreClient } from './coreClient.ts'
 import {

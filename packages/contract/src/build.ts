@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { bytesToHex, keccak256, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { toJsonAbi } from './abi.ts'
 import { compileContract } from './lazyCompiler.ts'
 import { compilerOptions, compilerVersion, libraryFolder, libraryName, libraryVersion } from './toolchain.ts'

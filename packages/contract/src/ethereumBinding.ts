@@ -1,4 +1,5 @@
-import { bytesToHex, keccak256, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { type AbiParameter, signatureOf } from './abi.ts'
 import { sourceTypeOf } from './sourceTypes.ts'
 

@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import { describeModule } from '@bletchley/sandbox'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { CompileError, compileContract, toJsonAbi } from '../src/index.ts'

@@ -1,4 +1,4 @@
-import { hexToBytes } from '@bletchley/crypto'
+import { hexToBytes } from '@bletchley/bytes'
 import {
   concat,
   dataLength,

@@ -1,8 +1,9 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { buildContract, buildFiles, gasLogVariable, readGasLog } from '@bletchley/contract'
 import { CallFailed, TestNetwork } from '@bletchley/contract/testing'
-import { bytesToHex, hexToBytes, keccak256, recoverAddress, utf8ToBytes } from '@bletchley/crypto'
+import { keccak256, recoverAddress } from '@bletchley/crypto'
 import { temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 

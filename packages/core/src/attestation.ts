@@ -1,4 +1,5 @@
-import { createSimulatedQuote, randomBytes, utf8ToBytes } from '@bletchley/crypto'
+import { utf8ToBytes } from '@bletchley/bytes'
+import { createSimulatedQuote, randomBytes } from '@bletchley/crypto'
 import type { Result } from '@bletchley/protocol'
 
 /**

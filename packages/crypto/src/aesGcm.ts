@@ -1,5 +1,5 @@
+import { assertBytes } from '@bletchley/bytes'
 import { engine } from '#engine'
-import { assertBytes } from './bytes.ts'
 import { CryptoError } from './cryptoError.ts'
 
 const symmetricKeyLength = 32

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { dirname } from 'node:path'
-import { bytesToUtf8, equalBytes, utf8ToBytes } from './bytes.ts'
+import { bytesToUtf8, equalBytes, utf8ToBytes } from '@bletchley/bytes'
 import { curveKeyLength } from './curveKeys.ts'
 import { createExclusively, createFolder, KeyFileError, readOwnerOnly } from './keyFile.ts'
 import { Secret } from './secret.ts'

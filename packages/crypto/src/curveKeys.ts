@@ -1,4 +1,4 @@
-import { hexToBytes } from './bytes.ts'
+import { parseHex } from '@bletchley/bytes'
 import { decodeZ85 } from './z85.ts'
 
 /** Bytes of a CURVE key, public or secret. */
@@ -10,7 +10,7 @@ export const curveKeyLength = 32
  * @returns 32 bytes; undefined if it is neither
  */
 export function parseCurvePublicKey(text: string): Uint8Array | undefined {
-  const digits = text.replace(/^0x/i, '')
-  if (/^[0-9a-f]{64}$/i.test(digits)) return hexToBytes(digits)
+  const key = parseHex(text)
+  if (key?.length === curveKeyLength) return key
   return text.length === (curveKeyLength / 4) * 5 ? decodeZ85(text) : undefined
 }

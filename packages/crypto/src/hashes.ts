@@ -1,5 +1,5 @@
+import { assertBytes, concatBytes, u64be } from '@bletchley/bytes'
 import { engine } from '#engine'
-import { assertBytes, concatBytes, u64be } from './bytes.ts'
 
 /** Ethereum's Keccak-256 (not SHA3-256) over all `parts` in a row: 32 bytes. */
 export function keccak256(...parts: Uint8Array[]): Uint8Array {

@@ -1,5 +1,4 @@
 export { decrypt, encrypt } from './aesGcm.ts'
-export { bytesToHex, bytesToUtf8, concatBytes, equalBytes, hexToBytes, u64be, utf8ToBytes } from './bytes.ts'
 export { CryptoError, type CryptoErrorCode } from './cryptoError.ts'
 export { curveKeyLength, parseCurvePublicKey } from './curveKeys.ts'
 export { keccak256, lengthPrefixed, sha256 } from './hashes.ts'

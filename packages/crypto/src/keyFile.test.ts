@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, wr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
+import { bytesToHex } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex } from './bytes.ts'
 import {
   openSealingKey,
   readOrCreateSealed,

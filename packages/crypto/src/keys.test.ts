@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
+import { bytesToHex, concatBytes, hexToBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, concatBytes, hexToBytes } from './bytes.ts'
 import { addressOf, ecdh, generateKeyPair, keyPairFromSecret, parsePublicKey, SecretKey } from './keys.ts'
 
 const secret = hexToBytes('cdbd854f10463bf67be34240f4bcbc93e9fcd5852c9dad8d325d28822c632bcd')

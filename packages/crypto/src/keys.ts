@@ -1,5 +1,5 @@
+import { assertBytes, concatBytes } from '@bletchley/bytes'
 import { engine } from '#engine'
-import { assertBytes, concatBytes } from './bytes.ts'
 import { CryptoError } from './cryptoError.ts'
 import { Secret } from './secret.ts'
 

@@ -1,6 +1,6 @@
+import { bytesToHex, concatBytes, hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, concatBytes, hexToBytes } from './bytes.ts'
 import { MsgPackReader } from './msgPackReader.ts'
 import { MsgPackWriter } from './msgPackWriter.ts'
 

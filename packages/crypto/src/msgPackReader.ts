@@ -1,4 +1,4 @@
-import { assertBytes, bytesToUtf8 } from './bytes.ts'
+import { assertBytes, bytesToUtf8 } from '@bletchley/bytes'
 import { CryptoError } from './cryptoError.ts'
 
 export type MsgPackType = 'nil' | 'bool' | 'int' | 'float' | 'str' | 'bin' | 'array' | 'map'

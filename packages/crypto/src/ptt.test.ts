@@ -1,6 +1,6 @@
+import { concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concatBytes, hexToBytes, utf8ToBytes } from './bytes.ts'
 import { MsgPackWriter } from './msgPackWriter.ts'
 import {
   decodePttRequest,

@@ -1,5 +1,5 @@
+import { bytesToHex, bytesToUtf8, concatBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, bytesToUtf8, concatBytes } from './bytes.ts'
 import { createSimulatedQuote, parseQuote, reportDataOfQuote } from './quote.ts'
 
 const signingAddress = Uint8Array.from({ length: 20 }, (_, i) => i + 1)

@@ -1,4 +1,4 @@
-import { assertBytes, utf8ToBytes } from './bytes.ts'
+import { assertBytes, utf8ToBytes } from '@bletchley/bytes'
 import { CryptoError } from './cryptoError.ts'
 import { addressLength } from './keys.ts'
 import { randomBytes } from './random.ts'

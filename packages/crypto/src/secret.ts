@@ -1,4 +1,4 @@
-import { assertBytes } from './bytes.ts'
+import { assertBytes } from '@bletchley/bytes'
 
 /**
  * Bytes that cannot be printed by accident: JSON, string conversion and Node's inspection all give `[secret]`.

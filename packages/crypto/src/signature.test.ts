@@ -1,6 +1,6 @@
+import { concatBytes, utf8ToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concatBytes, utf8ToBytes } from './bytes.ts'
 import { lengthPrefixed } from './hashes.ts'
 import { addressOf, keyPairFromSecret } from './keys.ts'
 import { recoverAddress, sign, signItems } from './signature.ts'

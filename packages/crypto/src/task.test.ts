@@ -1,5 +1,5 @@
+import { bytesToHex, u64be } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, u64be } from './bytes.ts'
 import { keccak256, lengthPrefixed } from './hashes.ts'
 import {
   computeFailureItems,

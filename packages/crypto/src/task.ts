@@ -1,4 +1,4 @@
-import { assertBytes, u64be } from './bytes.ts'
+import { assertBytes, u64be } from '@bletchley/bytes'
 import { keccak256, lengthPrefixed } from './hashes.ts'
 import { addressLength, publicKeyLength } from './keys.ts'
 

@@ -1,4 +1,4 @@
-import { assertBytes, utf8ToBytes } from './bytes.ts'
+import { assertBytes, utf8ToBytes } from '@bletchley/bytes'
 import { publicKeyLength } from './keys.ts'
 
 /**

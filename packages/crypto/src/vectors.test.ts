@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { bytesToHex, concatBytes, hexToBytes, u64be, utf8ToBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
 import {
   addressOf,
-  bytesToHex,
-  concatBytes,
   decodePttRequest,
   decrypt,
   ecdh,
   encodePttRequest,
   encrypt,
-  hexToBytes,
   keccak256,
   keyPairFromSecret,
   lengthPrefixed,
@@ -21,8 +19,6 @@ import {
   reportDataOfQuote,
   sha256,
   sign,
-  u64be,
-  utf8ToBytes,
 } from './index.ts'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }

@@ -10,10 +10,6 @@ const inputs = { encryptedFn: hash, encryptedArgs: hash, userKey: publicKey }
 
 /** Whatever takes bytes, called with something else there. `never` is what lets the compiler accept the mistake. */
 const doors: Record<string, (value: never) => unknown> = {
-  bytesToHex: (value) => crypto.bytesToHex(value),
-  bytesToUtf8: (value) => crypto.bytesToUtf8(value),
-  concatBytes: (value) => crypto.concatBytes(hash, value),
-  equalBytes: (value) => crypto.equalBytes(hash, value),
   keccak256: (value) => crypto.keccak256(value),
   sha256: (value) => crypto.sha256(value),
   lengthPrefixed: (value) => crypto.lengthPrefixed([value]),

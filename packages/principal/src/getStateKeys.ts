@@ -1,5 +1,5 @@
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import {
-  bytesToHex,
   CryptoError,
   decodePttRequest,
   ecdh,
@@ -7,7 +7,6 @@ import {
   encodeStateKeys,
   encrypt,
   generateKeyPair,
-  hexToBytes,
   lengthPrefixed,
   type PttRequest,
   pttRequestItems,

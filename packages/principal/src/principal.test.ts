@@ -6,16 +6,15 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import {
   addressOf,
-  bytesToHex,
   decodePttResponse,
   decodeStateKeys,
   decrypt,
   ecdh,
   encodePttRequest,
   generateKeyPair,
-  hexToBytes,
   pttRequestItems,
   randomBytes,
   recoverAddress,

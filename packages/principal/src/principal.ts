@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import { createJsonRpcRoute, type HttpBindings, noPages, openHttpServer, type RpcMethods } from '@bletchley/http'

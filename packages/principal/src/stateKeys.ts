@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexToBytes, randomBytes, type StateKey } from '@bletchley/crypto'
+import { hexToBytes } from '@bletchley/bytes'
+import { randomBytes, type StateKey } from '@bletchley/crypto'
 import { KeyFileError, readOrCreateSealed, type SealingKey } from '@bletchley/crypto/key-file'
 import { stateKeyFolder, stateKeyPurpose } from './sealedFiles.ts'
 

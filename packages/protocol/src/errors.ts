@@ -1,4 +1,5 @@
-import { bytesToHex, hexToBytes, printable } from './internal/text.ts'
+import { bytesToHex, parseHex } from '@bletchley/bytes'
+import { printable } from './internal/text.ts'
 import { maxEchoedTypeLength, maxMessageLength } from './limits.ts'
 
 /** Names of the errors of the archived core's enclave; peers compare the texts made of them. */
@@ -144,7 +145,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
       /^Error while trying to (\w+), Because: The following Key doesn't exist: ([0-9a-f]*)$/,
       (name, hex) => {
         const command = oneOf(dbCommands, name)
-        const address = hexToBytes(hex)
+        const address = parseHex(hex)
         return command && address && { command, address }
       },
     ),
@@ -156,7 +157,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
     parse: pattern(
       /^Error while trying to create, Because: the key already exists for the following address: "([0-9a-f]*)"$/,
       (hex) => {
-        const address = hexToBytes(hex)
+        const address = parseHex(hex)
         return address && { address }
       },
     ),

@@ -1,7 +1,7 @@
+import { bytesToHex } from '@bletchley/bytes'
 import type { ErrorCode } from './errors.ts'
 import type { JsonObject, JsonValue } from './internal/jsonReader.ts'
 import type { JsonWriter } from './internal/jsonWriter.ts'
-import { bytesToHex } from './internal/text.ts'
 import type { Codec, Decoded, Encodable, Fields, Struct } from './wire.ts'
 import { address, FieldError, within } from './wire.ts'
 

@@ -1,7 +1,7 @@
+import { parseHex } from '@bletchley/bytes'
 import type { JsonObject, JsonValue } from './internal/jsonReader.ts'
 import { ExactNumber, Repeated } from './internal/jsonReader.ts'
 import type { JsonWriter } from './internal/jsonWriter.ts'
-import { hexToBytes } from './internal/text.ts'
 
 /**
  * One value, from the wire to memory and back. Decoding is liberal, encoding writes the one canonical form; both check.
@@ -100,7 +100,7 @@ function decodeBytes(value: JsonValue, lengths: Lengths): Uint8Array {
       ? `${hexLengths} hex characters (0x allowed) or an array of ${lengths.join(' or ')} bytes`
       : 'hex characters (0x allowed) or an array of bytes'
   }
-  const bytes = typeof value === 'string' ? hexToBytes(value) : value
+  const bytes = typeof value === 'string' ? parseHex(value) : value
   if (bytes instanceof Uint8Array) {
     if (lengths && !lengths.includes(bytes.length)) throw unexpected(wanted(), value)
     return bytes

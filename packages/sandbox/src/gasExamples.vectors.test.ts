@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { encodeJson, type JsonValue } from '@bletchley/state'
 import { describe, expect, it } from 'vitest'
 import { runOnDeepStack } from '../test/support/deepStack.ts'
-import { fromHex, toHex, wat } from '../test/support/modules.ts'
+import { wat } from '../test/support/modules.ts'
 import { compute, deployModule } from '../test/support/runs.ts'
 
 interface Expected {
@@ -35,7 +36,7 @@ const vectors = JSON.parse(readFileSync(new URL('../vectors/gas-examples.json', 
 
 describe(`gas examples (${vectors.examples.length} vectors)`, () => {
   it.each(vectors.examples)('$name', ({ wat: source, wasmHex, gasLimit, expected }) => {
-    const outcome = compute(wasmHex === undefined ? source : fromHex(wasmHex), { gasLimit: BigInt(gasLimit) })
+    const outcome = compute(wasmHex === undefined ? source : hexToBytes(wasmHex), { gasLimit: BigInt(gasLimit) })
 
     expect(outcome).toMatchObject({ kind: expected.outcome, usedGas: BigInt(expected.usedGas) })
     if (expected.errorText !== undefined) expect(outcome).toMatchObject({ message: expected.errorText })
@@ -48,7 +49,7 @@ describe(`deploy examples (${vectors.deployExamples.length} vectors)`, () => {
     const outcome = deployModule(preCodeWat, { state })
 
     if (outcome.kind !== 'success') throw new Error(outcome.message)
-    expect(toHex(outcome.output)).toBe(referenceExeCodeHex)
+    expect(bytesToHex(outcome.output)).toBe(referenceExeCodeHex)
     expect(outcome.usedGas).toBe(BigInt(expected.usedGas))
     expect(new TextDecoder().decode(encodeJson(state))).toBe(constructorState)
   })

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs'
+import { hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { accounts } from '../test/support/accounts.ts'
-import { binary, fromHex } from '../test/support/modules.ts'
+import { binary } from '../test/support/modules.ts'
 import { compute, deployModule } from '../test/support/runs.ts'
 import { describeModule } from './index.ts'
 
 const vectors = JSON.parse(readFileSync(new URL('../vectors/gas-examples.json', import.meta.url), 'utf8')) as {
   deployExamples: { referenceExeCodeHex: string }[]
 }
-const small = fromHex(vectors.deployExamples[0]!.referenceExeCodeHex)
+const small = hexToBytes(vectors.deployExamples[0]!.referenceExeCodeHex)
 
 const textPattern = /^(Error in execution of [^:]+: .|Invocation resulted in gas limit violated$)/
 

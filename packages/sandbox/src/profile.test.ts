@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { hexToBytes } from '@bletchley/crypto'
+import { hexToBytes } from '@bletchley/bytes'
 import { type JsonValue, parseJson } from '@bletchley/state'
 import { describe, expect, it } from 'vitest'
 import { accounts } from '../test/support/accounts.ts'

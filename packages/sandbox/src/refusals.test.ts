@@ -1,5 +1,6 @@
+import { hexToBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { binary, fromHex, section, wat } from '../test/support/modules.ts'
+import { binary, section, wat } from '../test/support/modules.ts'
 import { compute, deployModule } from '../test/support/runs.ts'
 
 const decoding = 'Error in execution of deserialization into WASM module: '
@@ -21,12 +22,12 @@ describe('what computation refuses, with no gas', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['no bytes', new Uint8Array(), `${decoding}I/O Error: UnexpectedEof`],
     ['text', new TextEncoder().encode('hello world'), `${decoding}Invalid magic number at start of file`],
-    ['version 2', fromHex('0061736d02000000'), `${decoding}Unsupported wasm version 2`],
-    ['a section id of 12', fromHex(`${preamble}0c0100`), `${decoding}Invalid section id: 12`],
+    ['version 2', hexToBytes('0061736d02000000'), `${decoding}Unsupported wasm version 2`],
+    ['a section id of 12', hexToBytes(`${preamble}0c0100`), `${decoding}Invalid section id: 12`],
     ['sections out of order', binary(section(3, 0), section(1, 0)), `${decoding}Sections out of order`],
     ['a section twice', binary(section(1, 0), section(1, 0)), `${decoding}Dupliated sections (1)`],
     ['a section that is longer than its content', binary(section(1, 0, 0)), `${decoding}I/O Error: InvalidData`],
-    ['a truncated section', fromHex(`${preamble}0105`), `${decoding}I/O Error: UnexpectedEof`],
+    ['a truncated section', hexToBytes(`${preamble}0105`), `${decoding}I/O Error: UnexpectedEof`],
     ['an unknown opcode', callBody(0xc0), `${decoding}Unknown opcode 192`],
     ['instructions after the end', callBody(0x0b, 0x01), `${decoding}I/O Error: InvalidData`],
     [

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { bytesToHex, hexToBytes, keccak256, sha256 } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { keccak256, sha256 } from '@bletchley/crypto'
 import { encodeJson, type JsonValue, parseJson } from '@bletchley/state'
 import { describe, expect, it } from 'vitest'
 import { compute, deployModule } from '../test/support/runs.ts'

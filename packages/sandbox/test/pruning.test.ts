@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { bytesToHex } from '@bletchley/bytes'
 import type { JsonValue } from '@bletchley/state'
 import { describe, expect, it } from 'vitest'
 import { deploy, type Outcome } from '../src/index.ts'
@@ -8,7 +9,6 @@ import { deterministicHosts, generateModule } from './support/generated/generate
 import { interpret, type Task } from './support/generated/interpret.ts'
 import { exeCodeOf, withImportedMemory } from './support/generated/prune.ts'
 import { Random } from './support/generated/random.ts'
-import { toHex } from './support/modules.ts'
 import { compute, invocation } from './support/runs.ts'
 
 // Generated pre-code is deployed; its exeCode is held against a second statement of the rule, and both constructor and
@@ -71,7 +71,7 @@ function check(seed: number): number {
   const twice = deploy(exeCode, invocation({ gasLimit: 1_000_000n }))
   if (twice.kind === 'failure') throw new Error(`seed ${seed}: exeCode as pre-code, ${twice.message}`)
   // The same, but for sections that pruning emptied: they were empty from the start now, and such are not written.
-  expect(toHex(twice.output), `seed ${seed}: exeCode of exeCode`).toBe(toHex(encode(decode(exeCode))))
+  expect(bytesToHex(twice.output), `seed ${seed}: exeCode of exeCode`).toBe(bytesToHex(encode(decode(exeCode))))
   return preCode.length - exeCode.length
 }
 

@@ -1,4 +1,5 @@
-import { encrypt, equalBytes, keccak256, type MsgPackReader, MsgPackWriter } from '@bletchley/crypto'
+import { equalBytes } from '@bletchley/bytes'
+import { encrypt, keccak256, type MsgPackReader, MsgPackWriter } from '@bletchley/crypto'
 import { type ContractState, nextDeltaIndex } from './contractState.ts'
 import { StateError } from './errors.ts'
 import type { JsonValue } from './json.ts'

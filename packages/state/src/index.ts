@@ -23,7 +23,7 @@ export {
 export { encodeJson } from './jsonEncoder.ts'
 export { jsonLength, memberSize } from './jsonLength.ts'
 export { readJson, writeJson } from './jsonMsgPack.ts'
-export { JsonDepthError, JsonSyntaxError, parseJson } from './jsonParser.ts'
+export { JsonDepthError, parseJson } from './jsonParser.ts'
 export { applyPatch, type Operation, type Patch } from './patch.ts'
 export type { StateAccess } from './stateAccess.ts'
 export { StateOverlay } from './stateOverlay.ts'

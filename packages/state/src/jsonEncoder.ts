@@ -1,3 +1,4 @@
+import { utf8ToBytes } from '@bletchley/bytes'
 import { JsonFloat, type JsonValue, sortedKeys } from './json.ts'
 
 /**
@@ -9,10 +10,8 @@ import { JsonFloat, type JsonValue, sortedKeys } from './json.ts'
  * @see spec/runtime.md 5.2
  */
 export function encodeJson(value: JsonValue): Uint8Array {
-  return utf8.encode(jsonText(value))
+  return utf8ToBytes(jsonText(value))
 }
-
-const utf8 = new TextEncoder()
 
 function jsonText(value: JsonValue): string {
   // JSON.stringify escapes exactly what the canonical form does.

@@ -1,9 +1,5 @@
+import { JsonSyntaxError, JsonTokens, parseUtf8 } from '@bletchley/bytes'
 import { JsonFloat, type JsonObject, type JsonValue, maxJsonDepth } from './json.ts'
-
-/** The text is not JSON, or not JSON that a state may hold. The message names the place, never the content. */
-export class JsonSyntaxError extends Error {
-  override readonly name = 'JsonSyntaxError'
-}
 
 /** More than {@link maxJsonDepth} containers inside each other. */
 export class JsonDepthError extends JsonSyntaxError {}
@@ -21,80 +17,66 @@ export class JsonDepthError extends JsonSyntaxError {}
  * @see spec/runtime.md 5.2
  */
 export function parseJson(bytes: Uint8Array): JsonValue {
-  let text: string
-  try {
-    text = utf8.decode(bytes)
-  } catch {
-    throw new JsonSyntaxError('invalid JSON: not UTF-8')
-  }
-  return new Parser(text).parse()
+  const text = parseUtf8(bytes)
+  if (text === undefined) throw new JsonSyntaxError('not UTF-8')
+  return new JsonParser(bytes, text).document()
 }
-
-// ignoreBOM keeps a byte order mark in the text, where it is then a syntax error.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-const simpleEscapes = new Map([
-  ['"', '"'],
-  ['\\', '\\'],
-  ['/', '/'],
-  ['b', '\b'],
-  ['f', '\f'],
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-])
 
 const minInteger = -(2n ** 63n)
 const maxInteger = 2n ** 64n - 1n
 
-class Parser {
-  readonly #text: string
-  #position = 0
+const quote = 0x22
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const closeBrace = 0x7d
+/** What only an escape can bring into a string: the bytes are UTF-8. */
+const loneSurrogate = /\p{Surrogate}/u
+
+class JsonParser {
+  readonly #tokens: JsonTokens
   #depth = 0
 
-  constructor(text: string) {
-    this.#text = text
+  constructor(bytes: Uint8Array, text: string) {
+    this.#tokens = new JsonTokens(bytes, 0, text)
   }
 
-  parse(): JsonValue {
+  document(): JsonValue {
     const value = this.#value()
-    this.#skipSpace()
-    if (this.#position < this.#text.length) throw this.#error('trailing characters')
+    this.#tokens.end()
     return value
   }
 
   #value(): JsonValue {
-    this.#skipSpace()
-    switch (this.#text[this.#position]) {
-      case '{':
+    const tokens = this.#tokens
+    switch (tokens.next()) {
+      case quote:
+        return this.#wellFormed(tokens.string())
+      case openBrace:
         return this.#object()
-      case '[':
+      case openBracket:
         return this.#array()
-      case '"':
-        return this.#string()
-      case 't':
-        return this.#literal('true', true)
-      case 'f':
-        return this.#literal('false', false)
-      case 'n':
-        return this.#literal('null', null)
+      case 0x74:
+        tokens.word('true')
+        return true
+      case 0x66:
+        tokens.word('false')
+        return false
+      case 0x6e:
+        tokens.word('null')
+        return null
       default:
         return this.#number()
     }
   }
 
   #object(): JsonObject {
-    const object: JsonObject = new Map()
     this.#enter()
-    if (!this.#take('}')) {
-      do {
-        this.#skipSpace()
-        if (this.#text[this.#position] !== '"') throw this.#error('expected a member name')
-        const key = this.#string()
-        if (!this.#take(':')) throw this.#error("expected ':'")
-        object.set(key, this.#value())
-      } while (this.#take(','))
-      if (!this.#take('}')) throw this.#error("expected ',' or '}'")
+    const tokens = this.#tokens
+    const object: JsonObject = new Map()
+    if (!tokens.take(closeBrace)) {
+      do object.set(this.#wellFormed(tokens.name()), this.#value())
+      while (tokens.more(closeBrace))
     }
     this.#depth--
     return object
@@ -102,140 +84,40 @@ class Parser {
 
   #array(): JsonValue[] {
     this.#enter()
-    if (this.#take(']')) {
+    const tokens = this.#tokens
+    if (tokens.take(closeBracket)) {
       this.#depth--
       return []
     }
     // The first push to an empty array makes room for 17 items, which short arrays need not carry around.
     const array = [this.#value()]
-    while (this.#take(',')) array.push(this.#value())
-    if (!this.#take(']')) throw this.#error("expected ',' or ']'")
+    while (tokens.more(closeBracket)) array.push(this.#value())
     this.#depth--
     return array
   }
 
   #enter(): void {
-    if (++this.#depth > maxJsonDepth) {
-      throw new JsonDepthError(`invalid JSON at character ${this.#position}: nested too deeply`)
-    }
-    this.#position++
+    if (++this.#depth > maxJsonDepth) throw new JsonDepthError(`nested too deeply at byte ${this.#tokens.position}`)
+    this.#tokens.position++
   }
 
-  #take(character: string): boolean {
-    this.#skipSpace()
-    if (this.#text[this.#position] !== character) return false
-    this.#position++
-    return true
-  }
-
-  #literal<T extends boolean | null>(word: string, value: T): T {
-    if (!this.#text.startsWith(word, this.#position)) throw this.#error('unexpected character')
-    this.#position += word.length
-    return value
-  }
-
-  #string(): string {
-    const text = this.#text
-    let from = ++this.#position
-    let result = ''
-    for (;;) {
-      const code = text.charCodeAt(this.#position)
-      if (code === 0x22) {
-        result += text.slice(from, this.#position++)
-        return result
-      }
-      if (code === 0x5c) {
-        result += text.slice(from, this.#position++)
-        result += this.#escape()
-        from = this.#position
-      } else if (code >= 0x20) {
-        this.#position++
-      } else {
-        throw this.#error(Number.isNaN(code) ? 'unterminated string' : 'control character in a string')
-      }
-    }
-  }
-
-  #escape(): string {
-    const letter = this.#text[this.#position++] ?? ''
-    if (letter !== 'u') {
-      const character = simpleEscapes.get(letter)
-      if (character === undefined) throw this.#error('invalid escape')
-      return character
-    }
-    const high = this.#hex4()
-    if (high < 0xd800 || high > 0xdfff) return String.fromCharCode(high)
-    if (high > 0xdbff || !this.#text.startsWith('\\u', this.#position)) throw this.#error('lone surrogate')
-    this.#position += 2
-    const low = this.#hex4()
-    if (low < 0xdc00 || low > 0xdfff) throw this.#error('lone surrogate')
-    return String.fromCharCode(high, low)
-  }
-
-  #hex4(): number {
-    const digits = this.#text.slice(this.#position, this.#position + 4)
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.#error('invalid escape')
-    this.#position += 4
-    return Number.parseInt(digits, 16)
+  #wellFormed(text: string): string {
+    if (loneSurrogate.test(text)) throw this.#tokens.error('lone surrogate in a string')
+    return text
   }
 
   #number(): number | bigint | JsonFloat {
-    const start = this.#position
-    if (this.#text[this.#position] === '-') this.#position++
-    const leadingZero = this.#text[this.#position] === '0'
-    const integerDigits = this.#digits()
-    if (leadingZero && integerDigits > 1) throw this.#error('leading zero')
-    let integer = true
-    if (this.#text[this.#position] === '.') {
-      integer = false
-      this.#position++
-      this.#digits()
-    }
-    const exponent = this.#text[this.#position]
-    if (exponent === 'e' || exponent === 'E') {
-      integer = false
-      this.#position++
-      const sign = this.#text[this.#position]
-      if (sign === '+' || sign === '-') this.#position++
-      this.#digits()
-    }
-    return this.#toNumber(this.#text.slice(start, this.#position), integer ? integerDigits : undefined)
-  }
-
-  #toNumber(text: string, integerDigits: number | undefined): number | bigint | JsonFloat {
+    const { text, isInteger } = this.#tokens.number()
     const number = Number(text)
-    if (integerDigits !== undefined) {
+    if (isInteger) {
       if (Number.isSafeInteger(number)) return number + 0 // turns -0 into 0
-      if (integerDigits <= 20) {
+      // At most a sign and 20 digits: of more, no number is in the range.
+      if (text.length <= 21) {
         const exact = BigInt(text)
         if (exact >= minInteger && exact <= maxInteger) return exact
       }
     }
-    if (!Number.isFinite(number)) throw this.#error('number out of range')
+    if (!Number.isFinite(number)) throw this.#tokens.error('number out of range')
     return new JsonFloat(number)
-  }
-
-  /** Consumes one or more digits and counts them. */
-  #digits(): number {
-    const start = this.#position
-    for (;;) {
-      const code = this.#text.charCodeAt(this.#position)
-      if (!(code >= 0x30 && code <= 0x39)) break
-      this.#position++
-    }
-    if (this.#position === start) throw this.#error('unexpected character')
-    return this.#position - start
-  }
-
-  #skipSpace(): void {
-    for (;;) {
-      const code = this.#text.charCodeAt(this.#position)
-      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
-      this.#position++
-    }
-  }
-
-  #error(reason: string): JsonSyntaxError {
-    return new JsonSyntaxError(`invalid JSON at character ${this.#position}: ${reason}`)
   }
 }

@@ -1,4 +1,5 @@
-import { bytesToHex, decrypt, hexToBytes, keccak256, MsgPackReader, sha256, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import { decrypt, keccak256, MsgPackReader, sha256 } from '@bletchley/crypto'
 import { describe, expect, test } from 'vitest'
 import reference from '../vectors/reference.json' with { type: 'json' }
 import {

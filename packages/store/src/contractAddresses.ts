@@ -1,5 +1,5 @@
+import { concatBytes, equalBytes } from '@bletchley/bytes'
 import type { KeyValueBackend } from './backend.ts'
-import { concatBytes, equalBytes } from './bytes.ts'
 import { addressOf, allContracts, contractSpan } from './keys.ts'
 
 /**

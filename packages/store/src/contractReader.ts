@@ -1,5 +1,5 @@
+import { equalBytes, u32be } from '@bletchley/bytes'
 import { type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
-import { equalBytes, u32be } from './bytes.ts'
 import {
   bytecodeKey,
   contractKey,

@@ -1,5 +1,5 @@
+import { equalBytes, u32be, u64At, u64be } from '@bletchley/bytes'
 import { ConflictError, type Expectation, type KeyValueBackend, StorageError, type Write } from './backend.ts'
-import { equalBytes, u32be, u64be, viewOf } from './bytes.ts'
 import { ContractEdit } from './contractEdit.ts'
 import {
   assertAddress,
@@ -343,7 +343,7 @@ export class ContractStore extends ContractReader {
   async #readSequence(): Promise<bigint> {
     const stored = await this.backend.get(sequenceKey)
     if (stored?.length !== 8) throw new StorageError('the record of the next contract number is damaged')
-    return viewOf(stored).getBigUint64(0)
+    return u64At(stored, 0)
   }
 }
 

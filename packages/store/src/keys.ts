@@ -1,4 +1,4 @@
-import { concatBytes, u32At, u64be, viewOf } from './bytes.ts'
+import { concatBytes, u32At, u64At, u64be } from '@bletchley/bytes'
 
 /**
  * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.
@@ -96,8 +96,7 @@ export function addressOf(key: Uint8Array): Uint8Array | undefined {
 export function parseKey(key: Uint8Array): ParsedKey | undefined {
   if (key[0] === tags.schema) return key.length === 1 ? { kind: 'schema' } : undefined
   if (key[0] === tags.sequence) return key.length === 1 ? { kind: 'sequence' } : undefined
-  if (key[0] === tags.order)
-    return key.length === 9 ? { kind: 'order', sequence: viewOf(key).getBigUint64(1) } : undefined
+  if (key[0] === tags.order) return key.length === 9 ? { kind: 'order', sequence: u64At(key, 1) } : undefined
   if (key[0] !== tags.contract || key.length < 34) return undefined
   const address = key.slice(1, 33)
   if (key.length === 34) {

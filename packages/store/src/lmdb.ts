@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { equalBytes } from '@bletchley/bytes'
 import { open, type RootDatabase } from 'lmdb'
 import {
   assertWritable,
@@ -11,7 +12,6 @@ import {
   type StoreStats,
   type Write,
 } from './backend.ts'
-import { equalBytes } from './bytes.ts'
 import { holdsDatabase } from './lmdbFile.ts'
 
 export interface LmdbOptions {

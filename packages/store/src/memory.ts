@@ -1,3 +1,4 @@
+import { compareBytes, equalBytes } from '@bletchley/bytes'
 import {
   assertWritable,
   ConflictError,
@@ -8,7 +9,6 @@ import {
   type StoreStats,
   type Write,
 } from './backend.ts'
-import { compareBytes, equalBytes } from './bytes.ts'
 
 /** A backend that forgets everything at the end of the process: for tests and throw-away networks. */
 export function openMemory(): KeyValueBackend {

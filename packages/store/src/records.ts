@@ -1,4 +1,4 @@
-import { concatBytes, u32At, u32be, u64be, viewOf } from './bytes.ts'
+import { concatBytes, u32At, u32be, u64At, u64be } from '@bletchley/bytes'
 
 /** The values that are more than the bytes of one thing; `keys.ts` lists them. A value that does not parse counts as absent. */
 
@@ -29,8 +29,7 @@ export function encodeContract({ sequence, revision, tip }: ContractRecord): Uin
 
 export function decodeContract(value: Uint8Array): ContractRecord | undefined {
   if (value.length !== 16 && value.length !== 20) return undefined
-  const view = viewOf(value)
-  return { sequence: view.getBigUint64(0), revision: view.getBigUint64(8), tip: decodeTip(value) }
+  return { sequence: u64At(value, 0), revision: u64At(value, 8), tip: decodeTip(value) }
 }
 
 /** The tip of a contract's record, alone: reads need nothing else of it. */

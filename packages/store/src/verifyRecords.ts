@@ -1,5 +1,5 @@
+import { equalBytes, u64At } from '@bletchley/bytes'
 import type { KeyValueBackend } from './backend.ts'
-import { equalBytes, viewOf } from './bytes.ts'
 import { contractAddresses, holds } from './contractAddresses.ts'
 import { holdsContracts } from './contractReader.ts'
 import { contractKey, contractSpan, orderKey, orderSpan, parseKey, sequenceKey, strangeSpans } from './keys.ts'
@@ -169,6 +169,6 @@ async function verifyOrder(backend: KeyValueBackend, signal: AbortSignal | undef
   }
   const next = await backend.get(sequenceKey)
   if (next?.length !== 8) problems.push('the record of the next contract number is damaged')
-  else if (viewOf(next).getBigUint64(0) <= last) problems.push('the next contract number has been given already')
+  else if (u64At(next, 0) <= last) problems.push('the next contract number has been given already')
   return problems
 }

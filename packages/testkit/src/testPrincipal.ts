@@ -1,7 +1,7 @@
+import { bytesToHex } from '@bletchley/bytes'
 import type { CoreClient } from '@bletchley/client'
 import {
   addressOf,
-  bytesToHex,
   decodePttRequest,
   ecdh,
   encodePttResponse,

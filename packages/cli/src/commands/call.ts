@@ -1,4 +1,4 @@
-import { bytesToUtf8, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToUtf8, utf8ToBytes } from '@bletchley/bytes'
 import { messages } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'

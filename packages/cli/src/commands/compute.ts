@@ -1,12 +1,12 @@
 import { computeFunction } from '@bletchley/client'
 import { Command } from 'commander'
-import { parseHex } from '../options.ts'
+import { parseBytes } from '../options.ts'
 import { addTaskOptions, parseCall, runTask, showOutput, type TaskFlags } from '../task.ts'
 
 export const createCommand = () =>
   addTaskOptions(new Command('compute'))
     .description('Compute a function of a deployed contract: encrypt, send, verify, decrypt.')
-    .argument('<address>', 'the contract’s address', parseHex(32))
+    .argument('<address>', 'the contract’s address', parseBytes(32))
     .argument('<callable>', 'the function, name(type,…); with (type,…) behind it, the result is decoded')
     .argument('[args...]', 'its arguments')
     .addHelpText('after', "\nExample: bletchley compute <address> 'balance_of(bytes32)(uint64)' 0x11…11")

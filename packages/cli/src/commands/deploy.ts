@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { deployContract } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
-import { option, parseHex } from '../options.ts'
+import { option, parseBytes } from '../options.ts'
 import { addTaskOptions, parseCall, runTask, type TaskFlags } from '../task.ts'
 
 interface DeployFlags extends TaskFlags {
@@ -15,7 +15,9 @@ export const createCommand = () =>
     .argument('<file>', 'the contract, a .wasm file')
     .argument('<construct>', 'its constructor, construct(type,…)')
     .argument('[args...]', 'the constructor’s arguments')
-    .addOption(option('--address <address>', 'the contract’s address (default: a random one)').argParser(parseHex(32)))
+    .addOption(
+      option('--address <address>', 'the contract’s address (default: a random one)').argParser(parseBytes(32)),
+    )
     .addHelpText('after', "\nExample: bletchley deploy ledger.wasm 'construct(bytes32,uint64)' 0x11…11 1000")
     .action(async (file: string, construct: string, args: string[], flags: DeployFlags) => {
       const call = parseCall(construct, args)

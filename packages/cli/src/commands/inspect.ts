@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { bytesToHex, bytesToUtf8, parseHex } from '@bletchley/bytes'
 import type { CoreClient } from '@bletchley/client'
-import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, parseQuote } from '@bletchley/crypto'
+import { keccak256, parseQuote } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
@@ -25,15 +26,12 @@ export const createCommand = () => {
         if (!accepted) process.exitCode = exitCodes.failed
         return print(shown, flags)
       }
-      const address = what?.replace(/^0x/i, '')
-      if (address !== undefined && !/^[0-9a-f]{64}$/i.test(address)) {
+      const address = what === undefined ? undefined : parseHex(what)
+      if (what !== undefined && address?.length !== 32) {
         throw usageError('It must be an address of 64 hex digits, or a .wasm file.')
       }
       using client = await connectCore(flags)
-      print(
-        address === undefined ? await inspectWorker(client) : await inspectContract(client, hexToBytes(address)),
-        flags,
-      )
+      print(address === undefined ? await inspectWorker(client) : await inspectContract(client, address), flags)
     })
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { bytesToHex, encodeZ85 } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { encodeZ85 } from '@bletchley/crypto'
 import { type CurveRole, createCurveKeyFile, curveKeyFileName } from '@bletchley/crypto/curve-key-file'
 import { Command } from 'commander'
 import { curveKeyOption, dataOption, option } from '../options.ts'

@@ -1,5 +1,6 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { workerKeyPurpose, workerKeyPurposes } from '@bletchley/core/signing-key'
-import { addressOf, bytesToHex, keyPairFromSecret } from '@bletchley/crypto'
+import { addressOf, keyPairFromSecret } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import {
   backUpKeys,

@@ -1,6 +1,6 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { encodeArguments, parseCallable } from '@bletchley/client/user'
 import { type Simulated, type StateChange, simulate } from '@bletchley/core'
-import { bytesToHex } from '@bletchley/crypto'
 import type { GasProfile } from '@bletchley/sandbox'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
@@ -10,7 +10,7 @@ import {
   logFormatOption,
   logLevelOption,
   option,
-  parseHex,
+  parseBytes,
   principalOption,
   principalUrlOption,
   runLimitOption,
@@ -37,7 +37,7 @@ const shownFunctions = 10
 export const createCommand = () => {
   const command = new Command('simulate')
     .description('Run a function on a worker’s own data as a task would; no result is signed, and nothing is stored.')
-    .argument('<address>', 'the contract’s address', parseHex(32))
+    .argument('<address>', 'the contract’s address', parseBytes(32))
     .argument('<callable>', 'the function, name(type,…); with (type,…) behind it, the result is decoded')
     .argument('[args...]', 'its arguments')
     .addOption(dataOption())

@@ -1,5 +1,5 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { type Finding, verify } from '@bletchley/care'
-import { bytesToHex } from '@bletchley/crypto'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
 import { shownFindings } from '../findings.ts'
@@ -7,7 +7,7 @@ import {
   dataOption,
   option,
   parseAddresses,
-  parseHex,
+  parseBytes,
   principalOption,
   principalUrlOption,
   sealingKeyOption,
@@ -34,7 +34,7 @@ export const createCommand = () => {
   return command
     .addOption(principalUrlOption('get the state keys there, as this worker, and walk the hash chains with them'))
     .addOption(principalOption())
-    .addOption(option('--after <address>', 'go on behind this contract').argParser(parseHex(32)))
+    .addOption(option('--after <address>', 'go on behind this contract').argParser(parseBytes(32)))
     .addOption(jsonOption())
     .addHelpText(
       'after',

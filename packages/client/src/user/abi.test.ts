@@ -1,4 +1,4 @@
-import { bytesToHex, hexToBytes } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeOutput, decodeResult, encodeArguments, parseArguments, parseCallable } from './index.ts'

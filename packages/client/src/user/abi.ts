@@ -1,4 +1,4 @@
-import { bytesToHex, bytesToUtf8, hexToBytes } from '@bletchley/crypto'
+import { bytesToHex, bytesToUtf8, hexToBytes, parseHex } from '@bletchley/bytes'
 import * as AbiParameters from 'ox/AbiParameters'
 import { UserError } from './userError.ts'
 
@@ -187,8 +187,8 @@ function integerOf(value: unknown): bigint | undefined {
 
 function hexOf(value: unknown): string | undefined {
   if (value instanceof Uint8Array) return bytesToHex(value)
-  const hex = typeof value === 'string' ? value.trim().replace(/^0x/i, '').toLowerCase() : undefined
-  return hex !== undefined && /^([0-9a-f]{2})*$/.test(hex) ? hex : undefined
+  const bytes = typeof value === 'string' ? parseHex(value.trim()) : undefined
+  return bytes && bytesToHex(bytes)
 }
 
 function parseJsonArray(text: string, type: ArrayType, position: number): unknown {

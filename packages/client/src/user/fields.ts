@@ -1,4 +1,4 @@
-import { hexToBytes } from '@bletchley/crypto'
+import { parseHex } from '@bletchley/bytes'
 import { UserError } from './userError.ts'
 
 /** A byte string as peers send it, hexadecimal with or without 0x in either letter case, or as bytes. */
@@ -15,15 +15,13 @@ const maxGas = 2n ** 64n - 1n
  * @throws UserError malformed
  */
 export function toBytes(value: BytesLike, label: string, length?: number): Uint8Array {
-  let bytes: Uint8Array
-  if (typeof value === 'string') {
-    try {
-      bytes = hexToBytes(value.replace(/^0x/i, ''))
-    } catch {
-      throw new UserError('malformed', `${label} must be hexadecimal, with an even number of digits`)
-    }
-  } else if (value instanceof Uint8Array) bytes = value
-  else throw new UserError('malformed', `${label} must be hexadecimal text or bytes`)
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    throw new UserError('malformed', `${label} must be hexadecimal text or bytes`)
+  }
+  const bytes = typeof value === 'string' ? parseHex(value) : value
+  if (bytes === undefined) {
+    throw new UserError('malformed', `${label} must be hexadecimal, with an even number of digits`)
+  }
   if (length !== undefined && bytes.length !== length) {
     throw new UserError('malformed', `${label} must be ${length} bytes, got ${bytes.length}`)
   }

@@ -1,6 +1,5 @@
+import { bytesToHex, bytesToUtf8 } from '@bletchley/bytes'
 import {
-  bytesToHex,
-  bytesToUtf8,
   CryptoError,
   computeFailureItems,
   computeSuccessItems,

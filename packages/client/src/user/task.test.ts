@@ -1,12 +1,10 @@
 import { inspect } from 'node:util'
+import { bytesToHex, bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import {
   addressOf,
-  bytesToHex,
-  bytesToUtf8,
   computeFailureItems,
   computeInputsHash,
   computeSuccessItems,
-  concatBytes,
   decrypt,
   deployFailureItems,
   deployInputsHash,
@@ -14,12 +12,10 @@ import {
   ecdh,
   encrypt,
   generateKeyPair,
-  hexToBytes,
   keccak256,
   lengthPrefixed,
   signItems,
   userMessageItems,
-  utf8ToBytes,
 } from '@bletchley/crypto'
 import { describe, expect, it } from 'vitest'
 import {

@@ -1,11 +1,10 @@
+import { bytesToHex, equalBytes, utf8ToBytes } from '@bletchley/bytes'
 import {
-  bytesToHex,
   CryptoError,
   computeInputsHash,
   deployInputsHash,
   ecdh,
   encrypt,
-  equalBytes,
   generateKeyPair,
   type KeyPair,
   keccak256,
@@ -16,7 +15,6 @@ import {
   Secret,
   type SecretKey,
   userMessageItems,
-  utf8ToBytes,
 } from '@bletchley/crypto'
 import { encodeArguments, parseCallable } from './abi.ts'
 import { type BytesLike, type GasLike, toBytes, toGas } from './fields.ts'

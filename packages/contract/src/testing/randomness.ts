@@ -1,4 +1,5 @@
-import { concatBytes, sha256, u64be, utf8ToBytes } from '@bletchley/crypto'
+import { concatBytes, u64be, utf8ToBytes } from '@bletchley/bytes'
+import { sha256 } from '@bletchley/crypto'
 
 const blockBytes = 32
 

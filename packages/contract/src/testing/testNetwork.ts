@@ -1,4 +1,5 @@
-import { sha256, utf8ToBytes } from '@bletchley/crypto'
+import { utf8ToBytes } from '@bletchley/bytes'
+import { sha256 } from '@bletchley/crypto'
 import { loadContract } from './loadContract.ts'
 import { Randomness } from './randomness.ts'
 import {

@@ -1,4 +1,5 @@
-import { addressOf, bytesToHex, type KeyPair, keyPairFromSecret, sign } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { addressOf, type KeyPair, keyPairFromSecret, sign } from '@bletchley/crypto'
 
 /** Bytes as `0x` and hexadecimal digits. */
 export type Hex = `0x${string}`

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { Prepared } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
 import { BoundedMap, type CacheSize } from '../boundedMap.ts'

@@ -1,4 +1,5 @@
-import { decrypt, encrypt, generateKeyPair, keccak256, randomBytes, SecretKey, utf8ToBytes } from '@bletchley/crypto'
+import { utf8ToBytes } from '@bletchley/bytes'
+import { decrypt, encrypt, generateKeyPair, keccak256, randomBytes, SecretKey } from '@bletchley/crypto'
 import { runLimits } from '@bletchley/sandbox'
 import { openDelta, sealDelta } from '@bletchley/state'
 import { expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+import { utf8ToBytes } from '@bletchley/bytes'
 import {
   computeFailureItems,
   computeInputsHash,
@@ -12,7 +13,6 @@ import {
   randomBytes,
   type SecretKey,
   signItems,
-  utf8ToBytes,
 } from '@bletchley/crypto'
 import type { EnclaveErrorName } from '@bletchley/protocol'
 import {

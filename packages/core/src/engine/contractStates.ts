@@ -1,4 +1,5 @@
-import { bytesToHex, equalBytes, keccak256 } from '@bletchley/crypto'
+import { bytesToHex, equalBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import {
   applyDelta,
   type ContractState,

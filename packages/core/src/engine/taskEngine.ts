@@ -1,4 +1,5 @@
-import { bytesToHex, keccak256, lengthPrefixed, parsePublicKey, u64be, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, u64be, utf8ToBytes } from '@bletchley/bytes'
+import { keccak256, lengthPrefixed, parsePublicKey } from '@bletchley/crypto'
 import { type Input, isWorkerError, WorkerError } from '@bletchley/protocol'
 import { ConflictError, type ContractStore, type DeltaRow, KeyedQueue, type TaskCommit } from '@bletchley/store'
 import type { Logger } from 'pino'

@@ -1,4 +1,5 @@
-import { encrypt, utf8ToBytes } from '@bletchley/crypto'
+import { utf8ToBytes } from '@bletchley/bytes'
+import { encrypt } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findUtf8Flaw, InputError, openInputs } from './taskInputs.ts'

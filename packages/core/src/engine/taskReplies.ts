@@ -1,4 +1,5 @@
-import { bytesToHex, bytesToUtf8, hexToBytes, keccak256, utf8ToBytes } from '@bletchley/crypto'
+import { bytesToHex, bytesToUtf8, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import type { FailedTaskResult, Result } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
 

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import { WorkerError } from '@bletchley/protocol'
 import { RefusedResponse } from '../keys/stateKeys.ts'
 import type { Handler } from './handler.ts'

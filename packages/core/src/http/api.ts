@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { bytesToHex, hexToBytes, keccak256 } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import { type Context, Hono } from 'hono'
 import { gasOfReceipt } from '../engine/taskReplies.ts'

@@ -1,4 +1,4 @@
-import { bytesToHex, hexToBytes } from '@bletchley/crypto'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { RefusedResponse, type StateKeys } from './stateKeys.ts'
 
 /** How long a principal may take to answer. */

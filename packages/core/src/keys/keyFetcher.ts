@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { Logger } from 'pino'
 import { FetchError, fetchStateKeys, maxAddresses } from './fetchStateKeys.ts'
 import type { StateKeys } from './stateKeys.ts'

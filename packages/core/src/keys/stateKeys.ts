@@ -1,12 +1,11 @@
+import { bytesToHex, equalBytes } from '@bletchley/bytes'
 import {
-  bytesToHex,
   CryptoError,
   decodePttResponse,
   decodeStateKeys,
   decrypt,
   ecdh,
   encodePttRequest,
-  equalBytes,
   generateKeyPair,
   type KeyPair,
   parsePublicKey,

@@ -1,4 +1,5 @@
-import { bytesToHex, ecdh, generateKeyPair, type SecretKey, signItems, userMessageItems } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { ecdh, generateKeyPair, type SecretKey, signItems, userMessageItems } from '@bletchley/crypto'
 import { BoundedMap } from '../boundedMap.ts'
 
 /** A user who never sends the task leaves a key behind; these bounds are the spec's (crypto.md, section 3). */

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { ContractChange, ContractReader } from '@bletchley/store'
 import { BoundedMap } from '../boundedMap.ts'
 

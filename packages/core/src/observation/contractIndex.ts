@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { ContractChange } from '@bletchley/store'
 
 /**

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import { ExactNumber, type MessageId } from '@bletchley/protocol'
 import type { AnsweredMessage } from '../dispatch.ts'
 

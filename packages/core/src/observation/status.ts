@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { Observed } from './observed.ts'
 import { readinessReasons } from './readiness.ts'
 

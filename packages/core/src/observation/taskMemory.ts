@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { ContractChange } from '@bletchley/store'
 import { BoundedMap } from '../boundedMap.ts'
 import type { EndedTask, TaskObserver } from '../engine/taskEngine.ts'

@@ -1,6 +1,6 @@
+import { bytesToHex, concatBytes, hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesToHex, concatBytes, hexToBytes } from '../bytes.ts'
 import { isNative, engine as node } from './node.ts'
 import { engine as portable } from './portable.ts'
 

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { bytesToHex, concatBytes, equalBytes, hexToBytes, utf8ToBytes } from '../bytes.ts'
+import { bytesToHex, concatBytes, equalBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 import { makeLock, openLock, type ReadPassphrase } from './lock.ts'
 import { createKeyFile, readKeyFile, type SealingOptions, sealingKeyPath } from './openSealingKey.ts'

@@ -1,8 +1,8 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
-import { bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '../bytes.ts'
 import {
   backUpKeys,
   describeLock,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes, scrypt } from 'node:crypto'
 import { promisify } from 'node:util'
-import { bytesToHex, hexToBytes } from '../bytes.ts'
+import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 import { keyLength, SealingKey } from './sealingKey.ts'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '../bytes.ts'
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 import { type Lock, makeLock, type OpenLock, openLock, type ReadPassphrase } from './lock.ts'
 import { createExclusively, createFolder, readOwnerOnly, removeTemporaryFiles, replaceFile } from './ownerOnlyFile.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { bytesToHex } from '../bytes.ts'
+import { bytesToHex } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 
 /** Keys are small; a larger file is not one of ours, and is not read. */

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { concatBytes, utf8ToBytes } from '../bytes.ts'
+import { concatBytes, utf8ToBytes } from '@bletchley/bytes'
 import { Secret } from '../secret.ts'
 
 export const keyLength = 32

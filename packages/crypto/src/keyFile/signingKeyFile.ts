@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { bytesToHex } from '../bytes.ts'
+import { bytesToHex } from '@bletchley/bytes'
 import { addressOf, generateKeyPair, type KeyPair, keyPairFromSecret } from '../keys.ts'
 import { KeyFileError } from './keyFileError.ts'
 import { readOrCreateSealed, readSealed, writeSealed } from './sealedFile.ts'

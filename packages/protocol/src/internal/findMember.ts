@@ -1,4 +1,5 @@
-import { ExactNumber, JsonSyntaxError, readJsonScalar } from './jsonReader.ts'
+import { JsonSyntaxError } from '@bletchley/bytes'
+import { ExactNumber, readJsonScalar } from './jsonReader.ts'
 
 /** A value that may stand where an `id` or a `type` is. */
 export type Scalar = string | number | boolean | ExactNumber

@@ -1,8 +1,9 @@
+import { JsonSyntaxError } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { maxJsonDepth } from '../limits.ts'
 import type { JsonValue } from './jsonReader.ts'
-import { ExactNumber, JsonSyntaxError, Repeated, readJson } from './jsonReader.ts'
+import { ExactNumber, Repeated, readJson } from './jsonReader.ts'
 
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

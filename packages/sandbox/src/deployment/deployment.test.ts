@@ -1,6 +1,7 @@
+import { bytesToHex } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
 import { accounts } from '../../test/support/accounts.ts'
-import { binary, section, toHex, wat } from '../../test/support/modules.ts'
+import { binary, section, wat } from '../../test/support/modules.ts'
 import { compute, deployModule } from '../../test/support/runs.ts'
 import { decodeModule } from '../wasm/decode.ts'
 import { encodeModule } from '../wasm/encode.ts'
@@ -73,7 +74,7 @@ describe('exeCode', () => {
         (data (i32.const 9) "b") (data (i32.const 3) "") (data (i32.const 9) "a"))`,
     ],
   ])('%s', (_, preCode, exeCode) => {
-    expect(toHex(exeCodeOf(preCode))).toBe(toHex(wat(exeCode)))
+    expect(bytesToHex(exeCodeOf(preCode))).toBe(bytesToHex(wat(exeCode)))
   })
 
   it('shortens indices that need fewer bytes once they are smaller', () => {
@@ -81,7 +82,7 @@ describe('exeCode', () => {
     const exeCode = exeCodeOf(`(module (memory 1) ${dead} (func $f) (func (export "call") (call $f) (call $f)))`)
     const expected = `(module (type (func)) (import "env" "memory" (memory 120 128)) (func $f)
       (func (export "call") (call $f) (call $f)))`
-    expect(toHex(exeCode)).toBe(toHex(wat(expected)))
+    expect(bytesToHex(exeCode)).toBe(bytesToHex(wat(expected)))
   })
 
   const memoryImport = [3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 1, 0x78, 0x80, 1]
@@ -89,8 +90,8 @@ describe('exeCode', () => {
   it('keeps sections that pruning emptied, and no others', () => {
     // Neither exports call nor refers to anything; there is no table, element, start or data section.
     const outcome = exeCodeOf('(module (memory 1) (global i32 (i32.const 0)) (func (export "deploy")))')
-    expect(toHex(outcome)).toBe(
-      toHex(
+    expect(bytesToHex(outcome)).toBe(
+      bytesToHex(
         binary(
           section(1, 0),
           section(2, 1, ...memoryImport),
@@ -118,8 +119,8 @@ describe('exeCode', () => {
       section(10, ...body),
       section(11, 0),
     )
-    expect(toHex(exeCodeOf(preCode))).toBe(
-      toHex(
+    expect(bytesToHex(exeCodeOf(preCode))).toBe(
+      bytesToHex(
         binary(
           section(1, 1, 0x60, 0, 0),
           section(2, 1, ...memoryImport),
@@ -133,7 +134,7 @@ describe('exeCode', () => {
 
   it('is its own exeCode', () => {
     const once = exeCodeOf(accounts)
-    expect(toHex(exeCodeOf(once))).toBe(toHex(once))
+    expect(bytesToHex(exeCodeOf(once))).toBe(bytesToHex(once))
   })
 
   it('of a compiled contract is smaller than its pre-code and computes the same', () => {

@@ -1,5 +1,5 @@
+import { parseUtf8 } from '@bletchley/bytes'
 import type { HostFunction } from './environment.ts'
-import { decodeUtf8 } from './text.ts'
 
 /** `(pointer, length)`: sets the result of the run. The last call counts; the run goes on. */
 export const ret: HostFunction = {
@@ -37,7 +37,7 @@ export const eprint: HostFunction = {
   parameters: 2,
   returnsValue: false,
   call(environment, pointer, length) {
-    const text = decodeUtf8(environment.read(pointer!, length!)) ?? ''
+    const text = parseUtf8(environment.read(pointer!, length!)) ?? ''
     environment.lastWords = text
     environment.invocation.host.print?.(text)
     return undefined

@@ -1,17 +1,9 @@
-import {
-  encodeJson,
-  JsonDepthError,
-  JsonSyntaxError,
-  type JsonValue,
-  jsonLength,
-  memberSize,
-  parseJson,
-} from '@bletchley/state'
+import { JsonSyntaxError, parseUtf8 } from '@bletchley/bytes'
+import { encodeJson, JsonDepthError, type JsonValue, jsonLength, memberSize, parseJson } from '@bletchley/state'
 import { ContractFault } from '../errors.ts'
 import { gasPerStateByte, gasPerWrite } from '../gasCosts.ts'
 import { runLimits } from '../limits.ts'
 import type { Environment, HostFunction } from './environment.ts'
-import { decodeUtf8 } from './text.ts'
 
 /**
  * `(key, key length, value, value length)`: stores a JSON value.
@@ -71,7 +63,7 @@ export const removeFromState: HostFunction = {
 
 /** The reference takes a key that is not UTF-8 for the empty key, so that two names are one; here it ends the run. */
 function readKey(environment: Environment, pointer: number, length: number): string {
-  const key = decodeUtf8(environment.read(pointer, length, runLimits.stateKeyBytes))
+  const key = parseUtf8(environment.read(pointer, length, runLimits.stateKeyBytes))
   if (key === undefined) throw new ContractFault('invalid state key')
   return key
 }

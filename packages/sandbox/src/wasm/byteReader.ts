@@ -1,7 +1,6 @@
+import { parseUtf8 } from '@bletchley/bytes'
 import { decodeError } from '../errors.ts'
 import { moduleLimits } from '../limits.ts'
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Reads the primitives of the binary format from `[position, end)` of a byte array.
@@ -102,12 +101,9 @@ export class ByteReader {
   name(): string {
     const length = this.u32()
     if (length > moduleLimits.nameBytes.value) throw decodeError(moduleLimits.nameBytes.text)
-    const bytes = this.take(length)
-    try {
-      return utf8.decode(bytes)
-    } catch {
-      throw decodeError('Non-UTF-8 string')
-    }
+    const name = parseUtf8(this.take(length))
+    if (name === undefined) throw decodeError('Non-UTF-8 string')
+    return name
   }
 }
 

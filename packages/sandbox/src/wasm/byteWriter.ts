@@ -1,4 +1,4 @@
-const utf8 = new TextEncoder()
+import { utf8ToBytes } from '@bletchley/bytes'
 
 /** A growing byte buffer that writes the primitives of the binary format; integers take the fewest bytes. */
 export class ByteWriter {
@@ -79,7 +79,7 @@ export class ByteWriter {
   }
 
   name(text: string): void {
-    const bytes = utf8.encode(text)
+    const bytes = utf8ToBytes(text)
     this.u32(bytes.length)
     this.raw(bytes)
   }

@@ -24,14 +24,6 @@ export function section(id: number, ...payload: number[]): number[] {
   return [id, payload.length, ...payload]
 }
 
-export function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
 interface LargeModule {
   /** Without parameters; the last one is exported as `call`. */
   functions: readonly { locals?: number; code: Uint8Array }[]

@@ -1,4 +1,5 @@
-import { encodeJson, JsonSyntaxError, type JsonValue, parseJson } from '@bletchley/state'
+import { JsonSyntaxError } from '@bletchley/bytes'
+import { encodeJson, type JsonValue, parseJson } from '@bletchley/state'
 import type { Outcome } from '../../../src/index.ts'
 import {
   type Access,
