@@ -72,7 +72,7 @@ export class AbiTypes {
    * @param seen the aliases that led to the type; whoever goes on to its elements passes them on, so that no type of
    *             itself is followed for ever
    */
-  follow(type: TypeNode, seen: Set<TypeDeclaration>): TypeNode {
+  #follow(type: TypeNode, seen: Set<TypeDeclaration>): TypeNode {
     for (let followed = type; ; ) {
       const name = typeName(followed)
       const [declaration] = this.#declared.get(name) ?? []
@@ -85,22 +85,16 @@ export class AbiTypes {
     }
   }
 
-  /** The class with `@tuple` that a type names, if it does. */
-  tupleOf(type: TypeNode): ClassDeclaration | undefined {
-    const tuple = this.#declared.get(typeName(type))?.[0]
-    return isTuple(tuple) ? tuple : undefined
-  }
-
   /** Whether a name is one that the author gave to a class or a type. */
-  isDeclared(name: string): boolean {
+  #isDeclared(name: string): boolean {
     return this.#declared.has(name)
   }
 
   /** @param place where the author named the type, for messages */
   #find(type: TypeNode, place: TypeNode, seen = new Set<TypeDeclaration>()): AbiType {
-    const followed = this.follow(type, seen)
+    const followed = this.#follow(type, seen)
     const name = typeName(followed)
-    if (!this.isDeclared(name)) {
+    if (!this.#isDeclared(name)) {
       if (Object.hasOwn(numbers, name)) return { solidity: numbers[name]!, source: name }
       if (Object.hasOwn(libraryTypes, name)) return { solidity: libraryTypes[name]!, source: `library.${name}` }
       const element = elementOf(followed)
@@ -132,7 +126,7 @@ export function fieldsOf({ members }: ClassDeclaration): FieldDeclaration[] {
 }
 
 /** Of the elements of an array. */
-export function elementOf(type: TypeNode): TypeNode | undefined {
+function elementOf(type: TypeNode): TypeNode | undefined {
   return type instanceof NamedTypeNode && typeName(type) === 'Array' ? type.typeArguments?.[0] : undefined
 }
 

@@ -14,3 +14,12 @@ export const flags = {
 
 /** `SourceKind`. */
 export const sourceKinds = { user: 0, userEntry: 1 } as const
+
+/** `DiagnosticCategory`. */
+export const diagnosticCategories = { error: 3 } as const
+
+/** `ReportMode`. */
+export const reportModes = { report: 0, swallow: 1 } as const
+
+/** `Token`. */
+export const tokens = { minus: 82 } as const
