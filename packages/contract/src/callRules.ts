@@ -1,6 +1,7 @@
 import {
   type CallExpression,
   Class,
+  type Expression,
   type Flow,
   type Function as FunctionInstance,
   type Node,
@@ -33,6 +34,45 @@ export function requireContainerCall(call: CallExpression, { name, parent }: Fun
       `a map of StateMap has no ${name}, for a map does not know its keys; keep a StateList of them, and ask for each entry`,
     )
   }
+}
+
+/** Requires that nobody changes a copy of what the state holds and drops it. @param changed of `changedResults` */
+export function requireKeptCopy(
+  call: CallExpression,
+  { name, parent, signature }: FunctionInstance,
+  changed: ReadonlySet<CallExpression>,
+  refuse: Refuse,
+): void {
+  if (!changed.has(call) || !(parent instanceof Class) || containerName(parent) === undefined) return
+  if (containerName(signature.returnType.getClass()) !== undefined) return
+  refuse(
+    placeOf(call),
+    `${name} gives a copy, and this changes the copy alone; keep it in a variable, change it, and set it`,
+  )
+}
+
+/** Requires that a condition can be false: of these types, no value is null. */
+export function requireCondition(type: Type, condition: Node, flow: Flow, refuse: Refuse): void {
+  const instance = type.isNullableReference ? null : type.getClass()
+  if (instance === null) return
+  const container = containerName(instance)
+  if (container !== undefined) {
+    refuse(condition.range, `a ${container} is always true as a condition; ask for what it holds`)
+    return
+  }
+  if (!/^(u256|fixedBytes)\//.test(nameInLibrary(instance.prototype) ?? '')) return
+  // What may be null by its declaration may have been compared before, or be inlined.
+  const declared = instance.program.resolver.resolveExpression(
+    condition as Expression,
+    flow,
+    Type.auto,
+    reportModes.swallow,
+  )
+  if (declared?.isNullableReference) return
+  refuse(
+    condition.range,
+    `of type ${instance.prototype.name}, a condition is always true; isZero tells whether it is zero`,
+  )
 }
 
 /** Requires a comparator where elements have no order of their own. */

@@ -166,6 +166,8 @@ export function rewriteClass({ declaration, fields }: ContractClass): void {
       `changetype<${type}>(memory.data<u8>([${nameObject(key)}]))`,
       field.range.source.normalizedPath,
     )
+    // Another container in its place would be forgotten after the task.
+    field.flags |= flags.readonly
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Parser, Program, Source } from 'assemblyscript'
+import type { CallExpression, Parser, Program, Source } from 'assemblyscript'
 import type binaryen from 'assemblyscript/binaryen'
 import type { ContractAbi } from './abi.ts'
 import { removeAllocator } from './allocator.ts'
@@ -8,6 +8,7 @@ import { entryPoints } from './entryPoints.ts'
 import { foldStart } from './foldStart.ts'
 import { requireTypesAsNamed } from './resolvedContract.ts'
 import { watchTypes } from './resolvedRules.ts'
+import { changedResults, requireEffects } from './statements.ts'
 import { isAuthors } from './syntax.ts'
 import { addTupleMethods } from './tupleMethods.ts'
 
@@ -25,6 +26,7 @@ export default class ContractTransform {
   contract: { name: string; abi: ContractAbi } | undefined
   #class: ContractClass | undefined
   #program: Program | undefined
+  #changed: ReadonlySet<CallExpression> = new Set()
   /** The author's files. */
   sources: readonly Source[] = []
 
@@ -32,6 +34,8 @@ export default class ContractTransform {
     this.sources = parser.sources.filter(isAuthors)
     const contract = findContract(this.sources)
     this.#class = contract
+    requireEffects(this.sources)
+    this.#changed = changedResults(this.sources)
     this.contract = { name: contract.declaration.name.text, abi: abiOf(contract) }
     rewriteClass(contract)
     addTupleMethods(this.sources)
@@ -43,7 +47,7 @@ export default class ContractTransform {
 
   afterInitialize(program: Program): void {
     this.#program = program
-    watchTypes(program)
+    watchTypes(program, this.#changed)
   }
 
   afterCompile(module: binaryen.Module): void {
