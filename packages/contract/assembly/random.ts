@@ -32,7 +32,7 @@ export function randomNumber<T>(): T {
   return ERROR('not a type of numbers')
 }
 
-/** Evenly distributed over `0 .. bound - 1`. */
+/** Evenly distributed over `0 .. bound - 1`. The compiler calls `randomBelowSigned` instead where a bound has a sign. */
 export function randomBelow(bound: u64): u64 {
   if (bound == 0) revert('random: nothing is below 0')
   // The last, incomplete stretch of multiples would favour small numbers.
@@ -41,4 +41,10 @@ export function randomBelow(bound: u64): u64 {
     const value = randomNumber<u64>()
     if (value <= u64.MAX_VALUE - excess) return value % bound
   }
+}
+
+/** Reverts if the bound is negative. */
+export function randomBelowSigned(bound: i64): u64 {
+  if (bound < 0) revert('random: a negative bound')
+  return randomBelow(<u64>bound)
 }

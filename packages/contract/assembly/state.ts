@@ -48,7 +48,8 @@ export class StateValue<T> extends Stored {
 
 /**
  * Values by key. A key is a whole number, text, bytes, an address or a bool. A value may be a `StateMap` or a
- * `StateList` again; then `get` gives it, whether or not it has entries, and it is changed through its own methods.
+ * `StateList` again; then `get` gives it, whether or not it has entries, and it is changed through its own methods. Such a
+ * map has no `set` and no `getOr`, and with a `StateMap` no `has` and no `remove`: the compiler refuses them.
  */
 @final
 export class StateMap<K, V> extends Stored {
@@ -68,16 +69,21 @@ export class StateMap<K, V> extends Stored {
     return readOr<V>(entryOf<K>(changetype<usize>(this), key), fallback)
   }
 
+  /** Whether there is a value; of a `StateList`, whether it has elements. */
   has(key: K): bool {
-    return existsAt(entryOf<K>(changetype<usize>(this), key))
+    const entry = entryOf<K>(changetype<usize>(this), key, isStored<V>())
+    return isList<V>() ? lengthAt(entry) > 0 : existsAt(entry)
   }
 
   set(key: K, value: V): void {
     writeAt<V>(entryOf<K>(changetype<usize>(this), key), value)
   }
 
+  /** Of a `StateList`, removes its elements too, each for the gas of one removal. */
   remove(key: K): void {
-    removeAt(entryOf<K>(changetype<usize>(this), key))
+    const entry = entryOf<K>(changetype<usize>(this), key, isStored<V>())
+    if (isList<V>()) clearAt(entry)
+    else removeAt(entry)
   }
 }
 
@@ -91,14 +97,13 @@ export class StateList<T> extends Stored {
   }
 
   get length(): u32 {
-    return readOr<u32>(changetype<usize>(this), 0)
+    return lengthAt(changetype<usize>(this))
   }
 
   /** Reverts beyond the end. */
   get(index: u32): T {
-    const entry = entryOf<u32>(changetype<usize>(this), index)
-    if (!fetch(entry)) this.outOfRange()
-    return parseJson<T>(value, valueSize)
+    if (index >= this.length) this.outOfRange()
+    return readAt<T>(entryOf<u32>(changetype<usize>(this), index))
   }
 
   /** Replaces an element; reverts beyond the end. */
@@ -124,6 +129,11 @@ export class StateList<T> extends Stored {
     return value
   }
 
+  /** Removes all elements, each for the gas of one removal. */
+  clear(): void {
+    clearAt(changetype<usize>(this))
+  }
+
   private outOfRange(): void {
     revert(nameOf(changetype<usize>(this)) + ': index out of range')
   }
@@ -133,6 +143,11 @@ export class StateList<T> extends Stored {
 @inline
 function isStored<T>(): bool {
   return isReference<T>() && changetype<T>(0) instanceof Stored
+}
+
+@inline
+function isList<T>(): bool {
+  return isReference<T>() && changetype<T>(0) instanceof StateList
 }
 
 /** The object of a name. */
@@ -240,4 +255,15 @@ function writeAt<T>(object: usize, value: T): void {
 
 function removeAt(object: usize): void {
   removeFromState(nameStart(object), nameSize(object))
+}
+
+/** How many elements a list has. */
+function lengthAt(list: usize): u32 {
+  return readOr<u32>(list, 0)
+}
+
+function clearAt(list: usize): void {
+  const length = lengthAt(list)
+  for (let i: u32 = 0; i < length; i++) removeAt(entryOf<u32>(list, i))
+  removeAt(list)
 }

@@ -24,7 +24,14 @@ export class U256 {
     return new U256(-1, -1, -1, -1)
   }
 
+  /** The compiler calls `fromSigned` instead where a number has a sign. */
   static from(value: u64): U256 {
+    return new U256(value)
+  }
+
+  /** Reverts if the number is negative. */
+  static fromSigned(value: i64): U256 {
+    if (value < 0) revert('U256: a negative number')
     return new U256(value)
   }
 

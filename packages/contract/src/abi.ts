@@ -1,3 +1,5 @@
+import { isAbiName } from '@bletchley/client/user'
+
 /** A parameter in the JSON ABI of Solidity. */
 export interface AbiParameter {
   /** Empty for a result without a name. */
@@ -53,7 +55,8 @@ export function parseJsonAbi(json: unknown): ContractAbi {
     functions: entries
       .filter(({ type }) => type === 'function')
       .map(({ name, inputs, outputs }) => {
-        if (!isIdentifier(name)) throw new TypeError(`A JSON ABI has no function ${JSON.stringify(name)}`)
+        if (typeof name !== 'string' || !isAbiName(name))
+          throw new TypeError(`A JSON ABI has no function ${JSON.stringify(name)}`)
         return { name, inputs, outputs }
       }),
   }
@@ -76,13 +79,9 @@ function readParameters(list: unknown = []): AbiParameter[] {
   if (!Array.isArray(list)) throw new TypeError('The parameters of a JSON ABI are a list')
   return list.map((each: unknown) => {
     const { name = '', type } = (each ?? {}) as Record<string, unknown>
-    if (typeof type !== 'string' || !(name === '' || isIdentifier(name))) {
+    if (typeof type !== 'string' || typeof name !== 'string' || !(name === '' || isAbiName(name))) {
       throw new TypeError('A parameter of a JSON ABI has a name and a type')
     }
     return { name, type }
   })
-}
-
-function isIdentifier(name: unknown): name is string {
-  return typeof name === 'string' && /^[A-Za-z_$][\w$]*$/.test(name)
 }

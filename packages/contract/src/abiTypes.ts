@@ -1,7 +1,9 @@
+import { isAbiName } from '@bletchley/client/user'
 import {
   type ClassDeclaration,
   type DeclarationStatement,
   FieldDeclaration,
+  type IdentifierExpression,
   NamedTypeNode,
   type Source,
   TypeDeclaration,
@@ -58,6 +60,7 @@ export class AbiTypes {
     const fields = fieldsOf(declaration)
     if (fields.length === 0) throw new ContractSourceError(name.range, 'a tuple has at least one field')
     return fields.map((field) => {
+      requireName(field.name)
       if (field.isAny(flags.private | flags.protected)) {
         throw new ContractSourceError(field.name.range, 'the fields of a tuple are public')
       }
@@ -72,7 +75,7 @@ export class AbiTypes {
    * @param seen the aliases that led to the type; whoever goes on to its elements passes them on, so that no type of
    *             itself is followed for ever
    */
-  follow(type: TypeNode, seen: Set<TypeDeclaration>): TypeNode {
+  #follow(type: TypeNode, seen: Set<TypeDeclaration>): TypeNode {
     for (let followed = type; ; ) {
       const name = typeName(followed)
       const [declaration] = this.#declared.get(name) ?? []
@@ -85,22 +88,16 @@ export class AbiTypes {
     }
   }
 
-  /** The class with `@tuple` that a type names, if it does. */
-  tupleOf(type: TypeNode): ClassDeclaration | undefined {
-    const tuple = this.#declared.get(typeName(type))?.[0]
-    return isTuple(tuple) ? tuple : undefined
-  }
-
   /** Whether a name is one that the author gave to a class or a type. */
-  isDeclared(name: string): boolean {
+  #isDeclared(name: string): boolean {
     return this.#declared.has(name)
   }
 
   /** @param place where the author named the type, for messages */
   #find(type: TypeNode, place: TypeNode, seen = new Set<TypeDeclaration>()): AbiType {
-    const followed = this.follow(type, seen)
+    const followed = this.#follow(type, seen)
     const name = typeName(followed)
-    if (!this.isDeclared(name)) {
+    if (!this.#isDeclared(name)) {
       if (Object.hasOwn(numbers, name)) return { solidity: numbers[name]!, source: name }
       if (Object.hasOwn(libraryTypes, name)) return { solidity: libraryTypes[name]!, source: `library.${name}` }
       const element = elementOf(followed)
@@ -124,6 +121,11 @@ export class AbiTypes {
   }
 }
 
+/** The compiler knows letters that the tools of users may be too old for. */
+export function requireName({ text, range }: IdentifierExpression): void {
+  if (!isAbiName(text)) throw new ContractSourceError(range, `${text} is not a name that users can call`)
+}
+
 /** Those that each object of a class has. */
 export function fieldsOf({ members }: ClassDeclaration): FieldDeclaration[] {
   return members
@@ -132,7 +134,7 @@ export function fieldsOf({ members }: ClassDeclaration): FieldDeclaration[] {
 }
 
 /** Of the elements of an array. */
-export function elementOf(type: TypeNode): TypeNode | undefined {
+function elementOf(type: TypeNode): TypeNode | undefined {
   return type instanceof NamedTypeNode && typeName(type) === 'Array' ? type.typeArguments?.[0] : undefined
 }
 

@@ -36,7 +36,7 @@ export function clientSource(contract: string, { constructorInputs, functions }:
     `    const construct = '${signatureOf(constructorMethod, constructorInputs)}'`,
     `    return new ${contract}(await SecretContract.deploy(client, preCode, construct, args, options))`,
     '  }',
-    ...functions.flatMap((each) => ['', ...method(each)]),
+    ...functions.flatMap((each) => ['', ...method(each, functions)]),
     '}',
   ]
   const text = [...types, ...body].join('\n')
@@ -56,15 +56,21 @@ export function clientSource(contract: string, { constructorInputs, functions }:
   ].join('\n')
 }
 
-function method({ name, inputs, outputs }: AbiFunction): string[] {
+function method({ name, inputs, outputs }: AbiFunction, functions: readonly AbiFunction[]): string[] {
   const names = parameterNames(inputs)
   const parameters = inputs.map(({ type }, index) => `${names[index]}: ${argumentType(type)}`)
   const results = outputs.map((output) => `{ name: '${output.name}', type: '${output.type}' }`)
   return [
-    `  ${takenNames.has(name) ? `${name}_` : name}(${parameters.join(', ')}): Promise<Computed<${resultType(outputs)}>> {`,
+    `  ${methodName(name, functions)}(${parameters.join(', ')}): Promise<Computed<${resultType(outputs)}>> {`,
     `    return this.contract.compute('${signatureOf(name, inputs)}', [${results.join(', ')}], [${names.join(', ')}])`,
     '  }',
   ]
+}
+
+function methodName(name: string, functions: readonly AbiFunction[]): string {
+  let free = name
+  while (takenNames.has(free) || (free !== name && functions.some((each) => each.name === free))) free += '_'
+  return free
 }
 
 /** Members of the class that are there already, and what would make it a promise. */

@@ -62,7 +62,7 @@ export async function compileContract(path: string, { names = false }: CompileOp
   } as unknown as Parameters<typeof asc.main>[1])
   const { sources = [], contract } = transform ?? {}
   if (error !== null || wasm === undefined || contract === undefined) {
-    throw new CompileError(errorText(diagnostics, error, texts), { cause: error })
+    throw new CompileError(errorText(diagnostics, error, texts, transform), { cause: error })
   }
   return { ...contract, wasm, exeCode: exeCodeOf(wasm, sources), sources: texts }
 }
@@ -79,13 +79,23 @@ function errorText(
   diagnostics: readonly Diagnostic[],
   error: Error | null,
   texts: ReadonlyMap<string, string>,
+  transform: ContractTransform | undefined,
 ): string {
   if (error instanceof ContractSourceError) return error.message
   const lines: string[] = []
   const errors = diagnostics.filter(({ category }) => category === 3)
-  // What is wrong in the author's files has consequences in the entry points, which he did not write.
-  const causes = errors.filter(({ range }) => range === null || !range.source.normalizedPath.endsWith(entryFile))
-  for (const { message, range } of causes.length > 0 ? causes : errors) {
+  if (errors.length > 0 && errors.every(isInEntryPoints)) {
+    // They were written for other types than the contract has.
+    try {
+      transform?.requireTypes()
+    } catch (reason) {
+      if (reason instanceof ContractSourceError) return reason.message
+      throw reason
+    }
+  }
+  for (const { message: whole, range } of causesOf(errors)) {
+    // How the compiler begins what is not its own: the messages of our rules, and of ERROR.
+    const message = whole.replace(/^User-defined: /, '')
     if (range === null) lines.push(message)
     else {
       const path = range.source.normalizedPath
@@ -95,6 +105,19 @@ function errorText(
     }
   }
   return lines.join('\n') || (error?.message ?? 'nothing was compiled')
+}
+
+/**
+ * What is wrong in the author's files has consequences in the library, and in the entry points, neither of which he wrote.
+ */
+function causesOf(errors: readonly Diagnostic[]): readonly Diagnostic[] {
+  const written = errors.filter((each) => !isInEntryPoints(each))
+  const own = written.filter(({ range }) => range !== null && !range.source.normalizedPath.startsWith('~lib/'))
+  return [own, written, errors].find((list) => list.length > 0) ?? []
+}
+
+function isInEntryPoints({ range }: Diagnostic): boolean {
+  return range?.source.normalizedPath.endsWith(entryFile) ?? false
 }
 
 /** The text of a file that the compiler names: of the author's, of the library, or of its own. */

@@ -14,3 +14,23 @@ export const flags = {
 
 /** `SourceKind`. */
 export const sourceKinds = { user: 0, userEntry: 1 } as const
+
+/** `DiagnosticCategory`. */
+export const diagnosticCategories = { error: 3 } as const
+
+/** `ReportMode`. */
+export const reportModes = { report: 0, swallow: 1 } as const
+
+/** `Token`. Those of comparisons and those of assignments follow each other. */
+export const tokens = {
+  firstComparison: 72,
+  lastComparison: 79,
+  minus: 82,
+  plusPlus: 87,
+  minusMinus: 88,
+  firstAssignment: 101,
+  lastAssignment: 113,
+} as const
+
+/** `DecoratorKind`: a decorator that the compiler does not know. */
+export const customDecorator = 0

@@ -10,10 +10,9 @@ import {
   StringLiteralExpression,
 } from 'assemblyscript'
 import { type AbiFunction, type AbiParameter, type ContractAbi, constructorMethod } from './abi.ts'
-import { type AbiType, AbiTypes } from './abiTypes.ts'
+import { type AbiType, AbiTypes, requireName } from './abiTypes.ts'
 import { flags } from './compilerFlags.ts'
-import { requireComparableKeys } from './mapKeys.ts'
-import { requireSeparateKeys, requireStateType, type StateField, stateTypes } from './stateKeys.ts'
+import { requireSeparateKeys, type StateField, stateTypes } from './stateKeys.ts'
 import { ContractSourceError, classesOf, hasDecorator, parseExpression, textOf, typeName } from './syntax.ts'
 
 /** A function that users call, or the constructor. */
@@ -52,7 +51,7 @@ export function findContract(sources: readonly Source[]): ContractClass {
   const fields: StateField[] = []
   let constructorFunction: ContractFunction | undefined
   for (const member of declaration.members) {
-    if (member instanceof FieldDeclaration) fields.push(...describeField(member, types))
+    if (member instanceof FieldDeclaration) fields.push(...describeField(member))
     if (!(member instanceof MethodDeclaration)) continue
     const described = isConstructor(member) || isCallable(member) ? describeFunction(member, types) : undefined
     if (described === undefined) continue
@@ -66,7 +65,6 @@ export function findContract(sources: readonly Source[]): ContractClass {
     else functions.push(described)
   }
   requireSeparateKeys(fields)
-  requireComparableKeys(sources, types)
   return { declaration, source, constructorFunction, functions, fields }
 }
 
@@ -98,12 +96,14 @@ function describeFunction(method: MethodDeclaration, types: AbiTypes): ContractF
       throw new ContractSourceError(range, 'what users call takes no optional parameters')
     }
   }
+  for (const { name } of parameters) requireName(name)
   const inputs = parameters.map(({ name, type }) => ({ name: name.text, type: types.require(type) }))
   if (isConstructor(method)) {
     if (!isCallable(method)) throw new ContractSourceError(method.name.range, 'the constructor of a contract is public')
     return { name: constructorMethod, inputs, outputs: [] }
   }
   const name = method.name.text
+  requireName(method.name)
   if (name === constructorMethod) {
     throw new ContractSourceError(method.name.range, `${name} is what the constructor is called`)
   }
@@ -114,7 +114,7 @@ function describeFunction(method: MethodDeclaration, types: AbiTypes): ContractF
 }
 
 /** Fields are a contract's state, so one that is not kept would mislead. */
-function describeField(field: FieldDeclaration, types: AbiTypes): StateField[] {
+function describeField(field: FieldDeclaration): StateField[] {
   const { name, type, initializer } = field
   if (field.is(flags.static)) {
     if (field.is(flags.readonly)) return []
@@ -130,7 +130,6 @@ function describeField(field: FieldDeclaration, types: AbiTypes): StateField[] {
       `${name.text} would be lost after each task; a contract's fields are StateValue, StateMap or StateList`,
     )
   }
-  requireStateType(type, types)
   if (initializer === null) return [{ declaration: field, kind, key: name.text }]
   const [key, ...rest] = initializer instanceof NewExpression ? initializer.args : []
   if (key instanceof StringLiteralExpression && rest.length === 0) return [{ declaration: field, kind, key: key.value }]
@@ -167,6 +166,8 @@ export function rewriteClass({ declaration, fields }: ContractClass): void {
       `changetype<${type}>(memory.data<u8>([${nameObject(key)}]))`,
       field.range.source.normalizedPath,
     )
+    // Another container in its place would be forgotten after the task.
+    field.flags |= flags.readonly
   }
 }
 

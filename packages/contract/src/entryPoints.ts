@@ -9,6 +9,7 @@ export function entryPoints({ declaration, source, constructorFunction, function
     `import { ${declaration.name.text} as Contract } from ${JSON.stringify(`./${source.simplePath}`)}`,
     "import * as entry from '@bletchley/contract/assembly/entry'",
     "import * as library from '@bletchley/contract/assembly'",
+    "import '@bletchley/contract/assembly/equality'",
     '',
     'export function deploy(): void {',
     ...(constructorFunction === undefined ? [] : run(constructorFunction)),

@@ -1,30 +1,25 @@
-import { NamedTypeNode, NewExpression, type Node, type Source, type TypeNode } from 'assemblyscript'
-import type { AbiTypes } from './abiTypes.ts'
-import { libraryTypes } from './sourceTypes.ts'
-import { ContractSourceError, nodesOf, textOf, typeName } from './syntax.ts'
+import { type Class, type Node, OperatorKind } from 'assemblyscript'
+import { type Refuse, writtenType } from './elements.ts'
+
+const maps = new Set(['~lib/map/Map', '~lib/set/Set'])
 
 /**
- * Requires that no `Map` or `Set` in memory has keys of the library's types. The compiler's library compares such keys by
- * where they lie, so that two equal addresses would be two keys, and nobody would notice.
+ * Requires that the keys of a `Map` or `Set` in memory are not such that `==` compares their values. The compiler's library
+ * finds keys, other than texts, by where they lie, so that two equal addresses would be two keys, and nobody would notice.
  */
-export function requireComparableKeys(sources: readonly Source[], types: AbiTypes): void {
-  for (const source of sources) {
-    for (const node of nodesOf(source)) {
-      const key = keyOf(node)
-      if (key === undefined) continue
-      const name = typeName(types.follow(key, new Set()))
-      if (!Object.hasOwn(libraryTypes, name) || types.isDeclared(name)) continue
-      throw new ContractSourceError(
-        key.range,
-        `${textOf(key)} cannot be the key of a Map or Set, which would compare objects; make it a text`,
-      )
-    }
-  }
-}
-
-/** Of the keys, where a node names a `Map` or a `Set`. */
-function keyOf(node: Node): TypeNode | undefined {
-  if (!(node instanceof NamedTypeNode || node instanceof NewExpression)) return undefined
-  const { identifier } = node instanceof NamedTypeNode ? node.name : node.typeName
-  return identifier.text === 'Map' || identifier.text === 'Set' ? node.typeArguments?.[0] : undefined
+export function requireComparableKeys(
+  { prototype, typeArguments }: Class,
+  places: readonly Node[],
+  refuse: Refuse,
+): void {
+  const [key] = typeArguments ?? []
+  if (key === undefined || !maps.has(prototype.internalName)) return
+  const keyClass = key.getClass()
+  if (keyClass === null || keyClass.prototype.internalName === '~lib/string/String') return
+  if (keyClass.lookupOverload(OperatorKind.Eq) === null) return
+  const { written, note } = writtenType(places[0]!, key)
+  refuse(
+    places[0]!.range,
+    `${written} cannot be the key of a Map or Set, which would compare objects; make it a text${note}`,
+  )
 }

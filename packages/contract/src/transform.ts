@@ -1,13 +1,16 @@
-import type { Parser, Source } from 'assemblyscript'
+import type { CallExpression, Parser, Program, Source } from 'assemblyscript'
 import type binaryen from 'assemblyscript/binaryen'
 import type { ContractAbi } from './abi.ts'
 import { removeAllocator } from './allocator.ts'
 import { sourceKinds } from './compilerFlags.ts'
-import { abiOf, findContract, rewriteClass } from './contractClass.ts'
+import { abiOf, type ContractClass, findContract, rewriteClass } from './contractClass.ts'
 import { entryPoints } from './entryPoints.ts'
 import { foldStart } from './foldStart.ts'
-import { addJsonMethods } from './storedTuples.ts'
+import { requireTypesAsNamed } from './resolvedContract.ts'
+import { watchTypes } from './resolvedRules.ts'
+import { changedResults, requireEffects } from './statements.ts'
 import { isAuthors } from './syntax.ts'
+import { addTupleMethods } from './tupleMethods.ts'
 
 /** What the name of the file of the entry points ends with; the rest is that of the contract. */
 export const entryFile = '~entry.ts'
@@ -21,22 +24,39 @@ export default class ContractTransform {
   declare readonly binaryen: typeof binaryen
   /** The class's name, and what it can be asked; once its source is parsed. */
   contract: { name: string; abi: ContractAbi } | undefined
+  #class: ContractClass | undefined
+  #program: Program | undefined
+  #changed: ReadonlySet<CallExpression> = new Set()
   /** The author's files. */
   sources: readonly Source[] = []
 
   afterParse(parser: Parser): void {
     this.sources = parser.sources.filter(isAuthors)
     const contract = findContract(this.sources)
+    this.#class = contract
+    requireEffects(this.sources)
+    this.#changed = changedResults(this.sources)
     this.contract = { name: contract.declaration.name.text, abi: abiOf(contract) }
     rewriteClass(contract)
-    addJsonMethods(this.sources)
+    addTupleMethods(this.sources)
     removeAllocator(parser.sources)
     // Only the entry points are exports of the module.
     for (const source of this.sources) source.sourceKind = sourceKinds.user
     parser.parseFile(entryPoints(contract), contract.source.normalizedPath.replace(/\.ts$/, entryFile), true)
   }
 
+  afterInitialize(program: Program): void {
+    this.#program = program
+    watchTypes(program, this.#changed)
+  }
+
   afterCompile(module: binaryen.Module): void {
+    this.requireTypes()
     foldStart(module, this.binaryen)
+  }
+
+  /** Once the program is compiled, whether or not it has errors. @throws ContractSourceError */
+  requireTypes(): void {
+    if (this.#program !== undefined && this.#class !== undefined) requireTypesAsNamed(this.#program, this.#class)
   }
 }

@@ -4,7 +4,7 @@ import { compileText, encodeValues, Running, reasonOf } from './support/contract
 import { edgedBigInt } from './support/values.ts'
 
 const source = `
-import { U256 } from '@bletchley/contract/assembly'
+import { randomBelow, U256 } from '@bletchley/contract/assembly'
 @tuple
 class Comparisons {
   constructor(public equal: bool, public different: bool, public less: bool, public more: bool, public atMost: bool, public atLeast: bool) {}
@@ -23,6 +23,13 @@ export class Arithmetic {
   small(a: U256): u64 { return a.toU64() }
   isZero(a: U256): bool { return a.isZero() }
   limits(a: u64): Array<U256> { return [U256.zero, U256.max, U256.from(a)] }
+  fromSigned(a: i64): U256 { return U256.from(a) }
+  fromSmall(a: i32): U256 { const byte = <i8>a; return U256.from(byte) }
+  fromSum(a: i32, b: u64): Array<U256> { return [U256.from(a + 1), U256.from(2_000_000_000 + 2_000_000_000), U256.from(b), U256.from(0xffff_ffff_ffff_ffff), U256.from(1 << 40), U256.from(a > 0 ? 1 : 2)] }
+  fromLiteral(): U256 { return U256.from(-1) }
+  fromChoice(a: bool): U256 { return U256.from(a ? (-1) : 1) }
+  drawSigned(a: i32): u64 { return randomBelow(a) }
+  drawLiteral(): u64 { return randomBelow(-1) }
   sum(values: Array<U256>): U256 { return values.reduce<U256>((sum, value) => sum + value, U256.zero) }
 }`
 
@@ -52,6 +59,30 @@ const operations: Record<string, (a: bigint, b: bigint) => bigint | string> = {
   over: (a, b) => (b === 0n ? 'U256: division by zero' : a / b),
   modulo: (a, b) => (b === 0n ? 'U256: division by zero' : a % b),
 }
+
+describe('a number with a sign', () => {
+  it('is taken where it is not negative', () => {
+    expect(contract.ask('fromSigned(int64)(uint256)', 2n ** 63n - 1n)).toEqual([2n ** 63n - 1n])
+    expect(contract.ask('fromSmall(int32)(uint256)', 127)).toEqual([127n])
+    const values = [8n, 4_000_000_000n, 2n ** 64n - 1n, 2n ** 64n - 1n, 2n ** 40n, 1n]
+    expect(contract.ask('fromSum(int32,uint64)(uint256[])', 7, 2n ** 64n - 1n)).toEqual([values])
+    expect(contract.ask('fromChoice(bool)(uint256)', false)).toEqual([1n])
+    expect(contract.ask('drawSigned(int32)(uint64)', 1)).toEqual([0n])
+  })
+
+  it.each<[string, unknown[], string]>([
+    ['fromSigned(int64)(uint256)', [-1n], 'U256: a negative number'],
+    ['fromSigned(int64)(uint256)', [-(2n ** 63n)], 'U256: a negative number'],
+    ['fromSmall(int32)(uint256)', [128], 'U256: a negative number'],
+    ['fromSum(int32,uint64)(uint256[])', [-2, 0n], 'U256: a negative number'],
+    ['fromLiteral()(uint256)', [], 'U256: a negative number'],
+    ['fromChoice(bool)(uint256)', [true], 'U256: a negative number'],
+    ['drawSigned(int32)(uint64)', [-1], 'random: a negative bound'],
+    ['drawLiteral()(uint64)', [], 'random: a negative bound'],
+  ])('reverts in %s of %s', (signature, values, reason) => {
+    expect(() => contract.ask(signature, ...values)).toThrow(reason)
+  })
+})
 
 describe.each(Object.entries(operations))('%s', (name, expected) => {
   it('agrees with whole numbers of any size, and reverts where the result has no place', () => {

@@ -14,6 +14,8 @@ describe('parseCallable', () => {
     ['addition(uint256,uint256)', { name: 'addition', types: ['uint256', 'uint256'] }],
     [' vote( bytes32[], uint ) ', { name: 'vote', types: ['bytes32[]', 'uint'] }],
     ['_a1(string)', { name: '_a1', types: ['string'] }],
+    ['$pay(uint64)', { name: '$pay', types: ['uint64'] }],
+    ['größe$2()', { name: 'größe$2', types: [] }],
   ])('reads %j', (text, expected) => {
     expect(parseCallable(text)).toEqual(expected)
   })

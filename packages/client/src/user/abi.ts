@@ -25,13 +25,23 @@ interface ArrayType {
 }
 type ParsedType = ElementaryType | ArrayType
 
+/** What JavaScript, and with it the contracts' language, takes for a name; Solidity has those in ASCII. */
+const identifier = '[\\p{ID_Start}$_][\\p{ID_Continue}$]*'
+const wholeIdentifier = new RegExp(`^${identifier}$`, 'u')
+const wholeCallable = new RegExp(`^\\s*(${identifier})\\(([^()]*)\\)\\s*$`, 'u')
+
+/** Whether a function or a parameter can have this name; every tool of this project takes the same ones. */
+export function isAbiName(name: string): boolean {
+  return wholeIdentifier.test(name)
+}
+
 /**
  * Takes the text of a call apart: `transfer(address,uint256)`.
  *
  * @throws UserError invalid_arguments if it has another form or a type that contracts do not have (tuples above all)
  */
 export function parseCallable(callable: string): Callable {
-  const match = /^\s*([A-Za-z_][A-Za-z0-9_]*)\(([^()]*)\)\s*$/.exec(callable)
+  const match = wholeCallable.exec(callable)
   if (match === null) throw new UserError('invalid_arguments', 'A call has the form name(type,…)')
   const list = match[2]!.trim()
   const types = list === '' ? [] : list.split(',').map((type) => type.trim())

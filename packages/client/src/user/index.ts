@@ -5,6 +5,7 @@ export {
   decodeOutput,
   decodeResult,
   encodeArguments,
+  isAbiName,
   parseArguments,
   parseCallable,
 } from './abi.ts'

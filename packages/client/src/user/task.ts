@@ -132,7 +132,7 @@ export function createTask(call: {
   const plainArgs = encodeArguments(parseCallable(callable).types, args)
   const sharedKey = ecdh(userKeys.secretKey, workerKeyOf(call.workerEncryptionKey))
   return {
-    encryptedFn: bytesToHex(encrypt(sharedKey, utf8ToBytes(callable))),
+    encryptedFn: bytesToHex(encrypt(sharedKey, utf8ToBytes(callable.trim()))),
     encryptedArgs: bytesToHex(encrypt(sharedKey, plainArgs)),
     userDHKey: userKeys.publicKey,
     sharedKey: new Secret(sharedKey),

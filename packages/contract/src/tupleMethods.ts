@@ -1,5 +1,6 @@
 import { compareKeys } from '@bletchley/state'
 import type {
+  Class,
   ClassDeclaration,
   FieldDeclaration,
   ImportStatement,
@@ -8,6 +9,7 @@ import type {
   Statement,
 } from 'assemblyscript'
 import { fieldsOf } from './abiTypes.ts'
+import { isTuple, type Refuse } from './elements.ts'
 import { classesOf, hasDecorator, parseStatement, textOf } from './syntax.ts'
 import { libraryName } from './toolchain.ts'
 
@@ -15,18 +17,23 @@ import { libraryName } from './toolchain.ts'
 const json = '__json'
 
 /**
- * Gives each class with `@tuple` the methods by which the library keeps it in the state. A class that is kept nowhere
- * costs nothing: the compiler leaves out what nobody calls.
+ * Gives each class with `@tuple` the method by which it is compared, and those by which the library keeps it in the state.
+ * A class that is neither compared nor kept costs nothing: the compiler leaves out what nobody calls.
  */
-export function addJsonMethods(sources: readonly Source[]): void {
+export function addTupleMethods(sources: readonly Source[]): void {
   for (const source of sources) {
-    const tuples = classesOf(source).filter(
-      (declaration) => hasDecorator(declaration, 'tuple') && !declaration.isGeneric,
-    )
+    const tuples = classesOf(source).filter((declaration) => hasDecorator(declaration, 'tuple'))
     if (tuples.length === 0) continue
     const path = source.normalizedPath
     for (const tuple of tuples) {
-      const { members } = parseStatement(jsonMethods(fieldsOf(tuple)), path) as ClassDeclaration
+      const fields = fieldsOf(tuple)
+      const methods = [
+        'class Methods {',
+        ...equalityMethod(fields),
+        ...(tuple.isGeneric ? [] : jsonMethods(fields)),
+        '}',
+      ]
+      const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
       tuple.members.push(...(members as MethodDeclaration[]))
     }
     const imported = parseStatement(`import * as ${json} from '${libraryName}/json'`, path) as ImportStatement
@@ -34,8 +41,21 @@ export function addJsonMethods(sources: readonly Source[]): void {
   }
 }
 
-/** A class with the two methods, for an object whose members are in the order of workers: by the bytes of their names. */
-function jsonMethods(fields: readonly FieldDeclaration[]): string {
+/** Requires that all fields of a tuple are its own: its methods know no others. */
+export function requireOwnFields({ prototype }: Class, refuse: Refuse): void {
+  const { extendsNode, basePrototype } = prototype
+  if (extendsNode === null || basePrototype === null) return
+  if (isTuple(prototype)) refuse(extendsNode.range, 'a tuple extends no other class')
+  else if (isTuple(basePrototype)) refuse(extendsNode.range, 'no class extends a tuple')
+}
+
+function equalityMethod(fields: readonly FieldDeclaration[]): string[] {
+  const comparisons = fields.map(({ name: { text } }) => `this.${text} == other.${text}`)
+  return ['__equals(other: this): bool {', `return ${['true', ...comparisons].join(' && ')}`, '}']
+}
+
+/** The two methods for an object whose members are in the order of workers: by the bytes of their names. */
+function jsonMethods(fields: readonly FieldDeclaration[]): string[] {
   const sorted = fields
     .filter(({ type }) => type !== null)
     .map(({ name, type }) => ({ name: name.text, type: textOf(type!) }))
@@ -47,7 +67,6 @@ function jsonMethods(fields: readonly FieldDeclaration[]): string {
   const before = (index: number) => plain(`${index === 0 ? '{' : ','}"${sorted[index]!.name}":`)
   const at = ({ name }: { name: string }) => `offsetof<this>('${name}')`
   return [
-    'class Methods {',
     '__putJson(to: usize): usize {',
     ...sorted.flatMap((field, index) => [
       `to = ${json}.putPlain(to, ${before(index)})`,
@@ -62,6 +81,5 @@ function jsonMethods(fields: readonly FieldDeclaration[]): string {
     ]),
     `${json}.expectPlain(${plain('}')})`,
     '}',
-    '}',
-  ].join('\n')
+  ]
 }

@@ -1,0 +1,113 @@
+import {
+  type CallExpression,
+  Class,
+  type Expression,
+  type Flow,
+  type Function as FunctionInstance,
+  type Node,
+  OperatorKind,
+  PropertyAccessExpression,
+  Type,
+  UnaryPrefixExpression,
+} from 'assemblyscript'
+import { reportModes, tokens } from './compilerFlags.ts'
+import { containerName, libraryFunction, nameInLibrary, type Refuse } from './elements.ts'
+import { nodesOf } from './syntax.ts'
+
+/**
+ * Requires that a map whose values are containers of the state is asked only what it can do. Such a container has no value
+ * of its own, and a map does not know its keys.
+ */
+export function requireContainerCall(call: CallExpression, { name, parent }: FunctionInstance, refuse: Refuse): void {
+  if (!(parent instanceof Class) || containerName(parent) !== 'StateMap') return
+  const inner = containerName(parent.typeArguments?.[1]?.getClass())
+  if (inner === undefined) return
+  if (name === 'set' || name === 'getOr') {
+    refuse(
+      placeOf(call),
+      `a map of ${inner} has no ${name}; get gives the ${inner} of a key, which is changed by its own methods`,
+    )
+  }
+  if (inner === 'StateMap' && (name === 'has' || name === 'remove')) {
+    refuse(
+      placeOf(call),
+      `a map of StateMap has no ${name}, for a map does not know its keys; keep a StateList of them, and ask for each entry`,
+    )
+  }
+}
+
+/** Requires that nobody changes a copy of what the state holds and drops it. @param changed of `changedResults` */
+export function requireKeptCopy(
+  call: CallExpression,
+  { name, parent, signature }: FunctionInstance,
+  changed: ReadonlySet<CallExpression>,
+  refuse: Refuse,
+): void {
+  if (!changed.has(call) || !(parent instanceof Class) || containerName(parent) === undefined) return
+  if (containerName(signature.returnType.getClass()) !== undefined) return
+  refuse(
+    placeOf(call),
+    `${name} gives a copy, and this changes the copy alone; keep it in a variable, change it, and set it`,
+  )
+}
+
+/** Requires that a condition can be false: of these types, no value is null. */
+export function requireCondition(type: Type, condition: Node, flow: Flow, refuse: Refuse): void {
+  const instance = type.isNullableReference ? null : type.getClass()
+  if (instance === null) return
+  const container = containerName(instance)
+  if (container !== undefined) {
+    refuse(condition.range, `a ${container} is always true as a condition; ask for what it holds`)
+    return
+  }
+  if (!/^(u256|fixedBytes)\//.test(nameInLibrary(instance.prototype) ?? '')) return
+  // What may be null by its declaration may have been compared before, or be inlined.
+  const declared = instance.program.resolver.resolveExpression(
+    condition as Expression,
+    flow,
+    Type.auto,
+    reportModes.swallow,
+  )
+  if (declared?.isNullableReference) return
+  refuse(
+    condition.range,
+    `of type ${instance.prototype.name}, a condition is always true; isZero tells whether it is zero`,
+  )
+}
+
+/** Requires a comparator where elements have no order of their own. */
+export function requireSortable(call: CallExpression, { name, parent }: FunctionInstance, refuse: Refuse): void {
+  if (name !== 'sort' || call.args.length > 0 || !(parent instanceof Class)) return
+  if (!parent.internalName.startsWith('~lib/')) return
+  const element = parent.typeArguments?.[0]?.getClass()
+  if (element == null || element.lookupOverload(OperatorKind.Lt) !== null) return
+  refuse(placeOf(call), `the elements have no order of their own; sort takes a function that compares two of them`)
+}
+
+/** What the library has for numbers with a sign, in the place of functions that would take -1 for 2^64 - 1. */
+const signedTwins = new Map([
+  ['u256/U256.from', 'u256/U256.fromSigned'],
+  ['random/randomBelow', 'random/randomBelowSigned'],
+])
+
+/** The function that a call of the library means: another one if it is given a number with a sign. */
+export function functionFor(call: CallExpression, called: FunctionInstance, flow: Flow): FunctionInstance {
+  const twin = signedTwins.get(nameInLibrary(called.prototype) ?? '')
+  const [value] = call.args
+  if (twin === undefined || value === undefined) return called
+  const { program } = called
+  // A literal alone takes the type that is asked for.
+  const asked = [...nodesOf(value)].some(isNegation) ? Type.i64 : Type.u64
+  const given = program.resolver.resolveExpression(value, flow, asked, reportModes.swallow)
+  if (!given?.isSignedIntegerValue) return called
+  return program.resolver.resolveFunction(libraryFunction(program, twin), null) ?? called
+}
+
+function isNegation(node: Node): boolean {
+  return node instanceof UnaryPrefixExpression && node.operator === tokens.minus
+}
+
+/** Where the function's name stands. */
+function placeOf({ expression }: CallExpression) {
+  return (expression instanceof PropertyAccessExpression ? expression.property : expression).range
+}

@@ -1,0 +1,64 @@
+import { type CallExpression, type Class, Compiler, DiagnosticCode, type Program } from 'assemblyscript'
+import { functionFor, requireCondition, requireContainerCall, requireKeptCopy, requireSortable } from './callRules.ts'
+import { diagnosticCategories, reportModes } from './compilerFlags.ts'
+import type { Refuse } from './elements.ts'
+import { compareByValue } from './equality.ts'
+import { requireComparableKeys } from './mapKeys.ts'
+import { requireStateTypes } from './stateTypes.ts'
+import { requireOwnFields } from './tupleMethods.ts'
+
+/**
+ * Applies the rules about types to what the compiler finds, not to what is written: an alias, another file's name for a
+ * type, a type parameter and a type that is inferred hide nothing.
+ *
+ * @param changed the calls whose results are changed and dropped
+ */
+export function watchTypes(program: Program, changed: ReadonlySet<CallExpression>): void {
+  const { resolver } = program
+  const { resolveClass, resolveClassInclTypeArguments, maybeInferCall } = resolver
+  const refuse: Refuse = (range, message) => {
+    program.emitDiagnostic(DiagnosticCode.User_defined_0, diagnosticCategories.error, range, null, message)
+  }
+  const resolved = (instance: Class | null): Class | null => {
+    if (instance !== null) {
+      requireOwnFields(instance, refuse)
+      compareByValue(program, instance)
+    }
+    return instance
+  }
+  conditions.set(program, refuse)
+  resolved(program.arrayBufferInstance)
+  resolver.resolveClass = (...args) => resolved(resolveClass.apply(resolver, args))
+  resolver.resolveClassInclTypeArguments = (...args) => {
+    const instance = resolveClassInclTypeArguments.apply(resolver, args)
+    const [, nodes, , , , place, reportMode] = args
+    if (instance !== null && reportMode !== reportModes.swallow) {
+      const places = instance.typeArguments?.map((_, index) => nodes?.[index] ?? place) ?? []
+      requireComparableKeys(instance, places, refuse)
+      requireStateTypes(instance, places, refuse)
+    }
+    return instance
+  }
+  resolver.maybeInferCall = (...args) => {
+    const [call, , flow, reportMode] = args
+    const instance = maybeInferCall.apply(resolver, args)
+    if (instance === null) return null
+    if (reportMode !== reportModes.swallow) {
+      requireContainerCall(call, instance, refuse)
+      requireSortable(call, instance, refuse)
+      requireKeptCopy(call, instance, changed, refuse)
+    }
+    return functionFor(call, instance, flow)
+  }
+}
+
+/** Of the programs that are watched. */
+const conditions = new WeakMap<Program, Refuse>()
+
+// No other place of the compiler knows the type of a condition.
+const { makeIsTrueish } = Compiler.prototype
+Compiler.prototype.makeIsTrueish = function (expression, type, place) {
+  const refuse = conditions.get(this.program)
+  if (refuse !== undefined) requireCondition(type, place, this.currentFlow, refuse)
+  return makeIsTrueish.call(this, expression, type, place)
+}

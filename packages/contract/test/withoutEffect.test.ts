@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import { CompileError } from '../src/index.ts'
+import { compileText, Running } from './support/contracts.ts'
+
+const head = `import { Address, Bytes, Bytes4, StateList, StateMap, StateValue, U256 } from '@bletchley/contract/assembly'
+@tuple class Account { constructor(public sum: u64, public log: u64[]) {} }
+@contract export class C {
+paused: StateValue<bool>; other: StateValue<bool>; row: StateValue<u64[]>; accounts: StateMap<u32, Account>; list: StateList<Account>; notes: StateMap<u32, StateList<u64>>
+`
+/** A contract with a function whose body is on line 5. */
+const withBody = (body: string) => `${head}f(a: Address, b: U256, c: Bytes4): void { ${body} }\n}`
+const withMember = (member: string) => `${head}${member}\n}`
+
+const copy = 'gives a copy, and this changes the copy alone'
+
+describe('what would be passed over in silence', () => {
+  it.each<[string, string, string]>([
+    ['a decorator of a function', withMember('@onlyOwner f(): void {}'), '5:1: @onlyOwner does nothing here'],
+    ['a decorator with arguments', withMember('@only("a") f(): void {}'), '5:1: @only does nothing here'],
+    ['a decorator of a field', withMember('@indexed count: StateValue<u32>'), '5:1: @indexed does nothing here'],
+    ['@tuple of a function', withMember('@tuple f(): void {}'), '5:1: @tuple does nothing here'],
+    ['a decorator of a class', `${withMember('')}\n@tupel class D {}`, '7:1: @tupel does nothing here'],
+    ['a call without parentheses', withBody('this.paused.remove'), '5:43: this.paused.remove does nothing'],
+    ['a comparison for an assignment', withBody('let x = 1; x == 2'), '5:54: x == 2 does nothing'],
+    [
+      'another container for a field',
+      withBody('this.paused = this.other'),
+      "5:57: Cannot assign to 'contract/C#paused'",
+    ],
+    [
+      'a container as a condition',
+      withBody('if (this.paused) return'),
+      '5:47: a StateValue is always true as a condition',
+    ],
+    ['the opposite of one', withBody('if (!this.paused) return'), '5:48: a StateValue is always true as a condition'],
+    ['a map in a loop', withBody('while (this.accounts) return'), '5:50: a StateMap is always true as a condition'],
+    ['a list that decides', withBody('const x = this.list ? 1 : 2'), '5:53: a StateList is always true as a condition'],
+    [
+      'a number as a condition',
+      withBody('for (; b; ) return'),
+      '5:50: of type U256, a condition is always true; isZero tells',
+    ],
+    ['a number or another one', withBody('const x = b || U256.max'), '5:53: of type U256, a condition is always true'],
+    ['an address as a condition', withBody('if (a) return'), '5:47: of type Address, a condition is always true'],
+    ['bytes of a fixed number', withBody('if (!c) return'), '5:48: of type Bytes4, a condition is always true'],
+    ['a push to a copy', withBody('this.row.get().push(1)'), `5:52: get ${copy}`],
+    ['a push to a copy or another', withBody('this.row.getOr([]).push(1)'), `5:52: getOr ${copy}`],
+    ['a push to a member of a copy', withBody('this.accounts.get(1).log.push(1)'), `5:57: get ${copy}`],
+    ['an element of a copy', withBody('this.row.get()[0] = 1'), `5:52: get ${copy}`],
+    ['a member of a copy', withBody('this.accounts.get(1).sum = 1'), `5:57: get ${copy}`],
+    ['a sum in a copy', withBody('this.list.get(0).sum += 1'), `5:53: get ${copy}`],
+    ['a step in a copy', withBody('this.list.pop().sum++'), `5:53: pop ${copy}`],
+    ['a step before a copy', withBody('--(this.accounts.get(1)).sum'), `5:60: get ${copy}`],
+    ['an order of a copy', withBody('this.row.get().sort()'), `5:52: get ${copy}`],
+  ])('%s is refused where it stands', async (_, source, message) => {
+    const error = await compileText(source).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(CompileError)
+    expect((error as Error).message).toContain(`contract.ts:${message}`)
+  })
+
+  it('leaves what has an effect', async () => {
+    const { wasm } = await compileText(
+      withMember(`
+        @inline private static helper(x: Address | null): bool { return x ? true : false }
+        private fresh(): u64[] { return [1] }
+        private seen(x: U256 | null): u64 { if (x) { return x ? x.toU64() : 1 } return 0 }
+        f(a: Address, b: Bytes): Array<u64> {
+          this.notes.get(1).push(7)
+          this.row.set([1])
+          const row = this.row.get()
+          row.push(2)
+          row[0]++
+          this.row.set(row)
+          this.fresh().push(1)
+          this.paused.get() || this.other.exists()
+          const last = this.row.get().pop()
+          const sums = [new Account(4, [])].map<u64>((account) => account.sum)
+          const sorted = this.row.get().sort((x, y) => y < x ? -1 : 1)
+          return [this.notes.get(1).get(0), last, sorted[0], sorted.length, sums[0], b ? 1 : 0, C.helper(a) ? 1 : 0, C.helper(null) ? 1 : 0, !b ? 1 : 0, this.seen(null), this.seen(U256.from(5))]
+        }
+        constructor() { this.paused.set(false) }`),
+    )
+    const result = Running.deploy(wasm).ask('f(address,bytes)(uint64[])', `0x${'00'.repeat(20)}`, '0x')
+    expect(result).toEqual([[7n, 2n, 2n, 2n, 4n, 1n, 1n, 0n, 0n, 0n, 5n]])
+  })
+})
