@@ -2,7 +2,7 @@ import { constants, existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
-import { assertWorker, storeFolder, withReader } from '@bletchley/core/data-folder'
+import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
@@ -38,7 +38,9 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
     }))
     // Written, and read again for the checksums.
     const total = 2 * usedBytes
-    await copyLmdb(storeFolder(dataFolder), storeFolder(partial), (bytes) => run.onProgress?.(bytes, total))
+    await whileReadable(dataFolder, () =>
+      copyLmdb(storeFolder(dataFolder), storeFolder(partial), (bytes) => run.onProgress?.(bytes, total)),
+    )
     const keyFiles = await copyKeyFiles(dataFolder, partial)
     run.signal?.throwIfAborted()
     const findings = await verifyCopy(partial, run.signal)

@@ -4,13 +4,7 @@ import { decodeReceipt, fetchStateKeys, StateKeys, withReader } from '@bletchley
 import { readSigningIdentity } from '@bletchley/core/signing-key'
 import { readSealingKey } from '@bletchley/crypto/key-file'
 import { applyDelta, encodeState, initialState, nextDeltaIndex, openState, StateError } from '@bletchley/state'
-import {
-  type ContractReader,
-  contractAddresses,
-  type Finding,
-  type KeyValueBackend,
-  verifyRecords,
-} from '@bletchley/store'
+import { type ContractReader, contractAddresses, type Finding, verifyAround, verifyRecords } from '@bletchley/store'
 import type { LongRun } from './longRun.ts'
 
 export interface VerifyOptions extends LongRun {
@@ -83,17 +77,10 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
         options.onProgress?.(++done, addresses.length)
       }
     }
-    if (options.addresses === undefined) for await (const finding of wholeStore(backend, signal)) report(finding)
+    if (options.addresses === undefined) for await (const finding of verifyAround(backend, signal)) report(finding)
     result.broken = broken.size
     return result
   })
-}
-
-/** What concerns the database and no contract of it. */
-async function* wholeStore(backend: KeyValueBackend, signal: AbortSignal | undefined): AsyncGenerator<Finding> {
-  // Behind the last address there is no contract.
-  const after = new Uint8Array(32).fill(0xff)
-  for await (const finding of verifyRecords(backend, { after, signal })) yield finding
 }
 
 async function openStateKeys(options: VerifyOptions): Promise<StateKeys | undefined> {

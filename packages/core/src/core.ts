@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85, keccak256 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
-import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
 import { openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
 import { storeFolder } from './dataFolder.ts'
+import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
@@ -109,7 +110,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   if (options.http !== undefined) assertLoopbackHost(options.http.host)
   const lock = await lockFolder(options.dataFolder, 'core')
   try {
-    const core = await startLocked(options)
+    const core = await startLocked(options, lock)
     return {
       ...core,
       async close() {
@@ -123,7 +124,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   }
 }
 
-async function startLocked(options: CoreOptions): Promise<Core> {
+async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core> {
   const { dataFolder, dialect, principal, principalUrl, logger } = options
   const startedAt = Date.now()
   const limits = { ...defaultCoreLimits, ...options.limits }
@@ -138,6 +139,7 @@ async function startLocked(options: CoreOptions): Promise<Core> {
     hashDelta: keccak256,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
+  const folderWatch = new DataFolderWatch(dataFolder, store, lock, logger)
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
   const keyFetcher = principalUrl === undefined ? undefined : new KeyFetcher(stateKeys, principalUrl, logger)
@@ -211,7 +213,18 @@ async function startLocked(options: CoreOptions): Promise<Core> {
         principal,
         startedAt,
       }
-      const observed = { observation, store, engine, stateKeys, keyFetcher, userKeys, dispatcher, traffic, facts }
+      const observed = {
+        observation,
+        folderWatch,
+        store,
+        engine,
+        stateKeys,
+        keyFetcher,
+        userKeys,
+        dispatcher,
+        traffic,
+        facts,
+      }
       const { openHttpDoor } = await import('./http/httpDoor.ts')
       door = await openHttpDoor(observed, options.http!, options.consoleFolder, logger)
     }
@@ -231,6 +244,7 @@ async function startLocked(options: CoreOptions): Promise<Core> {
         await server!.close(lastRepliesMs)
         await door?.close()
         observation?.close()
+        folderWatch.close()
         await store.close()
         logger.info('core stopped')
       },
@@ -239,6 +253,7 @@ async function startLocked(options: CoreOptions): Promise<Core> {
     keyFetcher?.close()
     curve?.clients.close()
     observation?.close()
+    folderWatch.close()
     await server?.close(0)
     await engine.close()
     await store.close()

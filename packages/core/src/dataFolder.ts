@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ContractReader, type KeyValueBackend, openLmdb } from '@bletchley/store'
+import { describeHolder, type FolderLock, FolderLockedError, lockFolderForReading } from '@bletchley/crypto/folder-lock'
+import { ContractReader, canNoteReaders, type KeyValueBackend, openLmdb } from '@bletchley/store'
 
 export function storeFolder(dataFolder: string): string {
   return join(dataFolder, 'store')
@@ -12,16 +13,52 @@ export function assertWorker(dataFolder: string): void {
   throw new Error(`${dataFolder} is not the data folder of a worker: it has no store/data.mdb`)
 }
 
-/** Reads a worker's database, also beside its core. */
+/**
+ * Reads a worker's database, also beside its core.
+ *
+ * @throws Error as {@link whileReadable}, or if the folder holds no worker's database
+ */
 export async function withReader<T>(
   dataFolder: string,
   read: (reader: ContractReader, backend: KeyValueBackend) => Promise<T>,
 ): Promise<T> {
   assertWorker(dataFolder)
-  const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
+  return whileReadable(dataFolder, async () => {
+    const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
+    try {
+      return await read(await ContractReader.openExisting(backend), backend)
+    } finally {
+      await backend.close()
+    }
+  })
+}
+
+/**
+ * Does something for which the database is read. Where a core could not see that (another user, a mount that is
+ * read-only), none may run meanwhile: it would write over what is being read.
+ *
+ * @throws Error, before anything is read, if a core has the folder, or that cannot be told
+ */
+export async function whileReadable<T>(dataFolder: string, read: () => Promise<T>): Promise<T> {
+  const store = storeFolder(dataFolder)
+  const lock = canNoteReaders(store) ? undefined : lockAgainstWriters(dataFolder, join(store, 'lock.mdb'))
   try {
-    return await read(await ContractReader.openExisting(backend), backend)
+    return await read()
   } finally {
-    await backend.close()
+    lock?.release()
+  }
+}
+
+function lockAgainstWriters(dataFolder: string, table: string): FolderLock | undefined {
+  try {
+    return lockFolderForReading(dataFolder)
+  } catch (cause) {
+    const known = cause instanceof FolderLockedError
+    const why = known ? `it is in use by ${describeHolder(cause.holder)}` : 'whether a core runs cannot be told'
+    throw new Error(
+      `${dataFolder} cannot be read: ${why}, and could not see what is being read, since ${table} cannot be written. ` +
+        'Run this as the owner of the folder, where it can be written',
+      { cause },
+    )
   }
 }

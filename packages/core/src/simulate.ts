@@ -1,8 +1,7 @@
 import { generateKeyPair } from '@bletchley/crypto'
 import { readSealingKey } from '@bletchley/crypto/key-file'
-import { ContractReader, openLmdb } from '@bletchley/store'
 import { type CoreOptions, defaultRunLimitMs } from './core.ts'
-import { storeFolder } from './dataFolder.ts'
+import { withReader } from './dataFolder.ts'
 import { ComputePool } from './engine/computePool.ts'
 import type { Simulated, SimulateRequest } from './engine/simulator.ts'
 import { copy, storedRecords } from './engine/storedRecords.ts'
@@ -31,9 +30,7 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
   const { address } = call
   const sealingKey = await readSealingKey(dataFolder, sealing)
   const { keyPair } = await readSigningIdentity(dataFolder, sealingKey)
-  const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
-  try {
-    const store = await ContractReader.openExisting(backend)
+  return withReader(dataFolder, async (store) => {
     // Before the principal is asked: it would make a key for a contract that is not there.
     if ((await store.getBytecode(address)) === undefined) throw notFound('get_contract', address)
     const stateKey = await fetchStateKey(
@@ -56,9 +53,7 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
     } finally {
       await pool.close()
     }
-  } finally {
-    await backend.close()
-  }
+  })
 }
 
 async function fetchStateKey(stateKeys: StateKeys, url: string, address: Uint8Array): Promise<Uint8Array> {

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { FolderLockedError, lockFolder, lockHolder } from './folderLock.ts'
+import { FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
 
 const rounds = 25
 
@@ -92,4 +92,31 @@ it(`of two that start at once behind a killed one, exactly one gets the folder, 
   expect(lockHolder(folder.path)).toBeUndefined()
   // It is there, and nobody has to remove it.
   expect(await readFile(join(folder.path, 'lock'), 'utf8')).toContain('"use":"test"')
+})
+
+it('whoever reads keeps out who would take the folder, and no other reader', async () => {
+  await using folder = await temporaryFolder()
+  expect(lockFolderForReading(folder.path)).toBeUndefined()
+  expect(await readdir(folder.path)).toEqual([])
+  const owner = await lockFolder(folder.path, 'core')
+  expect(() => lockFolderForReading(folder.path)).toThrow(FolderLockedError)
+  owner.release()
+  const [one, other] = [lockFolderForReading(folder.path), lockFolderForReading(folder.path)]
+  one!.release()
+  await expect(lockFolder(folder.path, 'core')).rejects.toThrow(FolderLockedError)
+  other!.release()
+  ;(await lockFolder(folder.path, 'core')).release()
+})
+
+it('a lock is known to be of no use when its file was removed or replaced', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'lock')
+  const lock = await lockFolder(folder.path, 'core')
+  expect(lock.isInPlace()).toBe(true)
+  await rename(file, `${file}.old`)
+  expect(lock.isInPlace()).toBe(false)
+  const next = await lockFolder(folder.path, 'core')
+  expect([lock.isInPlace(), next.isInPlace()]).toEqual([false, true])
+  next.release()
+  lock.release()
 })

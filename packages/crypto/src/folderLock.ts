@@ -1,9 +1,9 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { tryLock } from 'fs-native-extensions'
-import { createFolder } from './keyFile/ownerOnlyFile.ts'
+import { createFolder, hasErrorCode } from './keyFile/ownerOnlyFile.ts'
 
 /*
  * One process for one data folder.
@@ -13,7 +13,8 @@ import { createFolder } from './keyFile/ownerOnlyFile.ts'
  * tells others whom to look for.
  */
 
-const fileName = 'lock'
+/** In the data folder. */
+export const lockFileName = 'lock'
 /** The byte that is locked lies behind the text, which stays readable where locks are mandatory. */
 const lockedByte = 2 ** 30
 /** Whoever asks who holds the lock has it for a moment. */
@@ -21,6 +22,8 @@ const attempts = 5
 const attemptMs = 10
 
 export interface FolderLock {
+  /** Whether the next one who comes to the folder meets this lock: its file may have been removed, with the folder or not. */
+  isInPlace(): boolean
   release(): void
 }
 
@@ -51,8 +54,43 @@ export async function lockFolder(folder: string, use: string): Promise<FolderLoc
     closeSync(fd)
     throw error
   }
+  return lockOf(folder, fd)
+}
+
+/**
+ * Keeps those out who would take the folder for themselves, and lets others in who only read. Changes nothing.
+ *
+ * @returns undefined if the folder has no lock: nobody has ever taken it
+ * @throws FolderLockedError if a process has it
+ * @throws Error of the system if that cannot be told
+ */
+export function lockFolderForReading(folder: string): FolderLock | undefined {
+  let fd: number
+  try {
+    fd = openSync(join(folder, lockFileName), 'r')
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+  try {
+    if (!tryLock(fd, lockedByte, 1, { shared: true })) throw new FolderLockedError(folder, readHolder(folder))
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  return lockOf(folder, fd)
+}
+
+function lockOf(folder: string, fd: number): FolderLock {
   let held = true
   return {
+    isInPlace() {
+      const [ours, theirs] = [
+        fstatSync(fd, { bigint: true }),
+        statSync(join(folder, lockFileName), { bigint: true, throwIfNoEntry: false }),
+      ]
+      return theirs !== undefined && theirs.ino === ours.ino && theirs.dev === ours.dev
+    },
     release() {
       if (held) closeSync(fd)
       held = false
@@ -64,7 +102,7 @@ export async function lockFolder(folder: string, use: string): Promise<FolderLoc
 export function lockHolder(folder: string): LockHolder | undefined {
   let fd: number
   try {
-    fd = openSync(join(folder, fileName), 'r')
+    fd = openSync(join(folder, lockFileName), 'r')
   } catch {
     return undefined
   }
@@ -86,7 +124,7 @@ async function tryForAMoment(fd: number): Promise<boolean> {
 async function openLockFile(folder: string): Promise<number> {
   try {
     await createFolder(folder)
-    return openSync(join(folder, fileName), 'a+', 0o600)
+    return openSync(join(folder, lockFileName), 'a+', 0o600)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : 'unknown'
     throw new Error(`The data folder ${folder} cannot be written (${code})`, { cause: error })
@@ -104,7 +142,7 @@ function sayWho(fd: number, holder: LockHolder): void {
 
 function readHolder(folder: string): LockHolder {
   try {
-    const { pid, use, host, since } = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as Record<
+    const { pid, use, host, since } = JSON.parse(readFileSync(join(folder, lockFileName), 'utf8')) as Record<
       string,
       unknown
     >

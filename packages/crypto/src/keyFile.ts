@@ -41,4 +41,5 @@ export {
   readSigningKey,
   replaceSigningKey,
   type SigningIdentity,
+  signingKeyFileName,
 } from './keyFile/signingKeyFile.ts'

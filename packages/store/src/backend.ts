@@ -33,6 +33,21 @@ export interface KeyValueBackend {
   /** What the database takes, at the cost of a look-up. */
   stats(): StoreStats
 
+  /**
+   * Looks whether what is open is what the next start would open: files that were removed or replaced meanwhile can be
+   * written to like any others.
+   *
+   * @throws StorageError if it is not; then commits fail, until a look finds it in its place
+   */
+  assertInPlace(): void
+
+  /**
+   * Gives back what readers hold whose process has ended: pages that they might read are not used again.
+   *
+   * @returns the transaction that the oldest living reader sees, of whichever process; undefined if nobody reads
+   */
+  clearDeadReaders(): number | undefined
+
   /** Waits for the commits under way. Whatever is called afterwards is rejected. */
   close(): Promise<void>
 }

@@ -97,6 +97,16 @@ export class ContractStore extends ContractReader {
     return this.backend.close()
   }
 
+  /** As the backend's: what is written must be found at the next start. */
+  assertInPlace(): void {
+    this.backend.assertInPlace()
+  }
+
+  /** As the backend's. */
+  clearDeadReaders(): number | undefined {
+    return this.backend.clearDeadReaders()
+  }
+
   /** Creates or replaces the bytecode and leaves all else. */
   async putBytecode(address: Uint8Array, bytecode: Uint8Array): Promise<void> {
     await this.#write([address], async (edit) => edit.put(bytecodeKey(address), bytecode))

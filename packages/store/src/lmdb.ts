@@ -1,3 +1,5 @@
+import { type BigIntStats, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { equalBytes } from '@bletchley/bytes'
 import { open, type RootDatabase } from 'lmdb'
@@ -12,7 +14,7 @@ import {
   type StoreStats,
   type Write,
 } from './backend.ts'
-import { holdsDatabase } from './lmdbFile.ts'
+import { dataFile, holdsDatabase, lockFile } from './lmdbFile.ts'
 
 export interface LmdbOptions {
   /** Created if it does not exist. */
@@ -21,7 +23,8 @@ export interface LmdbOptions {
   mapSize?: number
   /**
    * Opens a database that is there, beside whoever writes to it. Commits are rejected, and no record or file is changed
-   * but for `lock.mdb`, LMDB's table of who is reading.
+   * but for `lock.mdb`, LMDB's table of who is reading. Where that cannot be written (`canNoteReaders`), LMDB does without
+   * a word: then nobody may write meanwhile, since pages that are being read would be used again.
    */
   readOnly?: boolean
 }
@@ -54,6 +57,7 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
       readOnly,
       ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
     }),
+    [dataFile, lockFile].map((name) => join(options.folder, name)),
   )
 }
 
@@ -73,9 +77,13 @@ class LmdbBackend implements KeyValueBackend {
   #pending: PendingCommit[] = []
   #flushing: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  readonly #files: readonly FileIdentity[]
+  /** Why what is written would not be found at the next start, as of the last look. */
+  #displaced: StorageError | undefined
 
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>, paths: readonly string[]) {
     this.#database = database
+    this.#files = paths.flatMap((path) => identityOf(path) ?? [])
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -127,6 +135,27 @@ class LmdbBackend implements KeyValueBackend {
     }
   }
 
+  assertInPlace(): void {
+    this.#displaced = undefined
+    for (const opened of this.#files) {
+      const now = identityOf(opened.path)
+      if (now?.inode === opened.inode && now.device === opened.device) continue
+      const what = now === undefined ? 'removed' : 'replaced'
+      this.#displaced = new StorageError(`${opened.path} was ${what} while it was open`)
+      throw this.#displaced
+    }
+  }
+
+  clearDeadReaders(): number | undefined {
+    this.#assertOpen()
+    this.#database.readerCheck()
+    // A line for each: process, thread, and the transaction, or `-` for one that is not reading.
+    const transactions = [...this.#database.readerList().matchAll(/^\s*\d+ [0-9a-f]+ (\d+)$/gm)].map(([, id]) =>
+      Number(id),
+    )
+    return transactions.length === 0 ? undefined : Math.min(...transactions)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -146,6 +175,7 @@ class LmdbBackend implements KeyValueBackend {
   async #transact(take: () => PendingCommit[]): Promise<void> {
     let group: PendingCommit[] = []
     try {
+      if (this.#displaced !== undefined) throw this.#displaced
       // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
       const conflicts = await this.#database.childTransaction(() => {
         group = take()
@@ -211,6 +241,18 @@ class LmdbBackend implements KeyValueBackend {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new Error('the store is closed')
   }
+}
+
+/** A file that was opened by a path. */
+interface FileIdentity {
+  path: string
+  device: bigint
+  inode: bigint
+}
+
+function identityOf(path: string): FileIdentity | undefined {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false }) as BigIntStats | undefined
+  return status && { path, device: status.dev, inode: status.ino }
 }
 
 /** What lmdb tells of the database of records. */

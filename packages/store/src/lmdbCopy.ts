@@ -4,9 +4,7 @@ import { open as openDatabase } from 'lmdb'
 import { StorageError } from './backend.ts'
 import { schemaKey } from './keys.ts'
 import { openLmdb } from './lmdb.ts'
-import { dataFile, holdsDatabase } from './lmdbFile.ts'
-
-const lockFile = 'lock.mdb'
+import { dataFile, holdsDatabase, lockFile } from './lmdbFile.ts'
 
 /**
  * Copies a database as it is at one moment, without its free pages. May run beside a writing process, which is not held

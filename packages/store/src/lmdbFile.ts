@@ -1,9 +1,10 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { StorageError } from './backend.ts'
 
-/** The database's file in its folder; LMDB's table of readers lies beside it. */
+/** The database's file in its folder, and LMDB's table of who is reading beside it. */
 export const dataFile = 'data.mdb'
+export const lockFile = 'lock.mdb'
 
 /** Where the two meta pages, one of which is the current one, tell what they are (LMDB's data version 2). */
 const meta = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, bytes: 160 }
@@ -41,6 +42,21 @@ export function holdsDatabase(folder: string): boolean {
     return true
   } finally {
     closeSync(fd)
+  }
+}
+
+/**
+ * Whether whoever reads the database of a folder can be seen by whoever writes to it: LMDB notes readers in a file, and
+ * reads all the same if it cannot.
+ */
+export function canNoteReaders(folder: string): boolean {
+  const path = join(folder, lockFile)
+  try {
+    // Not opened: POSIX takes a process's locks on a file away when it closes any descriptor of it.
+    accessSync(existsSync(path) ? path : folder, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -54,6 +54,10 @@ class MemoryBackend implements KeyValueBackend {
     for (const write of batch) this.#apply(write)
   }
 
+  assertInPlace(): void {}
+
+  clearDeadReaders(): undefined {}
+
   stats(): StoreStats {
     return { fileBytes: 0, usedBytes: 0, records: this.#entries.length }
   }

@@ -13,8 +13,6 @@ export interface Finding {
 }
 
 export interface VerifyOptions {
-  /** Begins behind this address, in byte order. */
-  after?: Uint8Array | undefined
   /** 32 bytes each; all contracts if absent. */
   addresses?: readonly Uint8Array[] | undefined
   signal?: AbortSignal | undefined
@@ -33,16 +31,23 @@ const attempts = 20
  * May run beside a writing process.
  */
 export async function* verifyRecords(backend: KeyValueBackend, options: VerifyOptions = {}): AsyncGenerator<Finding> {
-  const { signal, addresses, after } = options
+  const { signal, addresses } = options
   if (!(await holdsContracts(backend))) {
     yield { problem: 'the database holds no contracts' }
     return
   }
-  for await (const address of addresses ?? contractAddresses(backend, after)) {
+  for await (const address of addresses ?? contractAddresses(backend)) {
     signal?.throwIfAborted()
     for (const problem of await verifyContract(backend, address)) yield { address, problem }
   }
-  if (addresses !== undefined) return
+  if (addresses === undefined) yield* verifyAround(backend, signal)
+}
+
+/** The second half of {@link verifyRecords}: what concerns the whole database and no contract of it. */
+export async function* verifyAround(
+  backend: KeyValueBackend,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Finding> {
   for (const problem of await verifyOrder(backend, signal)) yield { problem }
   for (const span of strangeSpans) {
     if ((await backend.first(span)) !== undefined) yield { problem: 'there are records of an unknown kind' }

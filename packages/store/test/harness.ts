@@ -72,6 +72,14 @@ class Wrapper implements KeyValueBackend {
     return this.inner.stats()
   }
 
+  assertInPlace(): void {
+    this.inner.assertInPlace()
+  }
+
+  clearDeadReaders(): number | undefined {
+    return this.inner.clearDeadReaders()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
   }

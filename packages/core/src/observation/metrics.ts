@@ -11,7 +11,7 @@ const errorCodes = Object.keys(errorKinds) as ErrorCode[]
 
 /** Every metric of a core, in the order of `docs/metrics.md`. */
 export function createRegistry(observed: Observed): Registry {
-  const { observation, engine, stateKeys, userKeys, dispatcher, traffic, facts } = observed
+  const { observation, folderWatch, engine, stateKeys, userKeys, dispatcher, traffic, facts } = observed
   const { tallies, tasks, latencies, storeWatch, contracts } = observation
   const registry = new Registry()
 
@@ -120,6 +120,12 @@ export function createRegistry(observed: Observed): Registry {
   ])
   gauge('bletchley_store_bytes', 'Size of the database file.', [], () => storeWatch.bytes)
   gauge('bletchley_disk_free_bytes', 'Room on the disk of the database.', [], () => storeWatch.freeBytes)
+  gauge(
+    'bletchley_store_oldest_reader_seconds',
+    'How long the oldest reader of the database has been reading; pages that it might read are not used again.',
+    [],
+    () => folderWatch.oldestReaderSeconds,
+  )
   gauge('bletchley_contracts', 'Contracts that have bytecode or a delta.', [], () => contracts.size)
   gauge('bletchley_contracts_without_key', 'Contracts whose state key is not held.', [], () =>
     observation.missingKeys(stateKeys),

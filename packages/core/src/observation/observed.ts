@@ -1,5 +1,6 @@
 import type { Dialect } from '@bletchley/protocol'
 import type { ContractStore } from '@bletchley/store'
+import type { DataFolderWatch } from '../dataFolderWatch.ts'
 import type { Dispatcher } from '../dispatch.ts'
 import type { TaskEngine } from '../engine/taskEngine.ts'
 import type { KeyFetcher } from '../keys/keyFetcher.ts'
@@ -11,6 +12,7 @@ import type { Observation } from './observation.ts'
 /** A running core as it is looked at from outside. */
 export interface Observed {
   observation: Observation
+  folderWatch: DataFolderWatch
   store: ContractStore
   engine: TaskEngine
   stateKeys: StateKeys

@@ -4,10 +4,18 @@ import type { Observed } from './observed.ts'
 const leastFreeBytes = 100 * 1024 * 1024
 
 /** Why a core cannot do its work; nothing if it can. */
-export function readinessReasons({ observation, engine, stateKeys, keyFetcher, dispatcher }: Observed): string[] {
+export function readinessReasons({
+  observation,
+  folderWatch,
+  engine,
+  stateKeys,
+  keyFetcher,
+  dispatcher,
+}: Observed): string[] {
   const { storeWatch } = observation
   const reasons: string[] = []
   if (dispatcher.stopping) reasons.push('the core is stopping')
+  if (folderWatch.problem !== undefined) reasons.push(folderWatch.problem)
   if (storeWatch.broken) reasons.push('the last write to the database failed')
   if (storeWatch.freeBytes !== undefined && storeWatch.freeBytes < leastFreeBytes) {
     reasons.push(`the disk is nearly full: ${Math.floor(storeWatch.freeBytes / 1024 / 1024)} MiB are free`)

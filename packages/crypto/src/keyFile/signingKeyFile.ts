@@ -5,7 +5,8 @@ import { KeyFileError } from './keyFileError.ts'
 import { readOrCreateSealed, readSealed, writeSealed } from './sealedFile.ts'
 import type { SealingKey } from './sealingKey.ts'
 
-const fileName = 'signing-key.sealed'
+/** In the data folder. */
+export const signingKeyFileName = 'signing-key.sealed'
 const asideFolder = 'old-signing-keys'
 
 /** Who signs: a key pair, and the address that the others know it by. */
@@ -28,7 +29,7 @@ export async function openSigningKey(
   sealingKey: SealingKey,
   purpose: string,
 ): Promise<SigningIdentity> {
-  const path = join(dataFolder, fileName)
+  const path = join(dataFolder, signingKeyFileName)
   return identityOf(await readOrCreateSealed(path, sealingKey, purpose, () => generateKeyPair().secretKey.bytes))
 }
 
@@ -38,7 +39,7 @@ export async function readSigningKey(
   sealingKey: SealingKey,
   purpose: string,
 ): Promise<SigningIdentity | undefined> {
-  const secret = await readSealed(join(dataFolder, fileName), sealingKey, purpose)
+  const secret = await readSealed(join(dataFolder, signingKeyFileName), sealingKey, purpose)
   return secret && identityOf(secret)
 }
 
@@ -54,17 +55,17 @@ export async function replaceSigningKey(
   purpose: string,
 ): Promise<{ before: SigningIdentity; now: SigningIdentity }> {
   const before = await readSigningKey(dataFolder, sealingKey, purpose)
-  if (before === undefined) throw new KeyFileError('missing', `There is no ${join(dataFolder, fileName)}`)
+  if (before === undefined) throw new KeyFileError('missing', `There is no ${join(dataFolder, signingKeyFileName)}`)
   const aside = join(dataFolder, asideFolder, `${bytesToHex(before.address)}.sealed`)
   await writeSealed(aside, sealingKey, purpose, before.keyPair.secretKey.bytes)
   const keyPair = generateKeyPair()
-  await writeSealed(join(dataFolder, fileName), sealingKey, purpose, keyPair.secretKey.bytes)
+  await writeSealed(join(dataFolder, signingKeyFileName), sealingKey, purpose, keyPair.secretKey.bytes)
   return { before, now: { keyPair, address: addressOf(keyPair.publicKey) } }
 }
 
 /** Whether a sealed file of a data folder holds a signing key, this one or an older one. */
 export function isSigningKeyFile(path: string): boolean {
-  return path === fileName || /^old-signing-keys\/[0-9a-f]{40}\.sealed$/.test(path)
+  return path === signingKeyFileName || /^old-signing-keys\/[0-9a-f]{40}\.sealed$/.test(path)
 }
 
 function identityOf(secret: Uint8Array): SigningIdentity {

@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process'
+import { access, chmod, cp, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { randomBytes } from '@bletchley/crypto'
+import { runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { describe, expect, it } from 'vitest'
+
+// What others do to a core's data folder, and beside it, while it runs.
+
+const run = promisify(execFile)
+const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
+const http = ['--http', '127.0.0.1:0']
+
+async function startObserved(args: readonly string[] = []) {
+  const core = await startCoreProcess({ args: [...http, ...args] })
+  const url = (await core.process.readLine()).replace('http ', '')
+  const reasons = async () =>
+    ((await (await fetch(`${url}/readyz`)).json()) as { reasons: string[] }).reasons.join('; ')
+  const write = () => {
+    const deltas = [{ address: new Uint8Array(32).fill(1), key: 0, data: randomBytes(100) }]
+    return core.client.methods.updateDeltas({ deltas })
+  }
+  return Object.assign(core, { reasons, write })
+}
+
+describe('a core whose data folder', () => {
+  it.each([
+    ['is removed', (folder: string) => rm(folder, { recursive: true }), /data\.mdb was removed/],
+    ['is renamed', (folder: string) => rename(folder, `${folder}.old`), /data\.mdb was removed/],
+    ['gets another database', (folder: string) => replace(join(folder, 'store', 'data.mdb')), /data\.mdb was replaced/],
+  ])('%s says so, and acknowledges no write', async (_, change, problem) => {
+    await using base = await temporaryFolder()
+    const dataFolder = join(base.path, 'data')
+    await using core = await startObserved(['--data', dataFolder])
+    await core.write()
+    await change(dataFolder)
+    await expect.poll(core.reasons).toMatch(problem)
+    await expect(core.write()).rejects.toMatchObject({ code: 'store_failed' })
+    expect(core.process.stderr).toMatch(problem)
+    expect(core.process.stderr).toContain('what this core does would be lost at its next start')
+  })
+
+  it.each([
+    ['lock', /lock was removed or replaced/],
+    ['signing-key.sealed', /signing-key\.sealed was removed/],
+  ])('loses its %s is not ready, and is again when it is back', async (name, problem) => {
+    await using core = await startObserved()
+    const file = join(core.dataFolder, name)
+    await rename(file, `${file}.old`)
+    await expect.poll(core.reasons).toMatch(problem)
+    await rename(`${file}.old`, file)
+    await expect.poll(core.reasons).toBe('')
+  })
+})
+
+async function replace(file: string): Promise<void> {
+  await cp(file, `${file}.copy`)
+  await rename(`${file}.copy`, file)
+}
+
+/** Runs a command that may read the data folder, and write nothing in it. */
+async function readOnly(args: readonly string[]): Promise<{ code: number; stderr: string }> {
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+  return run(process.execPath, [command, ...args], nobody).then(
+    ({ stderr }) => ({ code: 0, stderr }),
+    ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+  )
+}
+
+describe.skipIf(process.platform === 'win32')('whoever reads and cannot be seen by a core', () => {
+  it('is refused while it runs or that cannot be told, and reads when it does not', async (context) => {
+    await using base = await temporaryFolder()
+    const dataFolder = join(base.path, 'data')
+    const core = await startObserved(['--data', dataFolder])
+    try {
+      await core.write()
+      await chmod(base.path, 0o777)
+      for (const path of [dataFolder, join(dataFolder, 'store')]) await chmod(path, 0o755)
+      for (const name of ['store/data.mdb', 'store/lock.mdb']) await chmod(join(dataFolder, name), 0o444)
+      // Another user may not even be allowed to read the program.
+      if ((await readOnly(['--version'])).code !== 0) return context.skip()
+      const reading = [
+        ['verify', '--data', dataFolder],
+        ['backup', join(base.path, 'backup'), '--data', dataFolder],
+        ['export', join(base.path, 'export'), '--data', dataFolder],
+      ]
+      await chmod(join(dataFolder, 'lock'), 0o444)
+      for (const args of reading) {
+        const { code, stderr } = await readOnly(args)
+        expect([code, stderr], args[0]).toEqual([1, expect.stringContaining('in use by process')])
+        expect(stderr, args[0]).toContain('could not see what is being read')
+      }
+      await core.process.kill('SIGTERM')
+      expect(await readOnly(reading[0]!)).toMatchObject({ code: 0 })
+      if (process.getuid?.() === 0) {
+        await chmod(join(dataFolder, 'lock'), 0o600)
+        expect((await readOnly(reading[0]!)).stderr).toContain('whether a core runs cannot be told')
+      }
+    } finally {
+      await core[Symbol.asyncDispose]()
+    }
+  })
+})
+
+it('the same folder is read beside its core by who can be seen', async () => {
+  await using core = await startObserved()
+  await core.write()
+  await access(join(core.dataFolder, 'store', 'lock.mdb'))
+  expect(await runCommand(['verify', '--data', core.dataFolder])).toMatchObject({ code: 0 })
+})
