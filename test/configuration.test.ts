@@ -4,7 +4,11 @@ import { CommandProcess, type ProcessEnd, runCommand, temporaryFolder } from '@b
 import { describe, expect, it } from 'vitest'
 
 /** Runs a command with a configuration file of this text. */
-async function configured(text: string, args: string[], options: { name?: string; env?: Record<string, string> } = {}) {
+async function configured(
+  text: string | Uint8Array,
+  args: string[],
+  options: { name?: string; env?: Record<string, string> } = {},
+) {
   await using folder = await temporaryFolder()
   const path = join(folder.path, options.name ?? 'worker.yaml')
   await writeFile(path, text)
@@ -99,11 +103,18 @@ describe.concurrent('a configuration file', () => {
     ['data: {a: {b: c}}', 'must be a value or a list'],
     ['- data', 'must hold names and values'],
     ['data: "x', 'Missing closing'],
+    ['data: a\n---\ndata: b', 'holds more than one YAML document; one is read'],
     ['config: other.yaml', 'config is no option of any command'],
   ])('is refused where it says %j', async (text, reason) => {
     const end = await configured(text, core)
     expect([end.code, end.stdout]).toEqual([2, ''])
     expect(end.stderr).toContain(reason)
+  })
+
+  it('is refused if it is not UTF-8', async () => {
+    const end = await configured(Buffer.from('data: donn\u00e9es', 'latin1'), core)
+    expect([end.code, end.stdout]).toEqual([2, ''])
+    expect(end.stderr).toContain('is not text in UTF-8')
   })
 
   it('is refused if it is no JSON, cannot be read, or can be written by anybody', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
@@ -125,6 +126,19 @@ describe('a data folder that is locked with a passphrase', () => {
     expect([status.code, status.shown]).toEqual([0, expect.stringContaining(address)])
     for (const { shown } of [differing, relocked, wrong, status])
       expect(shown).not.toMatch(/typed (and|otherwise)|that one/)
+  })
+})
+
+describe('a passphrase file', () => {
+  it('of bytes that are no text is refused, and locks nothing', async () => {
+    await using folder = await temporaryFolder()
+    const [data, file] = [join(folder.path, 'data'), join(folder.path, 'bytes')]
+    for (const bytes of [Buffer.alloc(32, 0x80), Buffer.from('ein Passwort mit \u00fc', 'latin1')]) {
+      await writeFile(file, bytes, { mode: 0o600 })
+      const { code, stderr } = await runCommand(['core', '--data', data, '--passphrase-file', file])
+      expect([code, stderr]).toEqual([1, expect.stringContaining('is not text in UTF-8')])
+      expect(existsSync(join(data, 'sealing.key'))).toBe(false)
+    }
   })
 })
 

@@ -1,11 +1,12 @@
-import { constants, existsSync } from 'node:fs'
+import { constants, lstatSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
+import { isInside, isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
+import { assertOutside } from './files.ts'
 import type { LongRun } from './longRun.ts'
 import { describeFile, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts'
 
@@ -28,7 +29,10 @@ const attempts = 5
  */
 export async function backUp(dataFolder: string, target: string, run: LongRun = {}): Promise<BackedUp> {
   assertWorker(dataFolder)
-  if (existsSync(target)) throw new Error(`${target} exists; a backup is made in a new folder`)
+  assertOutside(dataFolder, target, 'a backup')
+  // A link that leads nowhere is there as well.
+  if (lstatSync(target, { throwIfNoEntry: false }))
+    throw new Error(`${target} exists; a backup is made in a new folder`)
   const partial = `${resolve(target)}.partial`
   return inNewFolder(partial, 'backup', async () => {
     run.signal?.throwIfAborted()
@@ -83,6 +87,7 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
  */
 export async function restore(backup: string, dataFolder: string, run: LongRun = {}): Promise<BackedUp> {
   const manifest = await readManifest(backup)
+  if (isInside(dataFolder, backup)) throw new Error(`${dataFolder} is inside of the backup, which would be changed`)
   await assertEmpty(dataFolder)
   const partial = `${resolve(dataFolder)}.restoring`
   return inNewFolder(partial, 'restore', async () => {
@@ -218,6 +223,10 @@ async function renameInto(partial: string, dataFolder: string): Promise<void> {
 }
 
 async function assertEmpty(folder: string): Promise<void> {
+  // It would be replaced, and not what it leads to.
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new Error(`${folder} is a symbolic link; name what it leads to`)
+  }
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error

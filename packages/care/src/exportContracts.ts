@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename } from 'node:fs/promises'
+import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
 import { withReader } from '@bletchley/core/data-folder'
@@ -14,6 +14,7 @@ import {
   RecordReader,
   readContract,
 } from './exportFormat.ts'
+import { assertOutside, assertReplaceable } from './files.ts'
 import type { LongRun } from './longRun.ts'
 
 export interface ExportOptions extends LongRun {
@@ -43,10 +44,12 @@ const writeBytes = 1 << 20
  * Goes on where one to the same file was broken off: contracts that are whole in `<file>.partial` are kept as they are.
  */
 export async function exportContracts(options: ExportOptions): Promise<Exported> {
-  const { signal } = options
-  return withReader(options.dataFolder, async (reader) => {
+  const { dataFolder, signal } = options
+  const partial = `${options.file}.partial`
+  assertOutside(dataFolder, options.file, 'an export')
+  for (const path of [options.file, partial]) assertReplaceable(path)
+  return withReader(dataFolder, async (reader) => {
     const wanted = options.addresses ?? (await reader.allAddresses())
-    const partial = `${options.file}.partial`
     const file = await open(partial, 'a+', 0o600).then(async (created) => {
       await created.close()
       return open(partial, 'r+')
@@ -72,6 +75,8 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
       await output.write(allRecord(digests))
       await output.flush()
       await file.sync()
+      await assertSame(file, partial)
+      assertReplaceable(options.file)
       await rename(partial, options.file)
       await syncFolder(dirname(resolve(options.file)))
       return { contracts: digests.length, resumed: kept.digests.size, bytes: output.position, leftOut }
@@ -79,6 +84,12 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
       await file.close()
     }
   })
+}
+
+/** @throws Error if the path leads to another file than the one that is open */
+async function assertSame(file: FileHandle, path: string): Promise<void> {
+  const [open, there] = [await file.stat(), await stat(path).catch(() => undefined)]
+  if (there?.ino !== open.ino || there.dev !== open.dev) throw new Error(`${path} was removed or replaced meanwhile`)
 }
 
 /** Finds what is whole in a file that an earlier export has left, and cuts off the rest. */

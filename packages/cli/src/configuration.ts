@@ -86,7 +86,11 @@ async function readText(path: string, named: boolean): Promise<string | undefine
       throw usageError(`The configuration file ${path} belongs to another user; name it with --config to use it.`)
     }
     if (size > maxFileBytes) throw usageError(`The configuration file ${path} is too large.`)
-    return await file.readFile('utf8')
+    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile())
+  } catch (error) {
+    // Of another encoding, the name of a data folder would be that of another one.
+    if (error instanceof TypeError) throw usageError(`The configuration file ${path} is not text in UTF-8.`)
+    throw error
   } finally {
     await file.close()
   }

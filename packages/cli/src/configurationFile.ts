@@ -17,6 +17,7 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
   if (path.endsWith('.json')) assertJson(text, path)
   const document = parseDocument(text, { schema: 'failsafe', uniqueKeys: true, prettyErrors: true })
   const problem = document.errors[0] ?? document.warnings[0]
+  if (problem?.code === 'MULTIPLE_DOCS') throw usageError(`${path} holds more than one YAML document; one is read.`)
   if (problem !== undefined) throw usageError(`${path}: ${problem.message}`)
   const shared = new Map<string, Value>()
   const sections = new Map<string, ReadonlyMap<string, Value>>()

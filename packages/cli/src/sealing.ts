@@ -40,9 +40,19 @@ export function passphraseOfFile(path: string): ReadPassphrase {
   return () => {
     text ??= readOwnerOnly(path, { pipes: true }).then((bytes) => {
       if (bytes === undefined) throw new CommandError(`There is no passphrase file ${path}`)
-      return new TextDecoder().decode(bytes).replace(/\r?\n$/, '')
+      return decode(bytes, path).replace(/\r?\n$/, '')
     })
     return text
+  }
+}
+
+/** Bytes that are no text would all become the same character, and other bytes the same passphrase. */
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    const remedy = 'write random bytes in hex or base64, and other text in UTF-8'
+    throw new CommandError(`The passphrase file ${path} is not text in UTF-8: ${remedy}.`)
   }
 }
 

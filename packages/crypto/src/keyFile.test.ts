@@ -28,7 +28,7 @@ async function temporaryFolder() {
 
 async function sealedFile(folder: string): Promise<{ key: SealingKey; path: string }> {
   const key = await openSealingKey(folder)
-  const path = join(folder, 'keys', 'secret.sealed')
+  const path = join(folder, 'state-keys', 'secret.sealed')
   await writeSealed(path, key, purpose, secret)
   return { key, path }
 }
@@ -72,9 +72,9 @@ describe('a sealed file', () => {
     expect(await permissions(folder.data)).toBe(0o700)
     expect(await permissions(dirname(path))).toBe(0o700)
     expect((await readdir(folder.data, { recursive: true })).sort()).toEqual([
-      'keys',
-      'keys/secret.sealed',
       'sealing.key',
+      'state-keys',
+      'state-keys/secret.sealed',
     ])
   })
 
@@ -147,7 +147,7 @@ describe('a sealed file', () => {
 
   it('is one for all who create it at once', async () => {
     await using folder = await temporaryFolder()
-    const path = join(folder.data, 'keys', 'one.sealed')
+    const path = join(folder.data, 'state-keys', 'one.sealed')
     const results = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
         const key = await openSealingKey(folder.data)
@@ -156,7 +156,7 @@ describe('a sealed file', () => {
     )
     expect(new Set(results.map(bytesToHex)).size).toBe(1)
     expect(await readSealed(path, await openSealingKey(folder.data), purpose)).toEqual(results[0])
-    expect(await readdir(join(folder.data, 'keys'))).toEqual(['one.sealed'])
+    expect(await readdir(join(folder.data, 'state-keys'))).toEqual(['one.sealed'])
   })
 })
 

@@ -26,6 +26,7 @@ export {
   type SealingOptions,
 } from './keyFile/openSealingKey.ts'
 export { createExclusively, createFolder, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
+export { isInside } from './keyFile/paths.ts'
 export {
   type OpenedFile,
   openAllSealed,
@@ -33,7 +34,7 @@ export {
   relockSealingKey,
   rotateSealingKey,
 } from './keyFile/rotate.ts'
-export { listSealed, readOrCreateSealed, readSealed, writeSealed } from './keyFile/sealedFile.ts'
+export { listSealed, readOrCreateSealed, readSealed, sealedFolders, writeSealed } from './keyFile/sealedFile.ts'
 export type { SealingKey } from './keyFile/sealingKey.ts'
 export {
   isSigningKeyFile,

@@ -1,10 +1,10 @@
-import { isSigningKeyFile } from '@bletchley/crypto/key-file'
+import { isSigningKeyFile, sealedFolders } from '@bletchley/crypto/key-file'
 
 /** What a principal's signing key is sealed for. */
 export const principalKeyPurpose = 'signing key of the principal'
 
 /** Where state keys are in a principal's data folder. */
-export const stateKeyFolder = 'state-keys'
+export const stateKeyFolder = sealedFolders.stateKeys
 
 /** What a state key is sealed for: for its contract alone. */
 export function stateKeyPurpose(address: string): string {

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openDatabase } from 'lmdb'
 import { StorageError } from './backend.ts'
@@ -51,6 +51,7 @@ export async function compactLmdb(
   options: { onBytes?: (bytes: number) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<{ before: number; after: number }> {
   const data = join(folder, dataFile)
+  if (!(await lstat(data)).isFile()) throw new StorageError(`${data} is a symbolic link, and would be replaced`)
   const before = await sizeOf(folder)
   const target = `${folder}.compacting`
   await rm(target, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { KeyFileError } from './keyFileError.ts'
 import { makeLock, openLock, type ReadPassphrase } from './lock.ts'
 import { createKeyFile, readKeyFile, type SealingOptions, sealingKeyPath } from './openSealingKey.ts'
 import { createExclusively, createFolder, readOwnerOnly } from './ownerOnlyFile.ts'
+import { isInside } from './paths.ts'
 import { openAllSealed, type PurposesOf } from './rotate.ts'
 import { minSealedBytes, SealingKey } from './sealingKey.ts'
 
@@ -34,6 +35,12 @@ export async function backUpKeys(
   path: string,
   passphrase: ReadPassphrase,
 ): Promise<string[]> {
+  if (isInside(path, dataFolder)) {
+    throw new KeyFileError(
+      'unwritable',
+      `${path} is inside of ${dataFolder}: a backup lies elsewhere than what it is of`,
+    )
+  }
   const { key } = await readKeyFile(dataFolder, options)
   if (key.previous !== undefined) {
     throw new KeyFileError('undecryptable', `A rotation of ${dataFolder} was broken off; end it with \`keys rotate\``)

@@ -7,6 +7,7 @@ import {
   backUpKeys,
   describeLock,
   type Lock,
+  listSealed,
   openSealingKey,
   readSealed,
   readSealingKey,
@@ -41,18 +42,29 @@ async function temporaryFolder() {
 /** A data folder with some sealed files. */
 async function makeKeys(data: string, options: SealingOptions = {}, count = 3): Promise<void> {
   const key = await openSealingKey(data, options)
-  for (let i = 0; i < count; i++) await writeSealed(join(data, 'keys', `${i}.sealed`), key, purpose, Uint8Array.of(i))
+  for (let i = 0; i < count; i++)
+    await writeSealed(join(data, 'state-keys', `${i}.sealed`), key, purpose, Uint8Array.of(i))
 }
 
 async function expectKeys(data: string, options: SealingOptions = {}, count = 3): Promise<void> {
   const key = await readSealingKey(data, options)
   for (let i = 0; i < count; i++) {
-    const path = join(data, 'keys', `${i}.sealed`)
+    const path = join(data, 'state-keys', `${i}.sealed`)
     expect(await readSealed(path, key, purpose), path).toEqual(Uint8Array.of(i))
   }
 }
 
 const keyLine = (data: string) => readFile(join(data, 'sealing.key'), 'utf8')
+
+it('a copy of a data folder, inside of it, is none of its own files', async () => {
+  await using folder = await temporaryFolder()
+  await makeKeys(folder.data)
+  await makeKeys(join(folder.data, 'backups', 'monday'))
+  expect(await listSealed(folder.data)).toEqual(['state-keys/0.sealed', 'state-keys/1.sealed', 'state-keys/2.sealed'])
+  expect(await rotateSealingKey(folder.data, {}, purposesOf)).toBe(3)
+  await expectKeys(folder.data)
+  await expectKeys(join(folder.data, 'backups', 'monday'))
+})
 
 describe('a sealing key', () => {
   it('that is locked with a passphrase opens with it alone', async () => {
@@ -78,6 +90,15 @@ describe('a sealing key', () => {
     await expect(readSealingKey(folder.data, { lock: passphrase('whatever it may be') })).rejects.toThrow(
       code('other_lock'),
     )
+  })
+
+  it('takes no passphrase that has lost its bytes, and opens with one that was taken before', async () => {
+    await using folder = await temporaryFolder()
+    const lock = passphrase('\ufffd'.repeat(20))
+    await expect(openSealingKey(folder.data, { lock })).rejects.toThrow(code('weak_passphrase'))
+    expect(await readdir(folder.data)).toEqual([])
+    await makeKeys(folder.data, { lock: passphrase('a passphrase of the test') })
+    await expect(readSealingKey(folder.data, { lock })).rejects.toThrow(code('wrong_passphrase'))
   })
 
   it('takes no weak passphrase', async () => {
@@ -179,7 +200,7 @@ describe('a sealing key', () => {
     const first = { lock: passphrase('the first passphrase') }
     await writeFile(join(folder.data, '.sealing.key.0123456789abcdef.tmp'), await keyLine(folder.data))
     await relockSealingKey(folder.data, {}, first.lock)
-    expect(await readdir(folder.data)).toEqual(['keys', 'sealing.key'])
+    expect(await readdir(folder.data)).toEqual(['sealing.key', 'state-keys'])
     await expectKeys(folder.data, first)
     const second = { lock: printing('22'.repeat(32)) }
     await expect(relockSealingKey(folder.data, second, undefined)).rejects.toThrow(code('other_lock'))
@@ -200,7 +221,9 @@ describe('a rotation', () => {
     const old = await readSealingKey(folder.data, options)
     expect(await rotateSealingKey(folder.data, options, purposesOf)).toBe(20)
     await expectKeys(folder.data, options, 20)
-    await expect(readSealed(join(folder.data, 'keys', '0.sealed'), old, purpose)).rejects.toThrow(code('undecryptable'))
+    await expect(readSealed(join(folder.data, 'state-keys', '0.sealed'), old, purpose)).rejects.toThrow(
+      code('undecryptable'),
+    )
     expect((await readSealingKey(folder.data, options)).previous).toBeUndefined()
   })
 
@@ -216,7 +239,7 @@ describe('a rotation', () => {
       await expectKeys(folder.data, {}, 40)
       // Between the two, the folder is used as ever.
       const key = await openSealingKey(folder.data)
-      await writeSealed(join(folder.data, 'keys', 'new.sealed'), key, purpose, Uint8Array.of(9))
+      await writeSealed(join(folder.data, 'state-keys', 'new.sealed'), key, purpose, Uint8Array.of(9))
       await rotateSealingKey(folder.data, {}, purposesOf)
       await expectKeys(folder.data, {}, 40)
       expect((await readSealingKey(folder.data)).previous, `stopped at ${stopAt}`).toBeUndefined()
@@ -227,7 +250,7 @@ describe('a rotation', () => {
     await using folder = await temporaryFolder()
     await makeKeys(folder.data)
     const before = await keyLine(folder.data)
-    await writeFile(join(folder.data, 'keys', '1.sealed'), hexToBytes(snapshots.sealedFile), { mode: 0o600 })
+    await writeFile(join(folder.data, 'state-keys', '1.sealed'), hexToBytes(snapshots.sealedFile), { mode: 0o600 })
     await expect(rotateSealingKey(folder.data, {}, purposesOf)).rejects.toThrow(code('undecryptable'))
     expect(await keyLine(folder.data)).toBe(before)
   })
@@ -253,7 +276,7 @@ describe('a backup of keys', () => {
     await expect(restoreKeys(elsewhere, other, path, secret)).rejects.toThrow(code('exists'))
     // Broken off before the sealing key was there: it goes on.
     await rm(join(elsewhere, 'sealing.key'))
-    await rm(join(elsewhere, 'keys', '1.sealed'))
+    await rm(join(elsewhere, 'state-keys', '1.sealed'))
     await expect(openSealingKey(elsewhere, other)).rejects.toThrow(code('missing_sealing_key'))
     await restoreKeys(elsewhere, other, path, secret)
     await expectKeys(elsewhere, other)
@@ -265,10 +288,10 @@ describe('a backup of keys', () => {
     const path = join(folder.base, 'backup')
     await backUpKeys(folder.data, {}, purposesOf, path, secret)
     const other = join(folder.base, 'other')
-    await mkdir(join(other, 'keys'), { recursive: true })
-    await writeFile(join(other, 'keys', '1.sealed'), 'something else', { mode: 0o600 })
+    await mkdir(join(other, 'state-keys'), { recursive: true })
+    await writeFile(join(other, 'state-keys', '1.sealed'), 'something else', { mode: 0o600 })
     await expect(restoreKeys(other, {}, path, secret)).rejects.toThrow(code('exists'))
-    expect(await readdir(other, { recursive: true })).toEqual(['keys', 'keys/1.sealed'])
+    expect(await readdir(other, { recursive: true })).toEqual(['state-keys', 'state-keys/1.sealed'])
   })
 
   it('writes nothing where there are other keys', async () => {
@@ -298,19 +321,27 @@ describe('a backup of keys', () => {
     expect(await backUpKeys(folder.data, {}, purposesOf, path, secret)).toHaveLength(3)
   })
 
-  it.each(['../out.sealed', 'keys/../../out.sealed', '/out.sealed', 'keys//0.sealed', './0.sealed', 'sealing.key', ''])(
-    'puts no file at %j',
-    async (name) => {
-      await using folder = await temporaryFolder()
-      const path = join(folder.base, 'backup')
-      const { words, key } = await makeLock({ kind: 'passphrase', read: secret })
-      const header = `bletchley-key-backup-1 ${words}\n`
-      const payload = JSON.stringify({ sealingKey: '11'.repeat(32), files: { 'keys/0.sealed': '00', [name]: '00' } })
-      await writeFile(path, concatBytes(utf8ToBytes(header), key.seal(header, utf8ToBytes(payload))), { mode: 0o600 })
-      await expect(restoreKeys(folder.data, {}, path, secret)).rejects.toThrow(code('malformed'))
-      expect(await readdir(folder.base)).toEqual(['backup'])
-    },
-  )
+  it.each([
+    '../out.sealed',
+    'state-keys/../../out.sealed',
+    '/out.sealed',
+    'state-keys//0.sealed',
+    './0.sealed',
+    'sealing.key',
+    '',
+  ])('puts no file at %j', async (name) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.base, 'backup')
+    const { words, key } = await makeLock({ kind: 'passphrase', read: secret })
+    const header = `bletchley-key-backup-1 ${words}\n`
+    const payload = JSON.stringify({
+      sealingKey: '11'.repeat(32),
+      files: { 'state-keys/0.sealed': '00', [name]: '00' },
+    })
+    await writeFile(path, concatBytes(utf8ToBytes(header), key.seal(header, utf8ToBytes(payload))), { mode: 0o600 })
+    await expect(restoreKeys(folder.data, {}, path, secret)).rejects.toThrow(code('malformed'))
+    expect(await readdir(folder.base)).toEqual(['backup'])
+  })
 
   it('is refused when it is changed, cut off or open to others', async () => {
     await using folder = await temporaryFolder()

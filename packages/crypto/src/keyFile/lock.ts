@@ -28,6 +28,8 @@ const costBounds = { logN: [15, 18], r: [8, 16], p: [1, 4] } as const
 const maxScryptBytes = 1 << 28
 const saltLength = 16
 const minPassphraseCharacters = 12
+/** What decoders, those of terminals among them, make of each byte that is no text. */
+const replacementCharacter = '\ufffd'
 const commandTimeoutMs = 60_000
 const maxCommandOutput = 4096
 
@@ -39,6 +41,12 @@ export async function makeLock(lock: Lock): Promise<OpenLock> {
   const passphrase = normalise(await lock.read('choose'))
   if ([...passphrase].length < minPassphraseCharacters) {
     throw new KeyFileError('weak_passphrase', `A passphrase has at least ${minPassphraseCharacters} characters`)
+  }
+  if (passphrase.includes(replacementCharacter)) {
+    throw new KeyFileError(
+      'weak_passphrase',
+      'The passphrase was no text in UTF-8 where it came from: parts of it are lost',
+    )
   }
   return { words, key: await passphraseKey(words, passphrase) }
 }

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { type FileHandle, mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -52,5 +53,26 @@ describe('new folders', () => {
     expect(syncs.map(([inode]) => inode)).toEqual(inodes)
     await createFolder(path)
     expect(syncs).toHaveLength(2)
+  })
+})
+
+describe('a file that is replaced', () => {
+  it('stays where a symbolic link says', async () => {
+    await using folder = await temporaryFolder()
+    const [there, link] = [join(folder.path, 'medium'), join(folder.path, 'sealing.key')]
+    await mkdir(there)
+    await writeFile(join(there, 'key'), 'old')
+    await symlink(join(there, 'key'), link)
+    await replaceFile(link, Uint8Array.of(1, 2))
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+    expect([...(await readFile(join(there, 'key')))]).toEqual([1, 2])
+  })
+
+  it.skipIf(process.platform === 'win32')('is a file and nothing else', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'pipe')
+    execFileSync('mkfifo', [path])
+    await expect(replaceFile(path, Uint8Array.of(1))).rejects.toMatchObject({ code: 'unwritable' })
+    expect((await stat(path)).isFIFO()).toBe(true)
   })
 })

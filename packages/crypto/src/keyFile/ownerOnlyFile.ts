@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
@@ -60,9 +60,19 @@ async function readBounded(file: FileHandle, maxBytes: number): Promise<Uint8Arr
   return new Uint8Array(Buffer.concat(chunks))
 }
 
-/** Puts `content` there, in place of what is there; durable when the promise resolves, and whole or not at all. */
-export function replaceFile(path: string, content: Uint8Array): Promise<void> {
-  return withTemporaryFile(path, content, (temporary) => rename(temporary, path))
+/**
+ * Puts `content` there, in place of what is there; durable when the promise resolves, and whole or not at all. Of a
+ * symbolic link, what it leads to is replaced.
+ *
+ * @throws KeyFileError unwritable if something is there that is not a file
+ */
+export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  const place = await realpath(path).catch(() => path)
+  const status = await lstat(place).catch(() => undefined)
+  if (status !== undefined && !status.isFile()) {
+    throw new KeyFileError('unwritable', `${path} is there and is not a file; it is not replaced`)
+  }
+  await withTemporaryFile(place, content, (temporary) => rename(temporary, place))
 }
 
 /** Makes the file unless it exists, and says whether it did. A hard link appears whole and replaces nothing. */
@@ -104,8 +114,9 @@ async function withTemporaryFile<T>(
 
 /** Removes what writers of this file left behind when they were killed. None may be at work. */
 export async function removeTemporaryFiles(path: string): Promise<void> {
-  for (const name of await readdir(dirname(path))) {
-    if (name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp')) await rm(join(dirname(path), name))
+  const place = await realpath(path).catch(() => path)
+  for (const name of await readdir(dirname(place))) {
+    if (name.startsWith(`.${basename(place)}.`) && name.endsWith('.tmp')) await rm(join(dirname(place), name))
   }
 }
 

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { KeyFileError } from './keyFileError.ts'
 import {
   createExclusively,
@@ -12,6 +12,9 @@ import {
 import { minSealedBytes, type SealingKey, sealedHeader, sealedMagic, sealedVersion } from './sealingKey.ts'
 
 const sealedSuffix = '.sealed'
+
+/** Where sealed files are, beside the data folder itself. What lies deeper is somebody's copy, and none of the folder's own. */
+export const sealedFolders = { oldSigningKeys: 'old-signing-keys', stateKeys: 'state-keys' } as const
 
 /**
  * Reads a sealed file.
@@ -98,17 +101,24 @@ export async function readOrCreateSealed(
 
 /** The sealed files of a data folder: paths inside of it, with `/`, ascending. None if there is no folder. */
 export async function listSealed(dataFolder: string): Promise<string[]> {
-  let names: string[]
+  const paths = await Promise.all(
+    ['.', ...Object.values(sealedFolders)].map(async (folder) =>
+      (await namesIn(join(dataFolder, folder))).map((name) => (folder === '.' ? name : `${folder}/${name}`)),
+    ),
+  )
+  return paths
+    .flat()
+    .filter((path) => path.endsWith(sealedSuffix))
+    .sort()
+}
+
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    names = await readdir(dataFolder, { recursive: true })
+    return await readdir(folder)
   } catch (error) {
     if (hasErrorCode(error, 'ENOENT')) return []
     throw error
   }
-  return names
-    .filter((name) => name.endsWith(sealedSuffix))
-    .map((name) => name.replaceAll('\\', '/'))
-    .sort()
 }
 
 function sealContent(sealingKey: SealingKey, purpose: string, bytes: Uint8Array): Uint8Array {

@@ -2,12 +2,11 @@ import { join } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { addressOf, generateKeyPair, type KeyPair, keyPairFromSecret } from '../keys.ts'
 import { KeyFileError } from './keyFileError.ts'
-import { readOrCreateSealed, readSealed, writeSealed } from './sealedFile.ts'
+import { readOrCreateSealed, readSealed, sealedFolders, writeSealed } from './sealedFile.ts'
 import type { SealingKey } from './sealingKey.ts'
 
 /** In the data folder. */
 export const signingKeyFileName = 'signing-key.sealed'
-const asideFolder = 'old-signing-keys'
 
 /** Who signs: a key pair, and the address that the others know it by. */
 export interface SigningIdentity {
@@ -56,7 +55,7 @@ export async function replaceSigningKey(
 ): Promise<{ before: SigningIdentity; now: SigningIdentity }> {
   const before = await readSigningKey(dataFolder, sealingKey, purpose)
   if (before === undefined) throw new KeyFileError('missing', `There is no ${join(dataFolder, signingKeyFileName)}`)
-  const aside = join(dataFolder, asideFolder, `${bytesToHex(before.address)}.sealed`)
+  const aside = join(dataFolder, sealedFolders.oldSigningKeys, `${bytesToHex(before.address)}.sealed`)
   await writeSealed(aside, sealingKey, purpose, before.keyPair.secretKey.bytes)
   const keyPair = generateKeyPair()
   await writeSealed(join(dataFolder, signingKeyFileName), sealingKey, purpose, keyPair.secretKey.bytes)

@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process'
+import { renameSync } from 'node:fs'
+import { copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { openSealingKey } from '@bletchley/crypto/key-file'
+import { ContractStore, openLmdb } from '@bletchley/store'
+import { describe, expect, it } from 'vitest'
+import { backUp, compact, exportContracts, restore } from './index.ts'
+
+// Where what is made of a data folder may lie, and what it may take the place of.
+
+/** A worker's data folder with a contract, in a folder of its own. */
+async function worker() {
+  const base = await mkdtemp(join(tmpdir(), 'bletchley-'))
+  const data = join(base, 'data')
+  await openSealingKey(data)
+  const store = await ContractStore.open(openLmdb({ folder: join(data, 'store') }), { hashDelta: (delta) => delta })
+  await store.putBytecode(new Uint8Array(32).fill(1), Uint8Array.of(1, 2, 3))
+  await store.close()
+  return { base, data, [Symbol.asyncDispose]: () => rm(base, { recursive: true }) }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  // LMDB's table of readers, which each reader makes.
+  return (await readdir(folder, { recursive: true })).filter((name) => !name.endsWith('lock.mdb')).sort()
+}
+
+describe('inside of the data folder', () => {
+  it('no backup and no export is made, by whatever way it is named', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await symlink(data, join(base, 'link'))
+    const before = await namesIn(data)
+    for (const target of [
+      join(data, 'backups', 'monday'),
+      join(data, 'store', 'data.mdb'),
+      relative(process.cwd(), join(data, 'x')),
+      join(base, 'link', 'x'),
+      data,
+    ]) {
+      await expect(backUp(data, target), target).rejects.toThrow('lies elsewhere than what it is of')
+      const exported = exportContracts({ dataFolder: join(base, 'link'), file: target })
+      await expect(exported, target).rejects.toThrow('lies elsewhere than what it is of')
+    }
+    expect(await namesIn(data)).toEqual(before)
+  })
+
+  it('of a backup nothing is restored', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const backup = join(base, 'backup')
+    await backUp(data, backup)
+    const before = await namesIn(backup)
+    await expect(restore(backup, join(backup, 'data'))).rejects.toThrow('is inside of the backup')
+    expect(await namesIn(backup)).toEqual(before)
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('what is no file', () => {
+  it.each([
+    ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a folder', (path: string) => mkdir(path)],
+    ['a link to a file', (path: string) => link(`${path}.other`, path)],
+    ['a link to nothing', (path: string) => symlink(`${path}.nothing`, path)],
+  ])('is not replaced by an export, nor its name for the time being: %s', async (_, make) => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const file = join(base, 'contracts')
+    for (const path of [file, `${file}.partial`]) {
+      await make(path)
+      const before = [await namesIn(base), (await lstat(path)).mode]
+      await expect(exportContracts({ dataFolder: data, file })).rejects.toThrow(`${path} is `)
+      expect([await namesIn(base), (await lstat(path)).mode]).toEqual(before)
+      await rm(path, { recursive: true })
+    }
+    expect(await exportContracts({ dataFolder: data, file })).toMatchObject({ contracts: 1 })
+    await writeFile(file, 'an older one')
+    expect(await exportContracts({ dataFolder: data, file })).toMatchObject({ contracts: 1 })
+    expect((await readFile(file)).subarray(0, 9).toString()).toBe('BLETCHLEY')
+  })
+
+  it('is not replaced by a backup or a restored folder', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const [backup, link] = [join(base, 'backup'), join(base, 'link')]
+    await symlink(join(base, 'nothing'), link)
+    await expect(backUp(data, link)).rejects.toThrow('exists')
+    await backUp(data, backup)
+    await expect(restore(backup, link)).rejects.toThrow('is a symbolic link')
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+  })
+
+  it('is not replaced by a compacted database', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const file = join(data, 'store', 'data.mdb')
+    await copyFile(file, join(base, 'elsewhere'))
+    await rm(file)
+    await symlink(join(base, 'elsewhere'), file)
+    await expect(compact(data)).rejects.toThrow('is a symbolic link')
+    expect((await lstat(file)).isSymbolicLink()).toBe(true)
+  })
+})
+
+async function link(to: string, path: string): Promise<void> {
+  await writeFile(to, 'what it leads to')
+  await symlink(to, path)
+}
+
+it('an export whose file was taken away on the way is not given out as one', async () => {
+  await using folder = await worker()
+  const file = join(folder.base, 'contracts')
+  const exported = exportContracts({
+    dataFolder: folder.data,
+    file,
+    onProgress: () => renameSync(`${file}.partial`, `${file}.away`),
+  })
+  await expect(exported).rejects.toThrow('was removed or replaced meanwhile')
+  await expect(lstat(file)).rejects.toThrow('ENOENT')
+})
