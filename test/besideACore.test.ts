@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, chmod, cp, rename, rm } from 'node:fs/promises'
+import { access, chmod, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -52,6 +52,41 @@ describe('a core whose data folder', () => {
     await expect.poll(core.reasons).toMatch(problem)
     await rename(`${file}.old`, file)
     await expect.poll(core.reasons).toBe('')
+  })
+})
+
+describe('the files of a core', () => {
+  it.skipIf(process.platform === 'win32')('are its owner’s alone, and a folder that is not is told of', async () => {
+    await using base = await temporaryFolder()
+    const dataFolder = join(base.path, 'data')
+    await mkdir(dataFolder)
+    await chmod(dataFolder, 0o755)
+    await using core = await startObserved(['--data', dataFolder])
+    await core.write()
+    expect(core.process.stderr).toContain('"mode":"755"')
+    expect(core.process.stderr).toContain('the data folder is open to other users')
+    expect((await stat(join(dataFolder, 'store'))).mode & 0o777).toBe(0o700)
+    const files = (await readdir(dataFolder, { withFileTypes: true, recursive: true })).filter((each) => each.isFile())
+    expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['data.mdb', 'lock.mdb', 'lock']))
+    const backup = join(base.path, 'backup')
+    expect(await runCommand(['backup', backup, '--data', dataFolder])).toMatchObject({ code: 0 })
+    const copied = (await readdir(backup, { withFileTypes: true, recursive: true })).filter((each) => each.isFile())
+    for (const { parentPath, name } of [...files, ...copied]) {
+      expect((await stat(join(parentPath, name))).mode & 0o777, name).toBe(0o600)
+    }
+  })
+
+  it('that it may not make are told of, by the doctor as well', async () => {
+    await using base = await temporaryFolder()
+    const limited = { fileSizeLimit: 8 }
+    const data = ['--data', join(base.path, 'data'), '--bind', 'tcp://127.0.0.1:0']
+    const { code, stderr } = await runCommand(['core', ...data], limited)
+    expect([code, stderr]).toEqual([1, expect.stringContaining('as a database needs (EFBIG)')])
+    const doctor = await runCommand(['doctor', ...data, '--json'], limited)
+    const { checks } = JSON.parse(doctor.stdout) as { checks: { name: string; status: string }[] }
+    const problems = checks.flatMap(({ name, status }) => (status === 'problem' ? [name] : []))
+    expect(problems).toContain('lmdb')
+    if (process.platform === 'linux') expect(problems).toContain('file size')
   })
 })
 

@@ -574,7 +574,7 @@ describe('doctor', () => {
   const unwell = ({ checks }: { checks: Check[] }): string[] =>
     checks.filter(({ status }) => status !== 'ok').map(({ name, status }) => `${status} ${name}`)
   /** Of the machine, not of the folder. */
-  const ofMachine = /(platform|file system|disk space|inodes|open files|core dumps|memory|swap|node)$/
+  const ofMachine = /(platform|file system|disk space|inodes|open files|file size|core dumps|memory|swap|node)$/
 
   it('finds a running core well, and changes nothing', async () => {
     const before = await readdir(data, { recursive: true })

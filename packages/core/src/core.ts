@@ -5,7 +5,7 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85, keccak256 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import { openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import { modeIfOpen, openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
@@ -132,6 +132,8 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   const { secretKey } = identity.keyPair
+  const mode = modeIfOpen(dataFolder)
+  if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
   const backend = openLmdb({ folder: storeFolder(dataFolder) })

@@ -25,7 +25,7 @@ export {
   readSealingKey,
   type SealingOptions,
 } from './keyFile/openSealingKey.ts'
-export { createExclusively, createFolder, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
+export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
 export { isInside } from './keyFile/paths.ts'
 export {
   type OpenedFile,

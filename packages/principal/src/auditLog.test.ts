@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -107,6 +108,36 @@ describe('the log of requests', () => {
     expect([first.n, second.n]).toEqual([1, 2])
     expect(await verifyAudit(folder.path, first.hash)).toEqual(second)
     expect(await readFile(folder.file, 'utf8')).not.toContain('"count":3')
+  })
+
+  it.each([
+    ['removed', (file: string) => rename(file, `${file}.old`), (file: string) => rename(`${file}.old`, file)],
+    [
+      'replaced',
+      async (file: string) => {
+        await rename(file, `${file}.old`)
+        await writeFile(file, '')
+      },
+      (file: string) => rename(`${file}.old`, file),
+    ],
+  ])('takes no line where its file was %s, and goes on when it is back', async (what, away, back) => {
+    await using folder = await temporaryFolder()
+    const log = await AuditLog.open(folder.path)
+    const first = await log.append(entry(1))
+    await away(folder.file)
+    await expect(log.assertInPlace()).rejects.toThrow(`was ${what} while it was open`)
+    await expect(log.append(entry(2))).rejects.toThrow(AuditError)
+    await back(folder.file)
+    await log.assertInPlace()
+    await log.append(entry(3))
+    await log.close()
+    expect(await verifyAudit(folder.path, first.hash)).toMatchObject({ n: 2 })
+  })
+
+  it.skipIf(process.platform === 'win32')('is a file and nothing else', async () => {
+    await using folder = await temporaryFolder()
+    execFileSync('mkfifo', [folder.file])
+    await expect(AuditLog.open(folder.path)).rejects.toThrow('is not a file')
   })
 
   it('goes on behind a line that was never finished, and not behind one that was changed', async () => {

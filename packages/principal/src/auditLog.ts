@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -75,6 +75,7 @@ export class AuditLog {
     const path = join(dataFolder, fileName)
     const file = await openForAppending(path)
     try {
+      if (!(await file.stat()).isFile()) throw new AuditError(`${path} is there and is not a file`)
       const { tail, length } = await readTail(file)
       const whole = tail.lastIndexOf('\n') + 1
       const kept = length - (tail.length - whole)
@@ -115,6 +116,17 @@ export class AuditLog {
     })
   }
 
+  /**
+   * Looks whether the log is the one that the next start goes on with: a file that was removed, with its folder or not,
+   * can be written to like any other.
+   *
+   * @throws AuditError if it is not
+   */
+  async assertInPlace(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+    this.#assertInPlace()
+  }
+
   async close(): Promise<void> {
     await this.#flushing
     await this.#file.close()
@@ -125,6 +137,7 @@ export class AuditLog {
       const batch = this.#waiting
       this.#waiting = []
       try {
+        this.#assertInPlace()
         await this.#putAsideIfLarge()
         const bytes = Buffer.from(batch.map(({ line }) => line).join(''))
         // What an earlier failure has left behind, and could not take back.
@@ -143,6 +156,13 @@ export class AuditLog {
       }
     }
     this.#flushing = undefined
+  }
+
+  #assertInPlace(): void {
+    const path = join(this.#dataFolder, fileName)
+    const [open, there] = [fstatSync(this.#file.fd), statSync(path, { throwIfNoEntry: false })]
+    if (there?.ino === open.ino && there.dev === open.dev) return
+    throw new AuditError(`${path} was ${there === undefined ? 'removed' : 'replaced'} while it was open`)
   }
 
   async #putAsideIfLarge(): Promise<void> {

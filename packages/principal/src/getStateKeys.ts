@@ -107,6 +107,8 @@ export function getStateKeys(context: GetStateKeysContext) {
     const pair = generateKeyPair()
     const sharedKey = shareKey(pair.secretKey, request.publicKey)
 
+    // Where the folder is gone, contracts that have a key would get another one.
+    await audit.assertInPlace()
     const wanted = named ?? (await stateKeys.addresses())
     const made = named === undefined ? 0 : await stateKeys.countMissing(named)
     if (made > 0) assertPace(limiter.newKeys(worker, made))

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -101,6 +101,36 @@ describe('getStateKeys', () => {
     expect(keys.get(contract(1))).toMatch(/^[0-9a-f]{64}$/)
     expect(keys.get(contract(1))).not.toBe(keys.get(contract(2)))
     expect(Object.keys(result)).toEqual(['data', 'sig'])
+  })
+
+  it('gives no keys while its folder is gone, makes none, and has the same ones when it is back', async () => {
+    await using folder = await temporaryFolder()
+    const dataFolder = join(folder.path, 'data')
+    await using principal = await runPrincipal({ dataFolder })
+    const addresses = [contract(1)]
+    const before = await keysOf(principal.url, { addresses })
+    await rename(dataFolder, `${dataFolder}.old`)
+    const worker = makeWorker()
+    for (const wanted of [contract(1), contract(2)]) {
+      const params = { data: worker.data, sig: worker.sig, addresses: [wanted] }
+      expect(await call(principal.url, 'getStateKeys', params)).toMatchObject({ error: { code: -32603 } })
+    }
+    expect(await readdir(folder.path)).toEqual(['data.old'])
+    await rename(`${dataFolder}.old`, dataFolder)
+    expect(await keysOf(principal.url, { addresses })).toEqual(before)
+  })
+
+  it('says that others can look into its folder', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
+    await using folder = await temporaryFolder()
+    for (const mode of [0o755, 0o700]) {
+      await chmod(folder.path, mode)
+      await using _ = await runPrincipal({ dataFolder: folder.path, logger })
+    }
+    expect(lines.filter((line) => line.includes('is open to other users'))).toEqual([
+      expect.stringContaining('"mode":"755"'),
+    ])
   })
 
   it('gives every worker the same key, in a response of its own', async () => {

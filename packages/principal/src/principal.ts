@@ -1,6 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import { modeIfOpen, openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import { createJsonRpcRoute, type HttpBindings, noPages, openHttpServer, type RpcMethods } from '@bletchley/http'
 import { isLoopback } from '@bletchley/http/loopback'
 import { Hono } from 'hono'
@@ -96,6 +96,8 @@ async function startLocked(options: PrincipalOptions): Promise<Principal> {
   const authorize = options.authorize ?? (workers && ((worker: string) => workers.has(worker)))
   const limiter = new RateLimiter(options.limits)
   const audit = await AuditLog.open(dataFolder)
+  const mode = modeIfOpen(dataFolder)
+  if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
   const methods: RpcMethods = new Map<string, (params: unknown) => Promise<unknown>>([
     ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, limiter, audit, logger })],
     ['getHealthCheck', async () => true],

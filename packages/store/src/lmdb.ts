@@ -14,7 +14,7 @@ import {
   type StoreStats,
   type Write,
 } from './backend.ts'
-import { dataFile, holdsDatabase, lockFile } from './lmdbFile.ts'
+import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
 
 export interface LmdbOptions {
   /** Created if it does not exist. */
@@ -43,6 +43,7 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
   const { readOnly = false } = options
   // LMDB would make the folder and its files, and then find out that there is nothing to read.
   if (!holdsDatabase(options.folder) && readOnly) throw new StorageError(`${options.folder} holds no database`)
+  makeRoom(options.folder, readOnly)
   return new LmdbBackend(
     open<Uint8Array, Uint8Array>({
       path: options.folder,
@@ -55,6 +56,7 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
       // With it, a failed commit also rejects a promise of lmdb's own that nobody can catch, which ends the process.
       eventTurnBatching: false,
       readOnly,
+      ...ownerOnly,
       ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
     }),
     [dataFile, lockFile].map((name) => join(options.folder, name)),

@@ -1,10 +1,10 @@
-import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openDatabase } from 'lmdb'
 import { StorageError } from './backend.ts'
 import { schemaKey } from './keys.ts'
 import { openLmdb } from './lmdb.ts'
-import { dataFile, holdsDatabase, lockFile } from './lmdbFile.ts'
+import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
 
 /**
  * Copies a database as it is at one moment, without its free pages. May run beside a writing process, which is not held
@@ -18,7 +18,8 @@ import { dataFile, holdsDatabase, lockFile } from './lmdbFile.ts'
 export async function copyLmdb(folder: string, target: string, onBytes?: (bytes: number) => void): Promise<void> {
   assertDatabase(folder)
   await mkdir(target, { recursive: true, mode: 0o700 })
-  const database = openDatabase({ path: folder, noSubdir: false, readOnly: true })
+  makeRoom(folder, true)
+  const database = openDatabase({ path: folder, noSubdir: false, readOnly: true, ...ownerOnly })
   const copy = join(target, dataFile)
   const watch = setInterval(() => {
     stat(copy).then(
@@ -28,6 +29,7 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
   }, 200)
   try {
     await database.backup(target, true)
+    await chmod(copy, ownerOnly.permissionsMode)
     await noteFreePages(target)
     await syncPath(copy)
     await syncPath(target)

@@ -1,4 +1,16 @@
-import { accessSync, closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { StorageError } from './backend.ts'
 
@@ -57,6 +69,34 @@ export function canNoteReaders(folder: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** What LMDB is told about the files that it makes. */
+export const ownerOnly = { permissionsMode: 0o600 }
+
+/** As large as the larger of the two files is at first. */
+const roomBytes = 16 * 1024
+
+/**
+ * Makes the folder, for its owner only, and looks whether the files of a database can be made in it: where they cannot,
+ * opening it ends the process (lmdb 3.5.6).
+ *
+ * @param readOnly makes no folder; LMDB's table of readers is made all the same, if it can be
+ * @throws StorageError if there is no room, or the process may make no file of their size
+ */
+export function makeRoom(folder: string, readOnly: boolean): void {
+  if (existsSync(join(folder, lockFile)) && statSync(join(folder, lockFile)).size > 0) return
+  if (readOnly && !canNoteReaders(folder)) return
+  const probe = join(folder, `.${process.pid}.room`)
+  try {
+    if (!readOnly) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(probe, new Uint8Array(roomBytes), { mode: ownerOnly.permissionsMode })
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause
+    throw new StorageError(`${folder} takes no file of ${roomBytes} bytes, as a database needs (${reason})`, { cause })
+  } finally {
+    rmSync(probe, { force: true })
   }
 }
 

@@ -14,6 +14,8 @@ const offsets = { warning: 10_000, problem: 300_000 }
 const answerTimeoutMs = 5000
 
 const openFiles = { least: 1024, better: 4096 }
+/** In bytes: what the database has at first, with much to spare, and what it soon comes to. */
+const fileSize = { least: 1 << 20, better: 64 * GB }
 
 /** The clock of this machine, alone and against the principal's. */
 export async function checkClock(principalUrl: string | undefined): Promise<Check[]> {
@@ -76,12 +78,18 @@ async function checkUlimits(): Promise<Check[]> {
     return value === 'unlimited' ? Number.POSITIVE_INFINITY : Number(value)
   }
   const files = soft('Max open files')
+  const size = soft('Max file size')
   const core = soft('Max core file size')
   const raise = `LimitNOFILE=${openFiles.better} in the systemd unit, or ulimit -n ${openFiles.better}`
   const checks: Check[] = []
   if (files < openFiles.least) checks.push(problem('open files', `at most ${files}`, raise))
   else if (files < openFiles.better) checks.push(warning('open files', `at most ${files}`, raise))
   else checks.push(ok('open files', `at most ${files}`))
+  const noLimit = 'LimitFSIZE=infinity in the systemd unit, or ulimit -f unlimited'
+  if (size < fileSize.least) checks.push(problem('file size', `at most ${size} bytes: too few for a database`, noLimit))
+  else if (size < fileSize.better)
+    checks.push(warning('file size', `at most ${size} bytes: the database grows`, noLimit))
+  else checks.push(ok('file size', size === Number.POSITIVE_INFINITY ? 'no limit' : `at most ${size} bytes`))
   if (core === 0) checks.push(ok('core dumps', 'off'))
   else {
     const remedy = 'a dump holds keys and states: LimitCORE=0 in the systemd unit, or ulimit -c 0'

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
@@ -135,6 +136,12 @@ export async function createFolder(path: string): Promise<void> {
   const outermost = dirname(resolve(first))
   for (let folder = dirname(resolve(path)); folder !== outermost; folder = dirname(folder)) await syncFolder(folder)
   await syncFolder(outermost)
+}
+
+/** The mode of a file or folder, in octal, if it is not its owner's alone; undefined if it is, or there are no modes. */
+export function modeIfOpen(path: string): string | undefined {
+  const { mode } = statSync(path)
+  return hasModes && (mode & groupAndOthers) !== 0 ? (mode & 0o777).toString(8) : undefined
 }
 
 /** Makes the names in a folder durable. Windows cannot, and does not need to, open a folder for this. */
