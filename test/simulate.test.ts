@@ -295,7 +295,7 @@ describe('the data folder', () => {
     await copyFile(join(data, 'sealing.key'), join(empty.path, 'sealing.key'))
     expect((await simulate(...call, '--data', empty.path)).stderr).toContain('There is no signing key')
     await copyFile(join(data, 'signing-key.sealed'), join(empty.path, 'signing-key.sealed'))
-    expect((await simulate(...call, '--data', empty.path)).stderr).toContain('holds no database')
+    expect((await simulate(...call, '--data', empty.path)).stderr).toContain('it has no store/data.mdb')
     expect((await readdir(empty.path, { recursive: true })).sort()).toEqual([
       'sealing.key',
       'signing-key.sealed',
