@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { encodeRequest } from '@bletchley/protocol'
 import { ContractStore, openLmdb } from '@bletchley/store'
 import { startCoreProcess, temporaryFolder } from '@bletchley/testkit'
@@ -233,7 +234,7 @@ async function fill(store, address, count) {
 }
 
 async function startBare(folder) {
-  const child = spawn(process.execPath, [new URL('./bareLmdb.mjs', import.meta.url).pathname, folder])
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./bareLmdb.mjs', import.meta.url)), folder])
   await once(child.stdout, 'data')
   child.kill()
 }

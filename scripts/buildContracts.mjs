@@ -3,6 +3,7 @@
 // With --check it writes nothing and fails if a committed file is not what the sources and the installed compiler give.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import {
   buildContract,
   buildFiles,
@@ -13,7 +14,7 @@ import {
 } from '@bletchley/contract'
 import asc from 'assemblyscript/asc'
 
-process.chdir(new URL('../contracts', import.meta.url).pathname)
+process.chdir(fileURLToPath(new URL('../contracts', import.meta.url)))
 const check = process.argv.includes('--check')
 
 /** What the compiler is told for the ledger; its library does without the toolkit's transform. */

@@ -4,8 +4,9 @@
 // tests notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 
-process.chdir(new URL('..', import.meta.url).pathname)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const seed = process.env.BLETCHLEY_SEED ?? String(randomInt(2 ** 30))
 process.stdout.write(`BLETCHLEY_SEED=${seed}\n`)

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
 // The arrows of ARCHITECTURE.md: who may depend on whom. A room that is not listed here fails. Any room may use `bytes`.
@@ -40,7 +41,7 @@ const nodeOnly = [
   'crypto/src/folderLock.ts',
 ]
 
-const packages = new URL('../packages/', import.meta.url).pathname
+const packages = fileURLToPath(new URL('../packages/', import.meta.url))
 
 function sources(folder: string): string[] {
   return readdirSync(join(packages, folder), { withFileTypes: true }).flatMap((entry) => {

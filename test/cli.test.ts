@@ -1,12 +1,13 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { CoreClient } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-const ledger = new URL('../contracts/ledger/build/ledger.wasm', import.meta.url).pathname
+const ledger = fileURLToPath(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
 const account = (): string => bytesToHex(randomBytes(32))
 
 describe('bletchley dev, and the commands of a user', () => {

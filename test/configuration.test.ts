@@ -1,5 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { CommandProcess, type ProcessEnd, runCommand, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 
@@ -149,7 +150,7 @@ it.concurrent.each([
   ['container.yaml', ['core', 'doctor', 'keys curve']],
   ['principal.yaml', ['principal', 'keys status']],
 ])('the example %s is read by the commands that it is for', async (file, commands) => {
-  const path = new URL(`../deploy/examples/${file}`, import.meta.url).pathname
+  const path = fileURLToPath(new URL(`../deploy/examples/${file}`, import.meta.url))
   for (const command of commands) {
     const target = command === 'backup' ? ['/no/such/folder'] : []
     const end = await runCommand([...command.split(' '), ...target, '--config', path, '--print-config'])

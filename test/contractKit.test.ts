@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { clientSource } from '@bletchley/contract'
 import { TestNetwork } from '@bletchley/contract/testing'
@@ -9,7 +10,7 @@ import { AbiFunction } from 'ox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import wabtPromise from 'wabt'
 
-const root = new URL('..', import.meta.url).pathname
+const root = fileURLToPath(new URL('..', import.meta.url))
 // Nothing here is waited for without letting others have their turn: the runner, and the output of processes.
 const run = promisify(execFile)
 const contract = (...args: string[]): Promise<ProcessEnd> => runCommand(['contract', ...args], { env: { CI: '' } })

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { decrypt, encrypt, randomBytes } from '@bletchley/crypto'
@@ -87,7 +88,7 @@ function expectTrap(outcome: Outcome): void {
 
 describe('the committed builds', () => {
   it('are what the sources give', async () => {
-    const script = new URL('../scripts/buildContracts.mjs', import.meta.url).pathname
+    const script = fileURLToPath(new URL('../scripts/buildContracts.mjs', import.meta.url))
     // Its error shows what the script printed.
     await promisify(execFile)(process.execPath, [script, '--check'])
   })

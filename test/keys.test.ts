@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { randomBytes } from '@bletchley/crypto'
 import { openSealingKey, writeSealed } from '@bletchley/crypto/key-file'
@@ -10,7 +11,7 @@ import { describe, expect, it } from 'vitest'
 
 // The keys of a data folder, looked after with the command as operators do.
 
-const command = new URL('../packages/cli/bin/bletchley.js', import.meta.url).pathname
+const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
 
 async function runJson(...args: string[]): Promise<Record<string, unknown>> {
   const end = await runCommand(['keys', ...args, '--json'])

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@bletchley/testkit'
 import { expect, it } from 'vitest'
 
 // docs/contracts/tutorial.md, block by block: files are written, commands run, and what they print is what stands there.
 // A block is ```<language> <file> for a file, and ```console for commands; `…` stands for any text, or for any lines.
 
-const root = new URL('..', import.meta.url).pathname
+const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** A command and what it should print. */
 interface Step {
@@ -29,7 +30,7 @@ it('leads to a computed result, command by command', { timeout: 400_000 }, async
   }
   delete environment.CI
   const background: { stop(): Promise<void> }[] = []
-  const text = await readFile(new URL('docs/contracts/tutorial.md', `file://${root}`), 'utf8')
+  const text = await readFile(join(root, 'docs/contracts/tutorial.md'), 'utf8')
   let commands = 0
   try {
     for (const [, info = '', body = ''] of text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)) {

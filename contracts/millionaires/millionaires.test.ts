@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { type AbiValue, encodeArguments } from '@bletchley/client/user'
 import { type Hex, TestNetwork } from '@bletchley/contract/testing'
@@ -122,7 +123,7 @@ describe('both implementations', () => {
   it.skipIf(!compiler.startsWith('rustc 1.63.0'))('are what their sources give, also in Rust', async () => {
     await using folder = await temporaryFolder()
     const built = join(folder.path, 'built.wasm')
-    execFileSync(new URL('./rust/build.sh', import.meta.url).pathname, [built])
+    execFileSync(fileURLToPath(new URL('./rust/build.sh', import.meta.url)), [built])
     expect(readFileSync(built).equals(readFileSync(rust))).toBe(true)
   })
 })

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 
 /**
@@ -15,5 +16,5 @@ export async function expectFigures(document: URL, rows: readonly (readonly stri
     (_, begin, end) => `${begin}${table}\n${end}`,
   )
   expect(filled).toContain(table)
-  await expect(filled).toMatchFileSnapshot(document.pathname)
+  await expect(filled).toMatchFileSnapshot(fileURLToPath(document))
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { keccak256, randomBytes } from '@bletchley/crypto'
@@ -12,7 +13,7 @@ import { accessibilityFaults, type Looks, launchBrowser, openPage, type WatchedP
 // The console in a real browser, served by a real network with real contracts and tasks.
 
 const gasLimit = 10_000_000n
-const shots = new URL('../../test-results/console/', import.meta.url).pathname
+const shots = fileURLToPath(new URL('../../test-results/console/', import.meta.url))
 const issuer = `0x${bytesToHex(randomBytes(32))}`
 
 /** Bidi overrides, a bell, markup, and no end. */

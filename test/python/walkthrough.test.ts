@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Dialect } from '@bletchley/protocol'
 import { ensureDebianPackages, startCoreProcess } from '@bletchley/testkit'
@@ -7,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 // The packages are Debian's, so the Python is too, whichever other one comes first on the path.
 const python = '/usr/bin/python3'
 const packages = ['python3', 'python3-zmq', 'python3-pycryptodome', 'python3-msgpack']
-const script = new URL('walkthrough.py', import.meta.url).pathname
+const script = fileURLToPath(new URL('walkthrough.py', import.meta.url))
 /** The address of the script's own principal, which it derives from a fixed key. */
 const principal = '3974238f93d3ca407a29d9ded636f5dd0eceea72'
 

@@ -1,5 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { buildContract, buildFiles, gasLogVariable, readGasLog } from '@bletchley/contract'
 import { CallFailed, TestNetwork } from '@bletchley/contract/testing'
@@ -125,7 +126,10 @@ describe('a deployment', () => {
 
   it('takes code with its ABI, and tells where there is none', async () => {
     await using folder = await temporaryFolder()
-    for (const [path, bytes] of buildFiles(join(folder.path, 'sampler.ts'), await buildContract(sampler.pathname))) {
+    for (const [path, bytes] of buildFiles(
+      join(folder.path, 'sampler.ts'),
+      await buildContract(fileURLToPath(sampler)),
+    )) {
       await writeFile(join(folder.path, path.slice(path.lastIndexOf('/') + 1)), bytes)
     }
     const network = new TestNetwork()

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 
-const command = new URL('../../cli/bin/bletchley.js', import.meta.url).pathname
+const command = fileURLToPath(new URL('../../cli/bin/bletchley.js', import.meta.url))
 
 export interface ProcessOptions {
   env?: Readonly<Record<string, string>>
