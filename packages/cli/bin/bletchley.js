@@ -3,6 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+// Left to Node, SIGUSR1 opens its debugger, in which every user of the machine can read the memory, and SIGUSR2 ends the
+// process. Other programs are told by them to write their logs elsewhere.
+for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => {})
+
 // In few files, because Node spends most of the start of a command on finding and reading its modules.
 const main = new URL('../bundle/main.js', import.meta.url)
 
@@ -15,7 +19,7 @@ if (!existsSync(main) && existsSync(setup)) {
 // Whoever reads the output may have had enough. That is no failure, and must not end a service.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!['EPIPE', 'EIO', 'ECONNRESET'].includes(error.code)) throw error
   })
 }
 

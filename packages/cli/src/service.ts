@@ -1,6 +1,6 @@
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { exitCodes } from './exitCodes.ts'
-import { prettyLine } from './prettyLog.ts'
+import { flushOutput } from './log.ts'
 
 /** Something that runs until it is told to stop. */
 export interface Service {
@@ -12,50 +12,47 @@ export interface Service {
 /** A stop that takes longer is cut off, so that a supervisor is not kept waiting (5 s are promised). */
 const stopLimitMs = 4500
 
-/** The options of a command that logs. */
-export interface LogFlags {
-  logLevel: string
-  logFormat: 'json' | 'pretty' | 'auto'
-}
-
-/** Logs on stderr, JSON lines unless people read it; `room` tells the parts of one process apart. */
-export function createLogger({ logLevel: level, logFormat }: LogFlags, room: string): Logger {
-  const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && process.stderr.isTTY)
-  const destination = isPretty
-    ? { write: (line: string) => void process.stderr.write(prettyLine(line)) }
-    : pino.destination({ dest: 2, sync: true })
-  return pino({ level, base: { pid: process.pid, room } }, destination)
-}
+/** Ask for an orderly stop. SIGQUIT alone would end the process at once, and leave its memory in a file. */
+const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
 
 /**
- * Runs a service until SIGTERM or SIGINT, also if one comes while it starts.
+ * Runs a service until it is told to stop, also if that comes while it starts.
  *
  * @param start starts it, and announces it
  * @returns the exit code
  */
 export async function runService(logger: Logger, start: () => Promise<Service>): Promise<number> {
+  let stop = (_signal: NodeJS.Signals): void => {}
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
+    stop = resolve
   })
+  let service: Service | undefined
+  const reload = (): void => {
+    logger.info('SIGHUP: what can change is read again')
+    void service?.reload?.()
+  }
+  // A supervisor sends it to have lists read again, also where there are none. A terminal sends it when it is closed.
+  const onHangUp = process.stderr.isTTY ? stop : reload
+  // A second one that asks for a stop ends the process at once.
+  for (const signal of stopSignals) process.once(signal, stop)
+  process.on('SIGHUP', onHangUp)
   // A defect of ours must not end the service for all its peers.
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
-  let service: Service | undefined
-  // A supervisor sends it to have lists read again, also where there are none. A terminal sends it when it is closed.
-  if (!process.stderr.isTTY) {
-    process.on('SIGHUP', () => {
-      logger.info('SIGHUP: what can change is read again')
-      void service?.reload?.()
-    })
+  try {
+    service = await start()
+    logger.info({ signal: await stopped }, 'stopping')
+    const cutOff = setTimeout(() => {
+      logger.fatal('the stop took too long and is cut off')
+      // An orderly exit would wait for the threads, which are what takes so long. What is acknowledged is on disk.
+      process.kill(process.pid, 'SIGKILL')
+    }, stopLimitMs)
+    await service.close()
+    // What nobody reads would keep the process for ever.
+    if (!(await flushOutput())) process.exit(exitCodes.done)
+    clearTimeout(cutOff)
+    return exitCodes.done
+  } finally {
+    for (const signal of stopSignals) process.off(signal, stop)
+    process.off('SIGHUP', onHangUp)
   }
-  service = await start()
-  logger.info({ signal: await stopped }, 'stopping')
-  const cutOff = setTimeout(() => {
-    logger.fatal('the stop took too long and is cut off')
-    // An orderly exit would wait for the threads, which are what takes so long. What is acknowledged is on disk.
-    process.kill(process.pid, 'SIGKILL')
-  }, stopLimitMs)
-  await service.close()
-  clearTimeout(cutOff)
-  return exitCodes.done
 }

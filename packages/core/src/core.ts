@@ -54,6 +54,8 @@ export interface CoreOptions {
   /** Folder of the console's files. */
   consoleFolder?: string
   logger: Logger
+  /** Lines that the logger has dropped so far; none if absent. */
+  countDroppedLogLines?: () => number
 }
 
 export interface CurveOptions {
@@ -215,6 +217,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
         principal,
         startedAt,
       }
+      const { countDroppedLogLines = () => 0 } = options
       const observed = {
         observation,
         folderWatch,
@@ -226,6 +229,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
         dispatcher,
         traffic,
         facts,
+        countDroppedLogLines,
       }
       const { openHttpDoor } = await import('./http/httpDoor.ts')
       door = await openHttpDoor(observed, options.http!, options.consoleFolder, logger)

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -6,8 +7,12 @@ const command = fileURLToPath(new URL('../../cli/bin/bletchley.js', import.meta.
 
 export interface ProcessOptions {
   env?: Readonly<Record<string, string>>
+  /** The working directory; this process's if absent. */
+  cwd?: string
   /** Writes beyond this size of a file fail, as they do on a full disk. In KiB. */
   fileSizeLimit?: number
+  /** Files, sockets and the like that may be open at once. */
+  openFileLimit?: number
 }
 
 /** How a process ended. */
@@ -27,12 +32,15 @@ export class CommandProcess {
   #stderr = ''
   #stdout = ''
 
-  constructor(args: readonly string[], { env, fileSizeLimit }: ProcessOptions = {}) {
+  constructor(args: readonly string[], { env, cwd, fileSizeLimit, openFileLimit }: ProcessOptions = {}) {
+    const limits = [
+      // With the signal ignored, a write beyond the limit fails and does not end the process.
+      ...(fileSizeLimit === undefined ? [] : [`trap "" XFSZ; ulimit -f ${fileSizeLimit}`]),
+      ...(openFileLimit === undefined ? [] : [`ulimit -n ${openFileLimit}`]),
+    ]
     const line = [process.execPath, command, ...args]
-    // With the signal ignored, a write beyond the limit fails and does not end the process.
-    const limited = ['bash', '-c', `trap "" XFSZ; ulimit -f ${fileSizeLimit}; exec "$0" "$@"`, ...line]
-    const [file, ...rest] = fileSizeLimit === undefined ? line : limited
-    this.#child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const [file, ...rest] = limits.length === 0 ? line : ['bash', '-c', `${limits.join('; ')}; exec "$0" "$@"`, ...line]
+    this.#child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
     const { stdout, stderr } = this.#child
     // Decoded by the streams: a character may come in two parts.
     stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -81,6 +89,21 @@ export class CommandProcess {
       look()
       void this.#end.then(() => reject(new Error(`the process ended without ${pattern}:\n${this.#stderr}`)))
     })
+  }
+
+  /** Waits until it has ended, also while what it said has not been read. Its exit code, null after a signal. */
+  async exitCode(): Promise<number | null> {
+    if (this.running) await once(this.#child, 'exit')
+    return this.#child.exitCode
+  }
+
+  /** Lets what it says on stderr wait. */
+  pauseErrors(): void {
+    this.#child.stderr!.pause()
+  }
+
+  resumeErrors(): void {
+    this.#child.stderr!.resume()
   }
 
   /** Reads no more of what it prints: its next writes fail. */

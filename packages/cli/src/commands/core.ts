@@ -4,6 +4,7 @@ import { type Core, type CoreOptions, defaultCoreLimits, startCore } from '@blet
 import { Command, type Option } from 'commander'
 import type { Logger } from 'pino'
 import { usageError } from '../exitCodes.ts'
+import { countDroppedLogLines, createLogger, type LogFlags } from '../log.ts'
 import {
   collect,
   curveKeyOption,
@@ -20,7 +21,7 @@ import {
   sealingKeyOption,
 } from '../options.ts'
 import { lockOptions, type SealingFlags, sealingOf } from '../sealing.ts'
-import { createLogger, type LogFlags, runService } from '../service.ts'
+import { runService } from '../service.ts'
 
 /** The options of a core, as commander gives them. */
 export interface CoreFlags extends SealingFlags, LogFlags {
@@ -86,7 +87,7 @@ export const createCommand = () => {
     .addHelpText(
       'after',
       '\nPrints `ready <endpoint>` for each endpoint when it answers, and `http <url>` with --http. Logs go to stderr.\n' +
-        'SIGTERM or SIGINT stops it. SIGHUP, where there is no terminal, reads the list of clients again, as happens by\n' +
+        'SIGTERM, SIGINT or SIGQUIT stops it. SIGHUP, where there is no terminal, reads the list of clients again, as happens by\n' +
         'itself when the file changes.',
     )
     .action(async (flags: CoreFlags) => {
@@ -123,6 +124,7 @@ export function startOptions(flags: CoreFlags, logger: Logger): CoreOptions {
     ...(flags.http !== undefined && { http: parseHttpAddress(flags.http) }),
     consoleFolder: fileURLToPath(consoleAssets),
     logger,
+    countDroppedLogLines,
   }
 }
 

@@ -4,9 +4,10 @@ import { CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { decodeOutput } from '@bletchley/client/user'
 import { randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
+import { createLogger } from '../log.ts'
 import { coreFolder, type DevNetwork, startDevNetwork } from '../network.ts'
 import { parseHttpAddress } from '../options.ts'
-import { createLogger, runService } from '../service.ts'
+import { runService } from '../service.ts'
 import { type CoreFlags, coreOptions, startOptions } from './core.ts'
 
 /** Seen from `bundle/`, where the command runs. */

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
+import { createLogger } from '../log.ts'
 import { startDevNetwork } from '../network.ts'
 import { option, parseHttpAddress, parseInteger } from '../options.ts'
-import { createLogger, runService } from '../service.ts'
+import { runService } from '../service.ts'
 import { type CoreFlags, coreOptions, curveOptions, startOptions } from './core.ts'
 
 interface DevFlags extends CoreFlags {

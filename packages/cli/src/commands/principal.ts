@@ -1,8 +1,9 @@
 import { defaultLimits, startPrincipal } from '@bletchley/principal'
 import { Command } from 'commander'
+import { createLogger, type LogFlags } from '../log.ts'
 import { logFormatOption, logLevelOption, option, parseInteger, sealingKeyOption } from '../options.ts'
 import { lockOptions, type SealingFlags, sealingOf } from '../sealing.ts'
-import { createLogger, type LogFlags, runService } from '../service.ts'
+import { runService } from '../service.ts'
 
 interface PrincipalFlags extends SealingFlags, LogFlags {
   host: string

@@ -4,6 +4,7 @@ import { type Simulated, type StateChange, simulate } from '@bletchley/core'
 import type { GasProfile } from '@bletchley/sandbox'
 import { Command } from 'commander'
 import { exitCodes } from '../exitCodes.ts'
+import { createLogger, type LogFlags } from '../log.ts'
 import {
   dataOption,
   gasLimitOption,
@@ -18,7 +19,6 @@ import {
 } from '../options.ts'
 import { jsonOption, print } from '../output.ts'
 import { lockOptions, type SealingFlags, sealingOf } from '../sealing.ts'
-import { createLogger, type LogFlags } from '../service.ts'
 import { parseCall, showOutput } from '../task.ts'
 
 interface SimulateFlags extends SealingFlags, LogFlags {

@@ -146,6 +146,12 @@ export function createRegistry(observed: Observed): Registry {
     [],
     () => observation.eventLoopMs / 1000,
   )
+  counter(
+    'bletchley_log_lines_dropped_total',
+    'Lines of the log that were dropped, since nobody read it or its disk was full.',
+    [],
+    () => observed.countDroppedLogLines(),
+  )
   gauge('bletchley_http_listeners', 'Listeners to /api/events.', [], () => observed.listeners())
   processMetrics(counter, gauge)
   return registry

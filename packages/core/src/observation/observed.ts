@@ -22,6 +22,7 @@ export interface Observed {
   dispatcher: Dispatcher
   /** What happens at the socket. */
   traffic: RouterCounts
+  countDroppedLogLines(): number
   /** Listeners to the live feed. */
   listeners(): number
   facts: Facts

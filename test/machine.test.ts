@@ -1,0 +1,57 @@
+import { CommandProcess, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { describe, expect, it } from 'vitest'
+
+// What the machine around a service does to it: signals, a log that nobody reads, folders that go away, descriptors that
+// run out, connections that die.
+
+describe('signals', () => {
+  it.each(['core', 'principal', 'dev'])(
+    '%s opens no debugger and goes on; SIGQUIT is an orderly stop',
+    async (name) => {
+      await using folder = await temporaryFolder()
+      const port = name === 'core' ? [] : [name === 'dev' ? '--principal-port' : '--port', '0']
+      const bind = name === 'principal' ? [] : ['--bind', `ipc://${folder.path}/socket`]
+      await using service = new CommandProcess([name, '--data', folder.path, ...port, ...bind])
+      await service.readLine()
+      service.signal('SIGUSR1')
+      service.signal('SIGUSR2')
+      // The line that a reload leaves comes behind them.
+      service.signal('SIGHUP')
+      await service.untilLogged(/SIGHUP/)
+      const { code, stderr } = await service.kill('SIGQUIT')
+      expect(code).toBe(0)
+      expect(stderr).toContain('SIGQUIT')
+      expect(stderr).not.toContain('Debugger')
+    },
+  )
+})
+
+describe('a log that nobody reads', () => {
+  it('keeps no request waiting, is read on later, and does not keep the process', async () => {
+    await using core = await startCoreProcess({ args: ['--log-level', 'debug', '--http', '127.0.0.1:0'] })
+    const url = /^http (\S+)$/.exec(await core.process.readLine())![1]!
+    const dropped = async (): Promise<number> => {
+      const metrics = await (await fetch(`${url}/metrics`)).text()
+      return Number(/^bletchley_log_lines_dropped_total (\d+)$/m.exec(metrics)![1])
+    }
+    const askUntilLinesAreDropped = async (): Promise<void> => {
+      for (const before = await dropped(); (await dropped()) === before; ) {
+        await Promise.all(Array.from({ length: 1000 }, () => core.client.methods.getAllAddrs(undefined)))
+      }
+    }
+    expect(await dropped()).toBe(0)
+    core.process.pauseErrors()
+    await askUntilLinesAreDropped()
+
+    core.process.resumeErrors()
+    await core.process.untilLogged(/"droppedLines":\d+,"msg":"lines of the log were dropped/)
+    const offset = core.process.stderr.length
+    await core.client.methods.getAllAddrs(undefined)
+    await core.process.untilLogged(/message answered/, offset)
+
+    core.process.pauseErrors()
+    await askUntilLinesAreDropped()
+    core.process.signal('SIGTERM')
+    expect(await core.process.exitCode()).toBe(0)
+  })
+})
