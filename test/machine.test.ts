@@ -1,5 +1,10 @@
-import { CommandProcess, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { computeFunction } from '@bletchley/client'
+import { randomBytes } from '@bletchley/crypto'
+import { CommandProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
+import { assemble } from './hostile/scripted.ts'
 
 // What the machine around a service does to it: signals, a log that nobody reads, folders that go away, descriptors that
 // run out, connections that die.
@@ -53,5 +58,33 @@ describe('a log that nobody reads', () => {
     await askUntilLinesAreDropped()
     core.process.signal('SIGTERM')
     expect(await core.process.exitCode()).toBe(0)
+  })
+})
+
+describe('a working directory that is removed', () => {
+  it('is not missed: a lost thread is replaced, and the next task is computed', async () => {
+    await using folder = await temporaryFolder()
+    const release = join(folder.path, 'release')
+    await mkdir(release)
+    await using core = await startCoreProcess({
+      args: ['--threads', '1', '--run-limit', '2000'],
+      dataFolder: join(folder.path, 'data'),
+      cwd: release,
+    })
+    await rmdir(release)
+    const address = randomBytes(32)
+    const loop = assemble('(module (func (export "call") (loop (br 0))))')
+    await core.client.methods.updateNewContract({ address, bytecode: loop })
+    await new TestPrincipal().installKeys(core.client, [address])
+    const call = { contractAddress: address, callable: 'f()', args: [] }
+    const tookTooLong = { code: 'task_aborted', data: { reason: 'took too long' } }
+    await expect(computeFunction(core.client, { ...call, gasLimit: 2n ** 64n - 1n })).rejects.toMatchObject(tookTooLong)
+    // On a busy machine the clock may end this one as well; where no thread starts, there is another reason.
+    let end: unknown
+    do {
+      end = await computeFunction(core.client, { ...call, gasLimit: 50_000n }).catch((error: unknown) => error)
+      if (end instanceof Error) expect(end).toMatchObject(tookTooLong)
+    } while (end instanceof Error)
+    expect(end).toMatchObject({ kind: 'failed' })
   })
 })

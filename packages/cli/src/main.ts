@@ -41,10 +41,19 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failur
     if (typeof process.exitCode === 'number') exitCode = process.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`error: ${reasonOf(error)}\n`)
     return error instanceof CommandError ? error.exitCode : exitCodes.failed
   }
   return exitCode
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // What Node says where a path is relative to a folder that is no more.
+  if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
+    return 'The working directory was removed. Go to another one, or name all files by their full paths.'
+  }
+  return error.message
 }
 
 const configOption = () =>

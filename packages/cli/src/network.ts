@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
 import { startPrincipal } from '@bletchley/principal'
@@ -25,7 +25,8 @@ export async function startDevNetwork(
   options: CoreOptions,
   principalOptions: { port: number; logger: Logger },
 ): Promise<DevNetwork> {
-  const { dataFolder } = options
+  // The working directory may go away.
+  const dataFolder = resolve(options.dataFolder)
   let becomeKnown = (_address: string) => {}
   // The core asks as soon as it runs, which is before its address can be told.
   const worker = new Promise<string>((resolve) => {

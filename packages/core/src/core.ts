@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85, keccak256 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
@@ -107,7 +107,9 @@ const lastRepliesMs = 500
  * @throws FolderLockedError if another process has the data folder
  * @throws Error if the data folder, the signing key or an endpoint cannot be opened
  */
-export async function startCore(options: CoreOptions): Promise<Core> {
+export async function startCore(asked: CoreOptions): Promise<Core> {
+  // The working directory may go away.
+  const options = { ...asked, dataFolder: resolve(asked.dataFolder) }
   checkEndpoints(options)
   if (options.http !== undefined) assertLoopbackHost(options.http.host)
   const lock = await lockFolder(options.dataFolder, 'core')

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { defaultLimits, startPrincipal } from '@bletchley/principal'
 import { Command } from 'commander'
 import { createLogger, type LogFlags } from '../log.ts'
@@ -43,9 +44,10 @@ export const createCommand = () => {
         const principal = await startPrincipal({
           host: flags.host,
           port: flags.port,
-          dataFolder: flags.data,
+          // The working directory may go away.
+          dataFolder: resolve(flags.data),
           sealing: sealingOf(flags),
-          workersFile: flags.workers,
+          workersFile: flags.workers && resolve(flags.workers),
           insecure: flags.insecure,
           limits: { perWorker: flags.maxRequests, inAll: flags.maxRequestsInAll, newKeys: flags.maxNewKeys },
           logger,

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { type ErrorData, WorkerError } from '@bletchley/protocol'
 import { type Prepared, threadStackMb } from '@bletchley/sandbox'
@@ -149,6 +150,7 @@ export class ComputeWorker {
   #start(): void {
     const { signingKey, encryptEmptyOutput } = this.#options
     const workerData: ThreadData = { signingKey, encryptEmptyOutput }
+    leaveRemovedFolder()
     const worker = new Worker(new URL('./computeThread.js', import.meta.url), {
       workerData,
       resourceLimits: { stackSizeMb: threadStackMb, maxOldGenerationSizeMb },
@@ -252,6 +254,15 @@ export class ComputeWorker {
     }
     const error = this.#closed ? new WorkerError('shutting_down', {}) : aborted(this.#lossReason)
     this.#finish((queued) => queued.reject(error))
+  }
+}
+
+/** No thread starts in a working directory that was removed: Node asks where it is. Nothing else here depends on it. */
+function leaveRemovedFolder(): void {
+  try {
+    realpathSync.native('.')
+  } catch {
+    process.chdir('/')
   }
 }
 

@@ -1,5 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { encodeZ85, parseCurvePublicKey } from '@bletchley/crypto'
 import type { Logger } from 'pino'
 
@@ -55,7 +56,8 @@ export class ClientList {
   static async open(path: string, logger: Logger): Promise<ClientList> {
     const keys = await readClientKeys(path)
     if (keys.size === 0) logger.warn({ path }, 'the list of clients is empty: nobody is let in')
-    return new ClientList(path, keys, logger)
+    // The working directory may go away.
+    return new ClientList(resolve(path), keys, logger)
   }
 
   get size(): number {
