@@ -5,6 +5,7 @@ import { randomBytes } from '@bletchley/crypto'
 import { CommandProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 import { assemble } from './hostile/scripted.ts'
+import { inTime } from './inTime.ts'
 
 // What the machine around a service does to it: signals, a log that nobody reads, folders that go away, descriptors that
 // run out, connections that die.
@@ -71,18 +72,21 @@ describe('a working directory that is removed', () => {
       dataFolder: join(folder.path, 'data'),
       cwd: release,
     })
-    await rmdir(release)
     const address = randomBytes(32)
     const loop = assemble('(module (func (export "call") (loop (br 0))))')
     await core.client.methods.updateNewContract({ address, bytecode: loop })
     await new TestPrincipal().installKeys(core.client, [address])
     const call = { contractAddress: address, callable: 'f()', args: [] }
+    const computes = () => computeFunction(core.client, { ...call, gasLimit: 50_000n })
+    // The thread has started, and will be lost.
+    expect(await inTime(computes)).toMatchObject({ kind: 'failed' })
+    await rmdir(release)
     const tookTooLong = { code: 'task_aborted', data: { reason: 'took too long' } }
     await expect(computeFunction(core.client, { ...call, gasLimit: 2n ** 64n - 1n })).rejects.toMatchObject(tookTooLong)
     // On a busy machine the clock may end this one as well; where no thread starts, there is another reason.
     let end: unknown
     do {
-      end = await computeFunction(core.client, { ...call, gasLimit: 50_000n }).catch((error: unknown) => error)
+      end = await computes().catch((error: unknown) => error)
       if (end instanceof Error) expect(end).toMatchObject(tookTooLong)
     } while (end instanceof Error)
     expect(end).toMatchObject({ kind: 'failed' })

@@ -1,3 +1,9 @@
+import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Router } from 'zeromq'
 import { type ClientOptions, CoreClient } from './coreClient.ts'
@@ -11,10 +17,14 @@ interface Received {
 }
 
 class Peer {
-  readonly #socket = new Router({ linger: 0 })
+  readonly #socket: Router
+
+  private constructor(endpoint: string) {
+    this.#socket = new Router({ linger: 0, ipv6: endpoint.includes('[') })
+  }
 
   static async bind(endpoint = 'tcp://127.0.0.1:0'): Promise<Peer> {
-    const peer = new Peer()
+    const peer = new Peer(endpoint)
     // The port of a socket that was closed is free a moment later.
     for (let bound = false; !bound; ) {
       bound = await peer.#socket.bind(endpoint).then(
@@ -48,6 +58,35 @@ class Peer {
 
   close(): void {
     this.#socket.close()
+  }
+}
+
+/** Passes on what comes, on each connection, until it is silenced: then it takes all, passes nothing on and says nothing. */
+async function silentWire(port: number) {
+  const silenced = new Set<Socket>()
+  const sockets = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = createConnection(port, '127.0.0.1')
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from)
+      from.on('data', (bytes) => silenced.has(from) || to.write(bytes))
+      from.on('error', () => {})
+      from.on('close', () => silenced.has(from) || to.destroy())
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    endpoint: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    silence(): void {
+      for (const socket of sockets) silenced.add(socket)
+    },
+    close(): void {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
@@ -134,6 +173,42 @@ describe('CoreClient', () => {
     const after = client.methods.getTip({ address })
     await (await again.receive()).reply(tip(3))
     expect((await after).key).toBe(3)
+  })
+
+  it('gives up a connection that died without a word, tells what was under way, and makes another', async () => {
+    const peer = await Peer.bind()
+    const wire = await silentWire(Number(peer.endpoint.split(':').at(-1)))
+    const client = new CoreClient(wire.endpoint, { timeoutMs: forEver, maxSilenceMs: 5000 })
+    open.push(client, peer, wire)
+    const lost = client.methods.getTip({ address })
+    await peer.receive()
+    wire.silence()
+    await expect(lost).rejects.toMatchObject({ code: 'disconnected', retryable: true })
+    const next = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(1))
+    expect((await next).key).toBe(1)
+  })
+
+  it('finds the core at either address of a name', async () => {
+    for (const { address: host, family } of await lookup('localhost', { all: true })) {
+      const peer = await Peer.bind(family === 6 ? `tcp://[${host}]:0` : `tcp://${host}:0`)
+      const client = new CoreClient(`tcp://localhost:${peer.endpoint.split(':').at(-1)}`, { timeoutMs: forEver })
+      open.push(client, peer)
+      const answer = client.methods.getTip({ address })
+      await (await peer.receive()).reply(tip(1))
+      expect((await answer).key).toBe(1)
+    }
+  })
+
+  it('says at the deadline that there is no connection, to where, and why', async () => {
+    const endpoint = `ipc://${join(tmpdir(), randomUUID())}`
+    const nobody = new CoreClient(endpoint, { timeoutMs: 1000 })
+    const nowhere = new CoreClient('tcp://core.invalid:5552', { timeoutMs: 1000 })
+    open.push(nobody, nowhere)
+    await expect(nobody.methods.getTip({ address })).rejects.toThrow(
+      `No reply within 1000 ms: there is no connection to ${endpoint}: nobody listens there`,
+    )
+    await expect(nowhere.methods.getTip({ address })).rejects.toThrow(/core\.invalid/)
   })
 
   it('throws what the core refuses with, in either dialect', async () => {

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { lookup } from 'node:dns'
+import { isIP } from 'node:net'
 import { encodeZ85 } from '@bletchley/crypto'
 import {
   decodeReply,
@@ -46,6 +48,11 @@ export interface ClientCurve {
 
 export interface ClientOptions extends CallOptions {
   curve?: ClientCurve
+  /**
+   * Milliseconds without a whole message from the core, not even the answer to a heartbeat, after which a connection is
+   * given up; 10 000 if absent. A reply that takes longer to come through needs more.
+   */
+  maxSilenceMs?: number
   /** Requests that are sent before their replies are there; further ones wait here. No more than the core's limit. */
   maxInFlight?: number
 }
@@ -60,15 +67,30 @@ interface Pending {
 const defaultTimeoutMs = 60_000
 const defaultMaxInFlight = 1024
 
-/** How soon a client that was refused asks again: libzmq does not by itself. */
-const refusedReconnectMs = 1000
+const defaultMaxSilenceMs = 10_000
+
+/** How often a client asks whether the core is still there; a part of the silence that it takes. */
+const heartbeatPart = 0.2
+
+/** The core drops this client's connection when it has been silent for so long. */
+const timeToLiveMs = 60_000
+
+/** libzmq has 16 bits for it, in tenths of a second. */
+const maxTimeToLiveMs = 6_553_500
+
+/** Where packets are lost without a word, the system would try for two minutes. */
+const connectTimeoutMs = 5000
+
+/** How soon a client that was refused, or finds nobody at one address of a name, asks again: libzmq does not by itself. */
+const otherReconnectMs = 1000
 
 /**
  * A connection to a worker core, for p2p nodes and tools.
  *
  * Any number of requests may be made at once; replies are matched by `id`. A lost reply ends its own request at the
  * deadline and disturbs no other. When the connection is lost, so are the replies to what was sent by it, and these
- * requests end at once; the connection is made anew by itself when the core comes back, and sends what came since.
+ * requests end at once; the connection is made anew by itself when the core comes back, and sends what came since. One that
+ * died without a word (a cable, a NAT that forgot it) is noticed by heartbeats.
  */
 export class CoreClient {
   readonly #socket: Dealer
@@ -87,6 +109,9 @@ export class CoreClient {
   /** Why the core cannot be talked to, as far as one can tell from here. */
   #obstacle: string | undefined
   #reconnect: NodeJS.Timeout | undefined
+  /** Of the endpoint, if it has a name and no address. */
+  readonly #hostName: string | undefined
+  #nameProblem: string | undefined
 
   /** The messages as methods. */
   readonly methods: CoreMethods
@@ -98,15 +123,23 @@ export class CoreClient {
    */
   constructor(endpoint: string, options: ClientOptions = {}) {
     const { timeoutMs = defaultTimeoutMs, curve, maxInFlight = defaultMaxInFlight } = options
+    const { maxSilenceMs = defaultMaxSilenceMs } = options
+    const heartbeatInterval = Math.ceil(maxSilenceMs * heartbeatPart)
     this.#timeoutMs = timeoutMs
     this.#endpoint = endpoint
     this.#curve = curve
     this.#maxInFlight = maxInFlight
+    this.#hostName = hostNameOf(endpoint)
     this.#socket = new Dealer({
       linger: 0,
       reconnectInterval: 50,
       reconnectMaxInterval: 1000,
       sendHighWaterMark: 0,
+      ipv6: endpoint.startsWith('tcp://['),
+      connectTimeout: connectTimeoutMs,
+      heartbeatInterval,
+      heartbeatTimeout: maxSilenceMs - heartbeatInterval,
+      heartbeatTimeToLive: Math.min(Math.max(timeToLiveMs, maxSilenceMs), maxTimeToLiveMs),
       ...(curve && {
         curveServerKey: encodeZ85(curve.serverKey),
         curvePublicKey: encodeZ85(curve.publicKey),
@@ -158,7 +191,7 @@ export class CoreClient {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new WorkerError('disconnected', {}))
       const deadline = setTimeout(() => {
-        const reason = this.#obstacle
+        const reason = this.#obstacle ?? this.#noConnection()
         const data = { deadlineMs: timeoutMs, ...(reason !== undefined && { reason }) }
         this.#settle(id, (pending) => pending.reject(new WorkerError('deadline_exceeded', data)))
       }, timeoutMs)
@@ -236,6 +269,8 @@ export class CoreClient {
         if (event?.type === 'handshake') this.#connected()
         if (event?.type === 'disconnect') this.#disconnected()
         if (event?.type === 'handshake:error:other') this.#obstacle = hangUpReason(this.#curve)
+        if (event?.type === 'connect') this.#stay()
+        if (event?.type === 'connect:retry') this.#tryOtherAddress()
         if (event?.type === 'handshake:error:auth')
           this.#refused(`${keyText(this.#curve)} is not on the list of the core`)
         if (event?.type === 'handshake:error:protocol') this.#refused(mismatchReason(this.#curve))
@@ -263,12 +298,47 @@ export class CoreClient {
   /** libzmq gives up on a core that refuses; the operator may put the key on the list yet. */
   #refused(reason: string): void {
     this.#obstacle = reason
-    clearTimeout(this.#reconnect)
-    this.#reconnect = setTimeout(() => {
-      this.#socket.disconnect(this.#endpoint)
-      this.#socket.connect(this.#endpoint)
-    }, refusedReconnectMs)
+    this.#stay()
+    this.#connectAgain()
   }
+
+  /** A name may stand for an IPv4 and an IPv6 address, and libzmq tries one of them for ever. */
+  #tryOtherAddress(): void {
+    if (this.#hostName === undefined || this.#reconnect !== undefined) return
+    this.#connectAgain(() => {
+      this.#socket.ipv6 = !this.#socket.ipv6
+    })
+    lookup(this.#hostName, (error) => {
+      this.#nameProblem = error ? `the name ${this.#hostName} does not resolve (${error.code})` : undefined
+    })
+  }
+
+  #stay(): void {
+    clearTimeout(this.#reconnect)
+    this.#reconnect = undefined
+  }
+
+  #connectAgain(change = (): void => {}): void {
+    this.#reconnect = setTimeout(() => {
+      this.#reconnect = undefined
+      if (this.#isConnected) return
+      this.#socket.disconnect(this.#endpoint)
+      change()
+      this.#socket.connect(this.#endpoint)
+    }, otherReconnectMs)
+  }
+
+  #noConnection(): string | undefined {
+    if (this.#isConnected) return undefined
+    if (this.#nameProblem !== undefined) return this.#nameProblem
+    return `there is no connection to ${this.#endpoint}: nobody listens there, or it cannot be reached`
+  }
+}
+
+/** Undefined if there is an address, or no host at all. */
+function hostNameOf(endpoint: string): string | undefined {
+  const host = /^tcp:\/\/([^[\]:;*]+):\d+$/.exec(endpoint)?.[1]
+  return host === undefined || isIP(host) !== 0 ? undefined : host
 }
 
 function keyText(curve: ClientCurve | undefined): string {

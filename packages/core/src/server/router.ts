@@ -64,6 +64,12 @@ const sendHighWaterMark = 10_000
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
 
+/**
+ * A peer's machine that is gone without a word is noticed within a minute; in seconds. Heartbeats of ZMTP would cut peers off
+ * that do not answer them; those of a peer are answered, and its time to live is heeded.
+ */
+const keepalive = { tcpKeepalive: 1, tcpKeepaliveIdle: 30, tcpKeepaliveInterval: 10, tcpKeepaliveCount: 3 }
+
 /** Before all connections are made anew. */
 const defaultRenewalGraceMs = 2000
 
@@ -132,6 +138,7 @@ export async function serveRouter(
       // A send is done when it returns, and the next one may follow.
       sendTimeout: 0,
       linger: lingerMs,
+      ...keepalive,
     })
     if (curve) watchHandshakes(socket, refusals).catch(ignore)
     const bound: string[] = []
