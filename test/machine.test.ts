@@ -1,7 +1,10 @@
 import { mkdir, rmdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import { computeFunction } from '@bletchley/client'
+import { CoreClient, computeFunction } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
+import { isWorkerError } from '@bletchley/protocol'
 import { CommandProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 import { assemble } from './hostile/scripted.ts'
@@ -90,5 +93,50 @@ describe('a working directory that is removed', () => {
       if (end instanceof Error) expect(end).toMatchObject(tookTooLong)
     } while (end instanceof Error)
     expect(end).toMatchObject({ kind: 'failed' })
+  })
+})
+
+describe('connections that use up the limit of open files', () => {
+  /** What is under way when all connections are made anew is told to come again. */
+  async function ask(client: CoreClient): Promise<void> {
+    for (;;) {
+      try {
+        await client.methods.getAllAddrs(undefined)
+        return
+      } catch (error) {
+        if (!isWorkerError(error) || !['disconnected', 'reconnect'].includes(error.code)) throw error
+      }
+    }
+  }
+
+  it('are ended and said so once, and whoever is of use is served', async () => {
+    await using core = await startCoreProcess({ args: ['--threads', '1', '--log-level', 'warn'], openFileLimit: 90 })
+    const port = Number(new URL(core.endpoint).port)
+    await ask(core.client)
+    const idle = Array.from({ length: 150 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    await core.process.untilLogged(/the limit of open files allows no more connections/)
+    await ask(core.client)
+    for (const each of idle) each.destroy()
+    using later = new CoreClient(core.endpoint)
+    await ask(later)
+    expect(core.process.stderr.match(/the limit of open files/g)).toHaveLength(1)
+  })
+})
+
+describe('addresses of the loopback', () => {
+  const all = Object.values(networkInterfaces()).flat()
+  const hasIpv6 = all.some((each) => each?.address === '::1')
+
+  it('are served and reached in IPv4, by name and, where the machine has it, in IPv6', async () => {
+    const hosts = ['127.0.0.1', 'localhost', ...(hasIpv6 ? ['[::1]'] : [])]
+    const binds = hosts.flatMap((host) => ['--bind', `tcp://${host}:0`])
+    await using folder = await temporaryFolder()
+    await using core = new CommandProcess(['core', '--data', folder.path, ...binds])
+    for (const host of hosts) {
+      const { hostname, port } = new URL((await core.readLine()).slice('ready '.length))
+      expect(host === 'localhost' ? ['127.0.0.1', '[::1]'] : [host]).toContain(hostname)
+      using client = new CoreClient(`tcp://${host}:${port}`)
+      expect(await client.methods.getAllAddrs(undefined)).toEqual({ addresses: [] })
+    }
   })
 })

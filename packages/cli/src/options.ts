@@ -21,9 +21,12 @@ export function shownValue(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }
 
-/** Adds to a repeatable option; the environment gives all its values in one text, with commas. */
+/**
+ * Adds to a repeatable option, whose values are endpoints; the environment gives all of them in one text, with commas. A path
+ * in one of them may have a comma as well.
+ */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
-  return [...(previous ?? []), ...value.split(',').map((part) => part.trim())]
+  return [...(previous ?? []), ...value.split(/\s*,\s*(?=[a-z]+:\/\/)/).map((part) => part.trim())]
 }
 
 export function parseInteger(least: number, greatest: number): (text: string) => number {

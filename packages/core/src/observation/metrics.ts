@@ -78,6 +78,13 @@ export function createRegistry(observed: Observed): Registry {
       for (const [reason, count] of Object.entries(traffic.refusals)) yield [{ reason }, count] as const
     },
   )
+  gauge('bletchley_connections', 'Connections that are open, as far as is known.', [], () => traffic.connections)
+  counter(
+    'bletchley_connection_endings_total',
+    'How often all connections were made anew, since the limit of open files allows no more.',
+    [],
+    () => traffic.connectionEndings,
+  )
   counter(
     'bletchley_dropped_replies_total',
     'Replies that were dropped, since their peer had left too many unread.',

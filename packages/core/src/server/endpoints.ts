@@ -1,8 +1,13 @@
+import { lookup } from 'node:dns/promises'
 import { chmodSync, lstatSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { isLoopback } from '@bletchley/http/loopback'
 import type { Router } from 'zeromq'
+
+/** Bytes, without the one that ends it. */
+const maxSocketPath = process.platform === 'darwin' ? 103 : 107
 
 const ownerOnly = 0o600
 const groupAndOthers = 0o077
@@ -11,8 +16,16 @@ const sticky = 0o1000
 
 /** @throws RangeError if the endpoint is of no kind that a core can serve */
 export function assertEndpoint(endpoint: string): void {
-  if (/^(tcp|ipc|inproc):\/\/./.test(endpoint)) return
-  throw new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
+  if (!/^(tcp|ipc|inproc):\/\/./.test(endpoint)) {
+    throw new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
+  }
+  if (endpoint.startsWith('tcp://') && !/:(\d{1,5}|\*)$/.test(endpoint)) {
+    throw new RangeError(`${endpoint} has no port, as tcp://127.0.0.1:5552 has`)
+  }
+  const bytes = Buffer.byteLength(endpoint) - 'ipc://'.length
+  if (endpoint.startsWith('ipc://') && bytes > maxSocketPath) {
+    throw new RangeError(`${endpoint} is ${bytes} bytes long, and the path of a socket has at most ${maxSocketPath}`)
+  }
 }
 
 /** Whether only processes of this machine can reach an endpoint: loopback, or a socket in a file of the owner's. */
@@ -51,7 +64,9 @@ export function folderRisk(endpoint: string): FolderRisk | undefined {
   const path = socketPath(endpoint)
   if (path === undefined || process.getuid === undefined) return undefined
   const folder = dirname(resolve(path))
-  const { mode, uid } = statSync(folder)
+  const status = statSync(folder, { throwIfNoEntry: false })
+  if (status === undefined) throw new Error(`${endpoint} cannot be bound: there is no folder ${folder}`)
+  const { mode, uid } = status
   if (uid !== 0 && uid !== process.getuid()) {
     return { text: `${folder} belongs to another user, who can replace the socket`, replaceable: true }
   }
@@ -69,22 +84,46 @@ export function folderRisk(endpoint: string): FolderRisk | undefined {
  */
 export async function bindEndpoint(socket: Router, endpoint: string): Promise<string> {
   const path = socketPath(endpoint)
-  if (path === undefined) {
-    await socket.bind(endpoint).catch((cause: Error) => {
-      throw new Error(`${endpoint} cannot be bound: ${cause.message}`, { cause })
-    })
-  } else {
-    await assertFree(path)
-    // The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between.
-    const mask = process.umask(groupAndOthers)
-    try {
-      socket.bindSync(endpoint)
-    } finally {
-      process.umask(mask)
-    }
-    chmodSync(path, ownerOnly)
+  if (path !== undefined) await assertFree(path)
+  try {
+    if (path === undefined) await socket.bind(endpoint)
+    else bindFile(socket, endpoint, path)
+  } catch (cause) {
+    throw new Error(`${endpoint} cannot be bound: ${(cause as Error).message}`, { cause })
   }
-  return socket.lastEndpoint ?? endpoint
+  // On a socket of both kinds an IPv4 address is shown within an IPv6 one.
+  return (socket.lastEndpoint ?? endpoint).replace(/^tcp:\/\/\[::ffff:([\d.]+)\]/, 'tcp://$1')
+}
+
+function bindFile(socket: Router, endpoint: string, path: string): void {
+  // The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between.
+  const mask = process.umask(groupAndOthers)
+  try {
+    socket.bindSync(endpoint)
+  } finally {
+    process.umask(mask)
+  }
+  chmodSync(path, ownerOnly)
+}
+
+/** Whether ZeroMQ has to be told that addresses are of IPv6. */
+export function needsIpv6(endpoint: string): boolean {
+  return endpoint.startsWith('tcp://[')
+}
+
+/**
+ * The endpoint with the address that its name stands for on this machine; `localhost` may be either loopback.
+ *
+ * @throws Error if the name stands for none
+ */
+export async function withAddress(endpoint: string): Promise<string> {
+  const [, name, port] = /^tcp:\/\/([^[\]:;*]+):(\d+|\*)$/.exec(endpoint) ?? []
+  // ZeroMQ knows interfaces by their names.
+  if (name === undefined || isIP(name) !== 0 || name in networkInterfaces()) return endpoint
+  const { address, family } = await lookup(name).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`${endpoint} cannot be bound: the name does not resolve (${cause.code})`, { cause })
+  })
+  return `tcp://${family === 6 ? `[${address}]` : address}:${port}`
 }
 
 /** Whether the file of a socket that was closed is still there: libzmq removes it in the background. */

@@ -4,7 +4,8 @@ import type { Logger } from 'pino'
 import { Context, Router } from 'zeromq'
 import { Admission, type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
 import type { ClientList } from './clientList.ts'
-import { bindEndpoint, isFileThere } from './endpoints.ts'
+import { Connections } from './connections.ts'
+import { bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
 import { UnreadReplies } from './unreadReplies.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
@@ -34,6 +35,10 @@ export interface RouterOptions {
 export interface RouterCounts {
   /** Peers that did not get in, by reason. */
   readonly refusals: Readonly<Record<RefusalReason, number>>
+  /** Connections that are there now, as far as is known. */
+  readonly connections: number
+  /** How often all connections were made anew, since there were too many. */
+  readonly connectionEndings: number
   /** Requests under way, now. */
   readonly inFlight: number
   /** Requests that were refused, since too much was under way. */
@@ -121,15 +126,18 @@ export async function serveRouter(
   const refusals = new Refusals(logger)
   const doorkeeper = curve && (await guardConnections(context!, curve.clients, refusals))
   const waiting = new Set<() => void>()
+  const connections = new Connections({ makeAnew: () => renew(), hurry: () => changed() }, logger)
   let closing = false
   let refusedRequests = 0
   let droppedReplies = 0
   let renewal = Promise.resolve()
 
   async function openDoor(wanted: readonly string[]): Promise<{ door: Door; bound: string[] }> {
+    const addresses = await Promise.all(wanted.map(withAddress))
     const socket = new Router({
       ...(context && { context }),
       ...(curve && curveOptions(curve.secretKey)),
+      ipv6: addresses.some(needsIpv6),
       maxMessageSize: hardFrameBytes,
       receiveHighWaterMark,
       // With these, a reply that cannot be queued is an error here, and is not dropped in silence.
@@ -140,10 +148,10 @@ export async function serveRouter(
       linger: lingerMs,
       ...keepalive,
     })
-    if (curve) watchHandshakes(socket, refusals).catch(ignore)
+    connections.watch(socket, curve && refusals).catch(ignore)
     const bound: string[] = []
     try {
-      for (const endpoint of wanted) bound.push(await bindEndpoint(socket, endpoint))
+      for (const address of addresses) bound.push(await bindEndpoint(socket, address))
     } catch (error) {
       socket.close()
       throw error
@@ -238,18 +246,31 @@ export async function serveRouter(
     })
   }
 
-  /** Ends all connections, if one of them may be of a client that is no longer on the list; the others come again. */
-  async function renewConnections(keeper: Doorkeeper): Promise<void> {
+  function renew(): void {
+    renewal = renewal.then(renewConnections)
+  }
+
+  /** If a connection may be of a client that is no longer on the list, all are ended; the others come again. */
+  function renewForStrangers(keeper: Doorkeeper): void {
     if (closing || !keeper.hasStranger()) return
     logger.warn({ inFlight: admission.requests }, 'a client was removed: all connections are made anew')
+    renew()
+  }
+
+  /** Ends all connections, when what is under way has had a moment to end, and takes them again. */
+  async function renewConnections(): Promise<void> {
+    if (closing) return
     const old = door
     const refusal = new WorkerError('reconnect', {})
     old.refusal = refusal
-    await until(() => closing || old.underway.length === 0, curve?.renewalGraceMs ?? defaultRenewalGraceMs)
+    await until(
+      () => closing || connections.isExhausted || old.underway.length === 0,
+      curve?.renewalGraceMs ?? defaultRenewalGraceMs,
+    )
     for (const message of old.underway) refuse(old, message, refusal)
     if (closing) return
     old.socket.close()
-    keeper.forget()
+    doorkeeper?.forget()
     await reopen()
   }
 
@@ -278,17 +299,20 @@ export async function serveRouter(
   let { door } = opened
   void receiveRequests(door)
   if (curve && doorkeeper) {
-    const renew = (): void => {
-      renewal = renewal.then(() => renewConnections(doorkeeper))
-    }
-    curve.clients.onChange(renew)
+    curve.clients.onChange(() => renewForStrangers(doorkeeper))
     // The list may have changed while the endpoints were bound.
-    renew()
+    renewForStrangers(doorkeeper)
   }
 
   return {
     endpoints: bound,
     refusals: refusals.counts,
+    get connections() {
+      return connections.open
+    },
+    get connectionEndings() {
+      return connections.endings
+    },
     get inFlight() {
       return admission.requests
     },
@@ -302,6 +326,7 @@ export async function serveRouter(
     async close(graceMs) {
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
+      connections.close()
       changed()
       await renewal
       await until(() => admission.requests === 0, graceMs)
@@ -322,19 +347,6 @@ function remove(underway: Underway[], message: Underway): void {
 function curveOptions(secretKey: Uint8Array) {
   // With the domain enforced, a doorkeeper that is not there lets nobody in.
   return { curveServer: true, curveSecretKey: encodeZ85(secretKey), zapDomain: 'bletchley', zapEnforceDomain: true }
-}
-
-/** Counts the peers that fail before they have shown their key; of the others the doorkeeper knows. */
-async function watchHandshakes(socket: Router, refusals: Refusals): Promise<void> {
-  for await (const event of socket.events) {
-    if (event?.type === 'handshake:error:other') refusals.add('no_key')
-    if (event?.type === 'handshake:error:protocol') refusals.add(reasonOf(event.error.code))
-  }
-}
-
-function reasonOf(code: string): RefusalReason {
-  if (code === 'ERR_ZMTP_CRYPTOGRAPHIC') return 'wrong_server_key'
-  return code === 'ERR_ZMTP_MECHANISM_MISMATCH' ? 'no_key' : 'malformed'
 }
 
 function tooManyFrames(): WorkerError {

@@ -1,0 +1,152 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Logger } from 'pino'
+import type { Router } from 'zeromq'
+import type { RefusalReason, Refusals } from './refusals.ts'
+
+/** Files that stay free for the database, compute threads that start, and the HTTP door: a part of all, within bounds. */
+const reservedPart = 0.25
+const reserved = { least: 24, most: 384 }
+
+/** A core with a very low limit serves so many all the same. */
+const leastConnections = 8
+
+/**
+ * How long connections are not counted when they became too many again at once: whoever does that shall not be able to end
+ * those of others all the time. Twice as long each time.
+ */
+const pauses = { firstMs: 10_000, longestMs: 600_000 }
+
+/** What a server does when there are too many connections. */
+interface Remedy {
+  /** Ends all connections as soon as what is under way has had a moment to end, and takes new ones on another socket. */
+  makeAnew(): void
+  /** The moment is over. */
+  hurry(): void
+}
+
+/**
+ * Keeps the connections of a server below what its limit of open files allows. At that limit libzmq tries to accept for ever,
+ * and reports each attempt: it takes a processor, and whoever listens to its reports another one.
+ *
+ * libzmq can neither end one connection nor stop listening without ending all. So when there are too many, all are made
+ * anew: peers of ZeroMQ come back by themselves.
+ */
+export class Connections {
+  /** As many as there may be; undefined where the system does not tell its limits. */
+  readonly #maximum: number | undefined
+  readonly #remedy: Remedy
+  readonly #logger: Logger
+  #open = 0
+  #endings = 0
+  #isFull = false
+  #isExhausted = false
+  #pauseMs = pauses.firstMs
+  #lastEnding = Number.NEGATIVE_INFINITY
+  #pause: NodeJS.Timeout | undefined
+
+  constructor(remedy: Remedy, logger: Logger) {
+    this.#maximum = maxConnections()
+    this.#remedy = remedy
+    this.#logger = logger
+  }
+
+  /** Now; 0 while they are not counted. */
+  get open(): number {
+    return this.#open
+  }
+
+  /** How often there were too many. */
+  get endings(): number {
+    return this.#endings
+  }
+
+  /** Whether the socket has to be closed at once. */
+  get isExhausted(): boolean {
+    return this.#isExhausted
+  }
+
+  close(): void {
+    clearTimeout(this.#pause)
+  }
+
+  /** Counts the connections of a socket until it is closed, and the peers that fail before they have shown their key. */
+  async watch(socket: Router, refusals: Refusals | undefined): Promise<void> {
+    const returnedAtOnce = this.#isFull && this.#isAgain()
+    clearTimeout(this.#pause)
+    this.#open = 0
+    this.#isFull = false
+    this.#isExhausted = false
+    if (returnedAtOnce) {
+      // Nobody listens to the reports, or they would be all that the main thread is busy with.
+      this.#pause = setTimeout(() => this.#tooMany(), this.#pauseMs)
+      return
+    }
+    // To the end, also when it has been told to end: libzmq waits until its reports are heard.
+    for await (const event of socket.events) {
+      switch (event?.type) {
+        case 'accept':
+          this.#open++
+          if (this.#maximum !== undefined && this.#open >= this.#maximum) this.#tooMany()
+          break
+        case 'disconnect':
+          this.#open--
+          break
+        case 'accept:error':
+          this.#exhausted()
+          break
+        // The doorkeeper knows of the others.
+        case 'handshake:error:other':
+          refusals?.add('no_key')
+          break
+        case 'handshake:error:protocol':
+          refusals?.add(reasonOf(event.error.code))
+      }
+    }
+  }
+
+  #exhausted(): void {
+    if (this.#isExhausted) return
+    this.#isExhausted = true
+    this.#tooMany()
+    this.#remedy.hurry()
+  }
+
+  #tooMany(): void {
+    if (this.#isFull) return
+    this.#isFull = true
+    this.#endings++
+    this.#logger.warn(
+      { connections: this.#open, maximum: this.#maximum },
+      'the limit of open files allows no more connections: all are made anew (raise it with LimitNOFILE or ulimit -n)',
+    )
+    this.#remedy.makeAnew()
+  }
+
+  /** Whether the last time was not long ago. */
+  #isAgain(): boolean {
+    const now = performance.now()
+    const quietMs = now - this.#lastEnding
+    const isAgain = quietMs < 2 * this.#pauseMs
+    this.#pauseMs = isAgain ? Math.min(2 * this.#pauseMs, pauses.longestMs) : pauses.firstMs
+    this.#lastEnding = now
+    return isAgain
+  }
+}
+
+function reasonOf(code: string): RefusalReason {
+  if (code === 'ERR_ZMTP_CRYPTOGRAPHIC') return 'wrong_server_key'
+  return code === 'ERR_ZMTP_MECHANISM_MISMATCH' ? 'no_key' : 'malformed'
+}
+
+/** Beside the files that are open now. */
+function maxConnections(): number | undefined {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    if (limit === undefined) return undefined
+    const files = Number(limit)
+    const reserve = Math.min(Math.max(files * reservedPart, reserved.least), reserved.most)
+    return Math.max(leastConnections, Math.floor(files - readdirSync('/proc/self/fd').length - reserve))
+  } catch {
+    return undefined
+  }
+}
