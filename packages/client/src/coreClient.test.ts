@@ -146,6 +146,25 @@ describe('CoreClient', () => {
     expect(peer.readable).toBe(false)
   })
 
+  it('does not take what was never sent for answered: no more are in flight after time-outs', async () => {
+    const { peer, client } = await connect({ maxInFlight: 1 })
+    const first = client.methods.getTip({ address })
+    const request = await peer.receive()
+    const late = [1, 2, 3].map(() => client.methods.getTip({ address }, { timeoutMs: 1 }))
+    for (const each of late) await expect(each).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    const next = client.methods.getTip({ address })
+    // Another client's request comes behind all that this one would have sent.
+    const other = new CoreClient(peer.endpoint, { timeoutMs: forEver })
+    open.push(other)
+    const marker = other.methods.getTip({ address }, { timeoutMs: forEver })
+    const second = await peer.receive()
+    await second.reply(tip(2))
+    expect((await marker).key).toBe(2)
+    await request.reply(tip(1))
+    await (await peer.receive()).reply(tip(3))
+    expect([(await first).key, (await next).key]).toEqual([1, 3])
+  })
+
   it('gives a request up at its deadline; a reply that comes later disturbs nobody', async () => {
     const { peer, client } = await connect()
     const lost = client.methods.getTip({ address }, { timeoutMs: 20 })
