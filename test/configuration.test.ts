@@ -25,6 +25,20 @@ function rowsOf({ stdout }: ProcessEnd): Record<string, [value: string, origin: 
 
 const core = ['core', '--print-config']
 
+it('an empty variable is as good as none', async () => {
+  const names = ['PRINCIPAL', 'SEALING_KEY', 'BIND', 'THREADS', 'INSECURE', 'CONFIG', 'HTTP']
+  const env = Object.fromEntries(names.map((name) => [`BLETCHLEY_${name}`, '']))
+  const { code, stdout } = await runCommand(core, { env })
+  expect([code, stdout]).toEqual([0, (await runCommand(core)).stdout])
+})
+
+it('an endpoint may have a comma in its path, also beside others', async () => {
+  const env = { BLETCHLEY_BIND: 'ipc:///run/a,b/socket, tcp://127.0.0.1:1' }
+  expect(rowsOf(await runCommand(core, { env }))).toMatchObject({
+    bind: ['["ipc:///run/a,b/socket", "tcp://127.0.0.1:1"]', 'environment, BLETCHLEY_BIND'],
+  })
+})
+
 describe.concurrent('a configuration file', () => {
   it('stands behind the environment, which stands behind the command line', async () => {
     const text = 'threads: 2\nrunLimit: 3\ndata: /data\n'

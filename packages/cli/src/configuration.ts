@@ -51,7 +51,7 @@ export function addConfiguration(command: Command, name: string, known: () => Pr
 function refuseVagueSwitch({ envVar, required, optional, long }: Option): void {
   if (envVar === undefined || required || optional || process.env[envVar] === undefined) return
   const value = process.env[envVar]
-  if (value === 'false' || value === '') delete process.env[envVar]
+  if (value === 'false') delete process.env[envVar]
   else if (value !== 'true') throw usageError(`${envVar} (${long}) must be true or false.`)
 }
 

@@ -9,7 +9,8 @@ const introduction = `# Configuration
 Each option of the command can be given in three ways. The first of these that gives it counts:
 
 1. the command line: \`--log-level warn\`
-2. the environment: \`BLETCHLEY_LOG_LEVEL=warn\`; a switch is \`true\` or \`false\`, several values stand with commas between them
+2. the environment: \`BLETCHLEY_LOG_LEVEL=warn\`; a switch is \`true\` or \`false\`, several values stand with commas between them;
+   an empty variable is as good as none
 3. the configuration file: \`logLevel: warn\`
 
 The file is the one that \`--config\` (or \`BLETCHLEY_CONFIG\`) names; without it, \`bletchley.config.yaml\` or

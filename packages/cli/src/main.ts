@@ -21,6 +21,7 @@ Every option can also be given in the environment, --log-level as BLETCHLEY_LOG_
 (or bletchley.config.yaml or .json in the working directory), as logLevel. --print-config tells what comes from where.
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failure, 4 a result did not verify.`,
     )
+  forgetEmptyVariables()
   let exitCode: number = exitCodes.done
   const wanted = argv[2]
   const names = wanted !== undefined && commandNames.includes(wanted) ? [wanted] : commandNames
@@ -45,6 +46,13 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failur
     return error instanceof CommandError ? error.exitCode : exitCodes.failed
   }
   return exitCode
+}
+
+/** Files that set the environment cannot always leave a line out: an empty variable is as good as none. */
+function forgetEmptyVariables(): void {
+  for (const [name, value] of Object.entries(process.env)) {
+    if (name.startsWith('BLETCHLEY_') && value === '') delete process.env[name]
+  }
 }
 
 function reasonOf(error: unknown): string {

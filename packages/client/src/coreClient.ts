@@ -91,6 +91,8 @@ const otherReconnectMs = 1000
  * deadline and disturbs no other. When the connection is lost, so are the replies to what was sent by it, and these
  * requests end at once; the connection is made anew by itself when the core comes back, and sends what came since. One that
  * died without a word (a cable, a NAT that forgot it) is noticed by heartbeats.
+ *
+ * In a worker thread, close it before the thread ends or is terminated: ZeroMQ's binding ends the whole process otherwise.
  */
 export class CoreClient {
   readonly #socket: Dealer

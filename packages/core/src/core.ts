@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85, keccak256 } from '@bletchley/crypto'
@@ -23,6 +22,7 @@ import { StateKeys } from './keys/stateKeys.ts'
 import { UserKeys } from './keys/userKeys.ts'
 import { logged } from './observation/messageLog.ts'
 import type { Observation } from './observation/observation.ts'
+import { availableProcessors } from './processors.ts'
 import { type AdmissionLimits, defaultAdmissionLimits } from './server/admission.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal } from './server/endpoints.ts'
@@ -40,7 +40,7 @@ export interface CoreOptions {
   principal?: Uint8Array
   /** The principal's JSON-RPC endpoint, for a core that fetches the keys of its contracts by itself. */
   principalUrl?: string
-  /** Threads that run contracts; as many as processors by default. */
+  /** Threads that run contracts; as many as processors by default, or as its quota of them has. */
   threads?: number
   /** Wall-clock limit of one step of a task, in milliseconds. */
   runLimitMs?: number
@@ -162,7 +162,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
     (records) =>
       new ComputePool(
         {
-          threads: options.threads ?? availableParallelism(),
+          threads: options.threads ?? availableProcessors(),
           runLimitMs: options.runLimitMs ?? defaultRunLimitMs,
           signingKey: secretKey.bytes,
           encryptEmptyOutput: dialect === 'enigma-p2p',

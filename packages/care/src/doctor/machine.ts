@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, totalmem } from 'node:os'
+import { totalmem } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
+import { availableProcessors } from '@bletchley/core/processors'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 
 const GB = 2 ** 30
@@ -67,7 +68,7 @@ async function compareClock(url: string, synchronise: string): Promise<Check> {
 
 /** Limits of the process that the core would inherit, as far as the system tells. */
 export async function checkLimits(threads: number | undefined): Promise<Check[]> {
-  return [...(await checkUlimits()), checkMemory(threads ?? availableParallelism()), ...(await checkSwap())]
+  return [...(await checkUlimits()), checkMemory(threads ?? availableProcessors()), ...(await checkSwap())]
 }
 
 async function checkUlimits(): Promise<Check[]> {

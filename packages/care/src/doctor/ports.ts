@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
+import { needsIpv6 } from '@bletchley/core/doors'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { Request } from 'zeromq'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
@@ -76,7 +77,10 @@ export function listen(host: string, port: number): Promise<string | undefined> 
 }
 
 async function answers(endpoint: string): Promise<boolean> {
-  const client = new Request({ linger: 0, receiveTimeout: replyTimeoutMs, sendTimeout: replyTimeoutMs })
+  const client = new Request({
+    ...{ linger: 0, receiveTimeout: replyTimeoutMs, sendTimeout: replyTimeoutMs },
+    ipv6: needsIpv6(endpoint),
+  })
   try {
     client.connect(endpoint)
     await client.send('{"id":"doctor","type":"GetRegistrationParams"}')

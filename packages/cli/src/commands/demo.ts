@@ -7,6 +7,7 @@ import { Command } from 'commander'
 import { createLogger } from '../log.ts'
 import { coreFolder, type DevNetwork, startDevNetwork } from '../network.ts'
 import { parseHttpAddress } from '../options.ts'
+import { quoted } from '../output.ts'
 import { runService } from '../service.ts'
 import { type CoreFlags, coreOptions, startOptions } from './core.ts'
 
@@ -40,13 +41,13 @@ async function showNetwork({ core, principal }: DevNetwork, dataFolder: string):
   const [endpoint] = core.endpoints
   using client = new CoreClient(endpoint!)
   const address = await showLedger(client, core.signingAddress)
-  const data = `--data ${coreFolder(dataFolder)} --principal-url ${principal.url}`
+  const data = `--data ${quoted(coreFolder(dataFolder))} --principal-url ${principal.url}`
   say(`
 The network stays up; Ctrl-C ends it. In a browser:
   ${core.httpUrl}/#/contracts/${address}
 From another terminal:
   npx bletchley simulate ${data} ${address} 'total_supply()(uint64)'
-  npx bletchley inspect --endpoint ${endpoint}`)
+  npx bletchley inspect --endpoint ${quoted(endpoint!)}`)
 }
 
 /** Two accounts, a transfer, and one that fails: every input and output below crosses the wire encrypted. */
