@@ -202,7 +202,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
   },
   reconnect: {
     meaning:
-      'The worker makes all connections anew, since a client was removed. What was under way may have been done.',
+      'The worker makes all connections anew, since a client was removed or there are too many. What was under way may have been done.',
     retryable: true,
     text: () => 'Connections are made anew: send the request again',
     parse: pattern(/^Connections are made anew: send the request again$/, () => ({})),
