@@ -1,4 +1,5 @@
-import { addressOf, bytesToHex, generateKeyPair, type SecretKey, signItems, userMessageItems } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { addressOf, generateKeyPair, type SecretKey, signItems, userMessageItems } from '@bletchley/crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Router } from 'zeromq'
 import { CoreClient } from './coreClient.ts'
