@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { access, chmod, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { randomBytes } from '@bletchley/crypto'
 import { runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
@@ -18,11 +20,12 @@ async function startObserved(args: readonly string[] = []) {
   const url = (await core.process.readLine()).replace('http ', '')
   const reasons = async () =>
     ((await (await fetch(`${url}/readyz`)).json()) as { reasons: string[] }).reasons.join('; ')
+  const metrics = async () => (await fetch(`${url}/metrics`)).text()
   const write = () => {
     const deltas = [{ address: new Uint8Array(32).fill(1), key: 0, data: randomBytes(100) }]
     return core.client.methods.updateDeltas({ deltas })
   }
-  return Object.assign(core, { reasons, write })
+  return Object.assign(core, { reasons, metrics, write })
 }
 
 describe('a core whose data folder', () => {
@@ -137,6 +140,33 @@ describe.skipIf(process.platform === 'win32')('whoever reads and cannot be seen 
       await core[Symbol.asyncDispose]()
     }
   })
+})
+
+it('how long somebody reads has a metric, and one who was killed does not count', async () => {
+  await using core = await startObserved()
+  await core.write()
+  const seconds = async () => {
+    const [, value] = /^bletchley_store_oldest_reader_seconds (\S+)$/m.exec(await core.metrics()) ?? []
+    return Number(value)
+  }
+  await expect.poll(seconds).toBe(0)
+  const script = `
+    import lmdb from ${JSON.stringify(pathToFileURL(createRequire(import.meta.url).resolve('lmdb')).href)}
+    const database = lmdb.open({ path: process.argv[1], readOnly: true, noSubdir: false, keyEncoding: 'binary' })
+    const transaction = database.useReadTransaction()
+    for (const _ of database.getKeys({ transaction, limit: 1, start: Buffer.of(1) })) console.log('reading')
+    setInterval(() => transaction, 1000)`
+  const args = ['--input-type=module', '-e', script, join(core.dataFolder, 'store')]
+  const reader = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(reader, 'exit')
+  try {
+    await once(reader.stdout, 'data')
+    await expect.poll(seconds).toBeGreaterThan(1)
+  } finally {
+    reader.kill('SIGKILL')
+  }
+  await ended
+  await expect.poll(seconds).toBe(0)
 })
 
 it('the same folder is read beside its core by who can be seen', async () => {

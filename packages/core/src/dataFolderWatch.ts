@@ -53,14 +53,21 @@ export class DataFolderWatch {
       else this.#logger.error(facts, 'what this core does would be lost at its next start')
     }
     this.#problem = problem
-    const transaction = this.#store.clearDeadReaders()
-    if (transaction !== this.#oldest?.transaction) {
-      this.#oldest = transaction === undefined ? undefined : { transaction, since: performance.now() }
-    }
+    this.#lookForReaders()
   }
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #lookForReaders(): void {
+    try {
+      const transaction = this.#store.clearDeadReaders()
+      if (transaction === this.#oldest?.transaction) return
+      this.#oldest = transaction === undefined ? undefined : { transaction, since: performance.now() }
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the readers of the database cannot be looked at')
+    }
   }
 
   #findProblem(): string | undefined {
