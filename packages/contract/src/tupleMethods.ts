@@ -16,6 +16,9 @@ import { libraryName } from './toolchain.ts'
 /** What the functions of the library that write and read JSON are called in the author's files. */
 const json = '__json'
 
+/** And those that compare. */
+const equality = '__equality'
+
 /**
  * Gives each class with `@tuple` the method by which it is compared, and those by which the library keeps it in the state.
  * A class that is neither compared nor kept costs nothing: the compiler leaves out what nobody calls.
@@ -36,8 +39,13 @@ export function addTupleMethods(sources: readonly Source[]): void {
       const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
       tuple.members.push(...(members as MethodDeclaration[]))
     }
-    const imported = parseStatement(`import * as ${json} from '${libraryName}/json'`, path) as ImportStatement
-    source.statements.unshift(imported as Statement)
+    for (const [name, file] of [
+      [json, 'json'],
+      [equality, 'equality'],
+    ]) {
+      const imported = parseStatement(`import * as ${name} from '${libraryName}/${file}'`, path) as ImportStatement
+      source.statements.unshift(imported as Statement)
+    }
   }
 }
 
@@ -50,7 +58,7 @@ export function requireOwnFields({ prototype }: Class, refuse: Refuse): void {
 }
 
 function equalityMethod(fields: readonly FieldDeclaration[]): string[] {
-  const comparisons = fields.map(({ name: { text } }) => `this.${text} == other.${text}`)
+  const comparisons = fields.map(({ name: { text } }) => `${equality}.same(this.${text}, other.${text})`)
   return ['__equals(other: this): bool {', `return ${['true', ...comparisons].join(' && ')}`, '}']
 }
 
