@@ -49,12 +49,18 @@ export function addTupleMethods(sources: readonly Source[]): void {
   }
 }
 
-/** Requires that all fields of a tuple are its own: its methods know no others. */
+/**
+ * Requires that all fields of a tuple are its own, for its methods know no others; and that it is known by its own type
+ * only, for those of an interface are compared as objects.
+ */
 export function requireOwnFields({ prototype }: Class, refuse: Refuse): void {
-  const { extendsNode, basePrototype } = prototype
-  if (extendsNode === null || basePrototype === null) return
-  if (isTuple(prototype)) refuse(extendsNode.range, 'a tuple extends no other class')
-  else if (isTuple(basePrototype)) refuse(extendsNode.range, 'no class extends a tuple')
+  const { extendsNode, implementsNodes, basePrototype } = prototype
+  if (extendsNode !== null && basePrototype !== null) {
+    if (isTuple(prototype)) refuse(extendsNode.range, 'a tuple extends no other class')
+    else if (isTuple(basePrototype)) refuse(extendsNode.range, 'no class extends a tuple')
+  }
+  const [implemented] = implementsNodes ?? []
+  if (implemented !== undefined && isTuple(prototype)) refuse(implemented.range, 'a tuple implements no interface')
 }
 
 function equalityMethod(fields: readonly FieldDeclaration[]): string[] {

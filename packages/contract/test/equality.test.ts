@@ -146,6 +146,12 @@ describe('what has no values to compare', () => {
       '2:35: a tuple extends no other class',
     ],
     [
+      'a tuple with an interface',
+      'f(): bool { return new T() == new T() }',
+      'interface I { a: u32 } @tuple class T implements I { a: u32 = 0 }',
+      '2:50: a tuple implements no interface',
+    ],
+    [
       'a class that extends a tuple',
       'f(): bool { return new T() == new T() }',
       '@tuple class S {} class T extends S {}',
