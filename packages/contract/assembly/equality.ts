@@ -1,6 +1,6 @@
 // What `==` and `!=` mean for bytes, arrays, maps, sets and classes with `@tuple`: the same values, at any depth. The
 // language would ask whether it is one object. The compiler makes their operators of these functions; it gives classes
-// with `@tuple` the method `__equals`.
+// with `@tuple` the method `__equals`, which uses `same`.
 import { FixedBytes } from './fixedBytes'
 import { equalRegions } from './memory'
 
@@ -30,7 +30,7 @@ function hasValuesOf<T>(a: T, b: T): bool {
     if (a.size != b.size) return false
     const keys = a.keys()
     for (let i = 0; i < keys.length; i++) {
-      if (!b.has(keys[i]) || a.get(keys[i]) != b.get(keys[i])) return false
+      if (!b.has(keys[i]) || !same(a.get(keys[i]), b.get(keys[i]))) return false
     }
     return true
   }
@@ -38,8 +38,18 @@ function hasValuesOf<T>(a: T, b: T): bool {
   if (a instanceof StaticArray && isInteger<valueof<T>>()) {
     return equalRegions(changetype<usize>(a), changetype<usize>(b), <usize>a.length << alignof<valueof<T>>())
   }
-  for (let i = 0; i < a.length; i++) if (a[i] != b[i]) return false
+  for (let i = 0; i < a.length; i++) if (!same<valueof<T>>(a[i], b[i])) return false
   return true
+}
+
+/** `==` of what is in a value, which may be null where the type has no `==` for that. */
+@inline
+export function same<T>(a: T, b: T): bool {
+  if (isNullable<T>()) {
+    if (changetype<usize>(a) == 0 || changetype<usize>(b) == 0) return changetype<usize>(a) == changetype<usize>(b)
+    return a! == b!
+  }
+  return a == b
 }
 
 /** Of bytes of one fixed number; those of another one are another type. */

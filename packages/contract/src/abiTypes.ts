@@ -89,7 +89,7 @@ export class AbiTypes {
   }
 
   /** Whether a name is one that the author gave to a class or a type. */
-  #isDeclared(name: string): boolean {
+  isDeclared(name: string): boolean {
     return this.#declared.has(name)
   }
 
@@ -97,7 +97,7 @@ export class AbiTypes {
   #find(type: TypeNode, place: TypeNode, seen = new Set<TypeDeclaration>()): AbiType {
     const followed = this.#follow(type, seen)
     const name = typeName(followed)
-    if (!this.#isDeclared(name)) {
+    if (!this.isDeclared(name)) {
       if (Object.hasOwn(numbers, name)) return { solidity: numbers[name]!, source: name }
       if (Object.hasOwn(libraryTypes, name)) return { solidity: libraryTypes[name]!, source: `library.${name}` }
       const element = elementOf(followed)

@@ -16,6 +16,9 @@ import { libraryName } from './toolchain.ts'
 /** What the functions of the library that write and read JSON are called in the author's files. */
 const json = '__json'
 
+/** And those that compare. */
+const equality = '__equality'
+
 /**
  * Gives each class with `@tuple` the method by which it is compared, and those by which the library keeps it in the state.
  * A class that is neither compared nor kept costs nothing: the compiler leaves out what nobody calls.
@@ -36,21 +39,32 @@ export function addTupleMethods(sources: readonly Source[]): void {
       const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
       tuple.members.push(...(members as MethodDeclaration[]))
     }
-    const imported = parseStatement(`import * as ${json} from '${libraryName}/json'`, path) as ImportStatement
-    source.statements.unshift(imported as Statement)
+    for (const [name, file] of [
+      [json, 'json'],
+      [equality, 'equality'],
+    ]) {
+      const imported = parseStatement(`import * as ${name} from '${libraryName}/${file}'`, path) as ImportStatement
+      source.statements.unshift(imported as Statement)
+    }
   }
 }
 
-/** Requires that all fields of a tuple are its own: its methods know no others. */
+/**
+ * Requires that all fields of a tuple are its own, for its methods know no others; and that it is known by its own type
+ * only, for those of an interface are compared as objects.
+ */
 export function requireOwnFields({ prototype }: Class, refuse: Refuse): void {
-  const { extendsNode, basePrototype } = prototype
-  if (extendsNode === null || basePrototype === null) return
-  if (isTuple(prototype)) refuse(extendsNode.range, 'a tuple extends no other class')
-  else if (isTuple(basePrototype)) refuse(extendsNode.range, 'no class extends a tuple')
+  const { extendsNode, implementsNodes, basePrototype } = prototype
+  if (extendsNode !== null && basePrototype !== null) {
+    if (isTuple(prototype)) refuse(extendsNode.range, 'a tuple extends no other class')
+    else if (isTuple(basePrototype)) refuse(extendsNode.range, 'no class extends a tuple')
+  }
+  const [implemented] = implementsNodes ?? []
+  if (implemented !== undefined && isTuple(prototype)) refuse(implemented.range, 'a tuple implements no interface')
 }
 
 function equalityMethod(fields: readonly FieldDeclaration[]): string[] {
-  const comparisons = fields.map(({ name: { text } }) => `this.${text} == other.${text}`)
+  const comparisons = fields.map(({ name: { text } }) => `${equality}.same(this.${text}, other.${text})`)
   return ['__equals(other: this): bool {', `return ${['true', ...comparisons].join(' && ')}`, '}']
 }
 

@@ -11,6 +11,7 @@ type Pair = Bytes[]
 @tuple class Version { constructor(public major: u32, public minor: u32) {}
   @operator('==') isAs(other: Version): bool { return this.major == other.major } }
 @tuple class Empty {}
+@tuple class Offer { constructor(public sum: U256 | null, public by: Address | null, public rest: Array<U256 | null> = []) {} }
 class Node { constructor(public data: Bytes) {} }
 class List extends Array<u32> {}
 class Holder<T> { constructor(public held: T) {}
@@ -68,6 +69,16 @@ const truths = [
   ...['mapOf("k", a) != mapOf("l", a)', 'mapOf("k", a) != new Map<string, Bytes>()'],
   ...['new Person("x", a) != new Person("y", a)', 'new Person("x", a, [U256.zero]) != new Person("x", a)'],
   ...['new Version(1, 2) == new Version(1, 3)', 'new Empty() == new Empty()', 'new Box<u32>(1) != new Box<u32>(2)'],
+  ...[
+    'new Offer(null, null) == new Offer(null, null)',
+    'new Offer(U256.from(1), null) == new Offer(U256.from(1), null)',
+  ],
+  ...[
+    'new Offer(U256.from(1), null) != new Offer(null, null)',
+    'new Offer(null, null) != new Offer(null, new Address())',
+  ],
+  ...['new Offer(null, null, [null, U256.from(1)]) == new Offer(null, null, [null, U256.from(1)])'],
+  ...['new Offer(null, null, [null, U256.from(1)]) != new Offer(null, null, [U256.from(1), null])'],
   // Objects of other classes stay what they are.
   ...['new Node(a) != new Node(a)', 'new List() == new List()', '(a ? 1 : 0) == 1', 'or(a, true) ? false : true'],
 ]
@@ -133,6 +144,12 @@ describe('what has no values to compare', () => {
       'f(): bool { return new T() == new T() }',
       'class S {} @tuple class T extends S {}',
       '2:35: a tuple extends no other class',
+    ],
+    [
+      'a tuple with an interface',
+      'f(): bool { return new T() == new T() }',
+      'interface I { a: u32 } @tuple class T implements I { a: u32 = 0 }',
+      '2:50: a tuple implements no interface',
     ],
     [
       'a class that extends a tuple',
