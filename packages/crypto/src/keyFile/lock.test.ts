@@ -321,15 +321,7 @@ describe('a backup of keys', () => {
     expect(await backUpKeys(folder.data, {}, purposesOf, path, secret)).toHaveLength(3)
   })
 
-  it.each([
-    '../out.sealed',
-    'state-keys/../../out.sealed',
-    '/out.sealed',
-    'state-keys//0.sealed',
-    './0.sealed',
-    'sealing.key',
-    '',
-  ])('puts no file at %j', async (name) => {
+  it.each(['../out.sealed', 'state-keys/../../out.sealed', '/out.sealed', ''])('puts no file at %j', async (name) => {
     await using folder = await temporaryFolder()
     const path = join(folder.base, 'backup')
     const { words, key } = await makeLock({ kind: 'passphrase', read: secret })
