@@ -4,6 +4,7 @@
 // `__putJson` and `__readJson`, which are made of the functions that are exported here.
 import { Bytes } from './bytes'
 import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
+import { present } from './elements'
 import { FixedBytes } from './fixedBytes'
 import { copyWords, keepObject, openObject, reserve } from './memory'
 import { revert, utf16At } from './revert'
@@ -40,7 +41,7 @@ export function putJson<T>(to: usize, value: T): usize {
     store<u8>(to++, 91)
     for (let i = 0; i < length; i++) {
       if (i > 0) store<u8>(to++, 44)
-      to = putJson<valueof<T>>(to, unchecked(value[i]))
+      to = putJson<valueof<T>>(to, present<valueof<T>>(unchecked(value[i])))
     }
     // Each value leaves room for what follows.
     store<u8>(to, 93)

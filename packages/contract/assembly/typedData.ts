@@ -1,41 +1,54 @@
-import { TupleWriter } from './abi'
-import { utf8 } from './bytes'
+import { isDynamic, putWord, word } from './abi'
+import { Bytes, utf8 } from './bytes'
+import { present } from './elements'
 import { Bytes32 } from './fixedBytes'
-import { keccak256, keccakAt } from './keccak'
-import { keep, openMemory } from './memory'
+import { keccak256 } from './keccak'
+import { revert } from './revert'
+
+/** More words than a contract's memory has. */
+const maxMembers: u32 = 1 << 18
 
 /**
  * A message as Ethereum's wallets show it to their users and sign it: typed structured data (EIP-712). The members are
- * added in the order of the type; of a string or of bytes, its hash is.
+ * added in the order of the type, each as one word: of text, bytes and lists, their hash is.
  */
 @final
 export class TypedData {
-  private members: TupleWriter
-  private start: usize
-  private end: usize
+  /** The type's hash, and the members. */
+  private words: StaticArray<u8>
+  /** Where the next member goes. */
+  private next: usize
 
   /**
    * @param type  `Name(type name,type name)`
-   * @param count how many members it has
+   * @param count how many members it has; neither more nor fewer may be added
    */
   constructor(type: string, count: i32) {
+    if (<u32>count >= maxMembers) revert('typed data: no such count of members')
     const typeHash = keccak256(utf8(type))
-    const members = new TupleWriter(count + 1)
-    members.write<Bytes32>(typeHash)
-    this.members = members
-    this.start = openMemory()
-    this.end = members.end
-    // Each member is one word, so the place of all of them is known.
-    keep(members.end)
+    const words = new StaticArray<u8>((count + 1) * <i32>word)
+    const start = changetype<usize>(words)
+    putWord<Bytes32>(start, typeHash)
+    this.words = words
+    this.next = start + word
   }
 
+  /** @param value of a type of the ABI; of a struct within the message, the `hash()` of its own typed data */
   add<T>(value: T): void {
-    this.members.write<T>(value)
+    const at = this.next
+    if (at == this.end) revert('typed data: more members than its count')
+    putMember<T>(at, value)
+    this.next = at + word
   }
 
   /** The hash of the message alone. */
   hash(): Bytes32 {
-    return keccakAt(this.start, this.end - this.start)
+    if (this.next != this.end) revert('typed data: fewer members than its count')
+    return keccak256(this.words)
+  }
+
+  private get end(): usize {
+    return changetype<usize>(this.words) + this.words.length
   }
 
   /** What is signed. @param domain of `typedDataDomain` */
@@ -48,6 +61,29 @@ export class TypedData {
     memory.copy(at + 34, hash.pointer, 32)
     return keccak256(bytes)
   }
+}
+
+/** Writes a member as EIP-712 encodes it: in one word, which for what has a length of its own is a hash. */
+function putMember<T>(at: usize, value: T): void {
+  if (!isDynamic<T>()) putWord<T>(at, value)
+  else putWord<Bytes32>(at, contentHash<T>(value))
+}
+
+function contentHash<T>(value: T): Bytes32 {
+  if (isString<T>()) {
+    return keccak256(utf8(value))
+  }
+  if (isArray<T>()) {
+    const length: i32 = value.length
+    const words = new StaticArray<u8>(length * <i32>word)
+    let at = changetype<usize>(words)
+    for (let i = 0; i < length; i++) {
+      putMember<valueof<T>>(at, present<valueof<T>>(unchecked(value[i])))
+      at += word
+    }
+    return keccak256(words)
+  }
+  return keccak256(changetype<Bytes>(value))
 }
 
 /**
