@@ -148,6 +148,21 @@ describe('what is no contract', () => {
       'contract.ts:3:40: Not implemented: Exceptions',
     ],
     [
+      'a text that is thrown',
+      withMember("f(): void { throw 'low' }"),
+      "contract.ts:3:46: what is thrown is an error: throw new Error('low')",
+    ],
+    [
+      'a number that is thrown',
+      withMember('f(a: u32): void { throw a }'),
+      "contract.ts:3:52: Type 'u32' is not assignable to type '~lib/error/Error'",
+    ],
+    [
+      'an own class called Error that is none',
+      withMember('f(): void { throw new Error(5) }', 'class Error { constructor(public code: u32) {} }'),
+      "contract.ts:3:46: Type 'contract/Error' is not assignable to type '~lib/error/Error'",
+    ],
+    [
       'a wrong type',
       withMember('f(): u32 { return "" }'),
       "contract.ts:3:46: Type '~lib/string/String' is not assignable to type 'u32'",
