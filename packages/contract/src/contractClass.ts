@@ -14,6 +14,7 @@ import { type AbiType, AbiTypes, requireName } from './abiTypes.ts'
 import { flags } from './compilerFlags.ts'
 import { requireSeparateKeys, type StateField, stateTypes } from './stateKeys.ts'
 import { ContractSourceError, classesOf, hasDecorator, parseExpression, textOf, typeName } from './syntax.ts'
+import { canNameClass } from './typeScriptNames.ts'
 
 /** A function that users call, or the constructor. */
 export interface ContractFunction {
@@ -73,6 +74,12 @@ function requireClass({ name, flags: kind, extendsType, isGeneric }: ClassDeclar
   if ((kind & flags.abstract) !== 0)
     throw new ContractSourceError(name.range, 'the class of a contract is not abstract')
   if (isGeneric) throw new ContractSourceError(name.range, 'a contract takes no type parameters')
+  if (!canNameClass(name.text)) {
+    throw new ContractSourceError(
+      name.range,
+      `${name.text} cannot be a contract: its client in TypeScript would have no name`,
+    )
+  }
   if (extendsType !== null) {
     throw new ContractSourceError(
       extendsType.range,
