@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { clientSource } from '@bletchley/contract'
@@ -328,6 +328,32 @@ describe('bletchley contract', () => {
       const { code: actual, stderr } = ends[index]!
       expect([actual, stderr], args.join(' ')).toEqual([code, expect.stringContaining(text)])
     }
+  })
+})
+
+describe('the tests of a folder', () => {
+  const passing = "import { test } from 'node:test'\ntest('is here', () => {})\n"
+
+  it('are all run, though their names could be patterns', async () => {
+    await using folder = await temporaryFolder()
+    const names = ['unit [fast]/a.test.mjs', '{a,b}/c.test.mjs', '!(x)/d.test.mjs', '$&/**/e.test.mjs', '?.test.mjs']
+    for (const name of names) {
+      await mkdir(dirname(join(folder.path, name)), { recursive: true })
+      await writeFile(join(folder.path, name), passing)
+    }
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/pass 5\b/)])
+    await writeFile(join(folder.path, names[0]!), passing.replace('{}', "{ throw new Error('on purpose') }"))
+    const failing = await contract('gas', folder.path)
+    expect([failing.code, failing.stderr]).toEqual([1, expect.stringContaining('error: tests failed')])
+  })
+
+  it('are no success if there is none in the files', async () => {
+    await using folder = await temporaryFolder()
+    await writeFile(join(folder.path, 'empty.test.mjs'), '')
+    await writeFile(join(folder.path, 'skipped.test.mjs'), passing.replace('test(', 'test.skip('))
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`no test was run in ${folder.path}`)])
   })
 })
 

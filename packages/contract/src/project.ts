@@ -22,7 +22,7 @@ export async function createProject(folder: string): Promise<string[]> {
   for (const name of (await readdir(templateFolder)).sort()) {
     const text = await readFile(join(templateFolder, name), 'utf8')
     const target = renamed.get(name) ?? name
-    const filled = text.replaceAll('{{name}}', packageName(path)).replaceAll('{{folder}}', folder)
+    const filled = text.replaceAll('{{name}}', packageName(path)).replaceAll('{{folder}}', () => folder)
     await writeFile(join(path, target), filled)
     written.push(target)
   }
