@@ -72,15 +72,18 @@ export function parseArguments(types: readonly string[], texts: readonly string[
  * @throws UserError invalid_arguments
  */
 export function encodeArguments(types: readonly string[], values: readonly unknown[]): Uint8Array {
+  const parameters = types.map((type) => parameterOf(parseType(type)))
+  return hexToBytes(AbiParameters.encode(parameters, exactArguments(types, values) as never).slice(2))
+}
+
+/**
+ * Values in any form that `encodeArguments` takes, as `parseArguments` gives them.
+ *
+ * @throws UserError invalid_arguments
+ */
+export function exactArguments(types: readonly string[], values: readonly unknown[]): AbiValue[] {
   assertCount(types, values)
-  const parsed = types.map(parseType)
-  const exact = parsed.map((type, i) => checkedValue(type, values[i], i))
-  return hexToBytes(
-    AbiParameters.encode(
-      parsed.map((type) => parameterOf(type)),
-      exact as never,
-    ).slice(2),
-  )
+  return types.map((type, i) => checkedValue(parseType(type), values[i], i))
 }
 
 /**
@@ -172,8 +175,9 @@ function readAs({ kind, wire }: ElementaryType): WireType {
 /** Any accepted form of a value, as its one exact form. */
 function checkedValue(type: ParsedType, value: unknown, position: number): AbiValue {
   const exact = exactValue(type, value, position)
-  if (exact === undefined) throw invalidArgument(position, `is no ${type.name}`)
-  return exact
+  if (exact !== undefined) return exact
+  const hint = Number.isInteger(value) && !Number.isSafeInteger(value) ? `: above 2^53, it stands in quotes` : ''
+  throw invalidArgument(position, `is no ${type.name}${hint}`)
 }
 
 function exactValue(type: ParsedType, value: unknown, position: number): AbiValue | undefined {
