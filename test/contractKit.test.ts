@@ -114,6 +114,15 @@ describe('a project', () => {
     expect([code, JSON.parse(stdout)]).toMatchObject([0, { differs: [] }])
   })
 
+  it('is the same with the line ends and the byte order mark of other systems', async () => {
+    const source = await readFile(file('token.ts'), 'utf8')
+    await writeFile(file('token.ts'), `\uFEFF${source.replaceAll('\n', '\r\n')}`)
+    const { code, stdout } = await contract('build', '--check', project, '--json')
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { differs: [] }])
+    await writeFile(file('token.ts'), source)
+    expect(await readFile(file('.gitattributes'), 'utf8')).toContain('eol=lf')
+  })
+
   it('that does not compile is told by file, line and column', async () => {
     await changed('balance - amount', 'balance - amounts', async () => {
       for (const args of [
@@ -386,7 +395,7 @@ describe('bletchley contract bind', () => {
 })
 
 describe('bletchley contract inspect', () => {
-  const refused: [why: string, source: string, told: object][] = [
+  const refused: [why: string, source: string | Uint8Array, told: object][] = [
     [
       'no memory',
       '(module (func (export "call")) (func (export "deploy")))',
@@ -430,7 +439,17 @@ describe('bletchley contract inspect', () => {
     [
       'a newer opcode',
       '(module (memory 1) (func (export "call") (drop (i32.extend8_s (i32.const 1)))))',
-      { error: expect.stringContaining('nknown opcode') },
+      { error: expect.stringContaining('Unknown opcode 192'), hint: expect.stringContaining('target-cpu=mvp') },
+    ],
+    [
+      'a table number that newer compilers write in five bytes',
+      // wabt writes the shorter form: call_indirect with the table 80 80 80 80 00.
+      Buffer.from(
+        '0061736d01000000010401600000030201000404017000010503010001' +
+          '0708010463616c6c00000a0d010b004100110080808080000b',
+        'hex',
+      ),
+      { error: expect.stringContaining('Invalid reserved byte 128'), hint: expect.stringContaining('wasm32v1-none') },
     ],
     [
       'a table that is too large',
@@ -448,7 +467,8 @@ describe('bletchley contract inspect', () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'module.wasm')
     const wabt = await wabtPromise()
-    await writeFile(path, wabt.parseWat('module.wat', source, { sign_extension: true }).toBinary({}).buffer)
+    const assembled = (text: string) => wabt.parseWat('module.wat', text, { sign_extension: true }).toBinary({}).buffer
+    await writeFile(path, typeof source === 'string' ? assembled(source) : source)
     const { code, stdout } = await contract('inspect', path, '--json')
     expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining(told)])
   })

@@ -5,8 +5,11 @@ import { fileURLToPath } from 'node:url'
 
 const templateFolder = fileURLToPath(new URL('../template/', import.meta.url))
 
-/** A file that npm would not pack under its own name. */
-const renamed = new Map([['gitignore', '.gitignore']])
+/** Files that npm would not pack under their own names, or Git would heed where they lie. */
+const renamed = new Map([
+  ['gitignore', '.gitignore'],
+  ['gitattributes', '.gitattributes'],
+])
 
 /**
  * Writes a contract that builds and tests at once into a new folder.
