@@ -28,7 +28,7 @@ export class EthereumContract {
 
   /** @param selector the first four bytes of the payload, big-endian */
   protected sendCall(selector: u32, args: TupleWriter): void {
-    if (args.head != this.headsEnd) revert('Ethereum: another number of arguments than the call began with')
+    if (args.head != this.headsEnd) revert('Ethereum: arguments do not fit their number')
     const payload = openMemory()
     store<u32>(payload, bswap<u32>(selector))
     writeEthBridge(payload, args.end - payload, changetype<usize>(this.address))

@@ -3,8 +3,8 @@
 // `@tuple` is an object by the names of its fields, as a struct is. The compiler gives such a class two methods,
 // `__putJson` and `__readJson`, which are made of the functions that are exported here.
 import { Bytes } from './bytes'
-import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
 import { present } from './elements'
+import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
 import { FixedBytes } from './fixedBytes'
 import { copyWords, keepObject, openObject, reserve } from './memory'
 import { revert, utf16At } from './revert'

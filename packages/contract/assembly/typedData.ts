@@ -2,7 +2,8 @@ import { isDynamic, putWord, word } from './abi'
 import { Bytes, utf8 } from './bytes'
 import { present } from './elements'
 import { Bytes32 } from './fixedBytes'
-import { keccak256 } from './keccak'
+import { keccak256, keccakAt } from './keccak'
+import { keep, openMemory, reserve } from './memory'
 import { revert } from './revert'
 
 /** More words than a contract's memory has. */
@@ -14,41 +15,41 @@ const maxMembers: u32 = 1 << 18
  */
 @final
 export class TypedData {
-  /** The type's hash, and the members. */
-  private words: StaticArray<u8>
+  /** Where the words begin: the type's hash, and the members. */
+  private start: usize
   /** Where the next member goes. */
   private next: usize
+  private end: usize
 
   /**
    * @param type  `Name(type name,type name)`
    * @param count how many members it has; neither more nor fewer may be added
    */
   constructor(type: string, count: i32) {
-    if (<u32>count >= maxMembers) revert('typed data: no such count of members')
+    if (<u32>count >= maxMembers) miscounted()
     const typeHash = keccak256(utf8(type))
-    const words = new StaticArray<u8>((count + 1) * <i32>word)
-    const start = changetype<usize>(words)
+    const start = openMemory()
+    const end = start + word + word * count
+    reserve(start, end - start)
     putWord<Bytes32>(start, typeHash)
-    this.words = words
+    keep(end)
+    this.start = start
     this.next = start + word
+    this.end = end
   }
 
   /** @param value of a type of the ABI; of a struct within the message, the `hash()` of its own typed data */
   add<T>(value: T): void {
     const at = this.next
-    if (at == this.end) revert('typed data: more members than its count')
+    if (at == this.end) miscounted()
     putMember<T>(at, value)
     this.next = at + word
   }
 
   /** The hash of the message alone. */
   hash(): Bytes32 {
-    if (this.next != this.end) revert('typed data: fewer members than its count')
-    return keccak256(this.words)
-  }
-
-  private get end(): usize {
-    return changetype<usize>(this.words) + this.words.length
+    if (this.next != this.end) miscounted()
+    return keccakAt(this.start, this.end - this.start)
   }
 
   /** What is signed. @param domain of `typedDataDomain` */
@@ -61,6 +62,10 @@ export class TypedData {
     memory.copy(at + 34, hash.pointer, 32)
     return keccak256(bytes)
   }
+}
+
+function miscounted(): void {
+  revert('typed data: members do not fit its count')
 }
 
 /** Writes a member as EIP-712 encodes it: in one word, which for what has a length of its own is a hash. */

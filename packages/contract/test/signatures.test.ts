@@ -267,15 +267,17 @@ describe('typed data', () => {
   })
 
   it.each([
-    [2, 1, 'fewer members than its count'],
-    [2, 3, 'more members than its count'],
-    [0, 1, 'more members than its count'],
-    [-1, 0, 'no such count of members'],
-    [-2, 1, 'no such count of members'],
-    [2 ** 31 - 1, 1, 'no such count of members'],
-    [2 ** 27 - 1, 1, 'no such count of members'],
-  ])('of %i members does not take %i', (count, added, reason) => {
-    expect(() => contract.ask('miscounted(int32,int32)(bytes32)', count, added)).toThrow(`: typed data: ${reason}`)
+    [2, 1],
+    [2, 3],
+    [0, 1],
+    [-1, 0],
+    [-2, 1],
+    [2 ** 31 - 1, 1],
+    [2 ** 27 - 1, 1],
+  ])('of %i members does not take %i', (count, added) => {
+    expect(() => contract.ask('miscounted(int32,int32)(bytes32)', count, added)).toThrow(
+      ': typed data: members do not fit its count',
+    )
   })
 
   it('is not compiled of what is no type of the ABI', async () => {
