@@ -209,6 +209,12 @@ export function readValue<T>(): T {
   return ERROR('not a type of state values')
 }
 
+/** Reads a field of an object, also one that is readonly. */
+@inline
+export function readField<Owner, T>(object: Owner, offset: usize): void {
+  store<T>(changetype<usize>(object) + offset, readValue<T>())
+}
+
 /** Reads what `putPlain` writes. The zero behind the text ends the comparison before it leaves the text. */
 export function expectPlain(text: usize, size: usize): void {
   for (let i: usize = 0; i < size; i++) expect(load<u8>(text + i))
