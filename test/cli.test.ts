@@ -97,6 +97,43 @@ describe('bletchley dev, and the commands of a user', () => {
     expect(JSON.parse(twice.stdout).msg).toMatch(/id: given more than once/)
   })
 
+  it('takes what is too long for a command line from a file or from stdin', async () => {
+    const [issuer, address] = [account(), account()]
+    const args = join(folder.path, 'args.json')
+    await writeFile(args, `\uFEFF["${issuer}", 1000]\n`)
+    const construct = 'construct(bytes32,uint64)'
+    expect(await runJson('deploy', ledger, construct, '--args', args, '--address', address)).toMatchObject({ code: 0 })
+    const from = async (input: string, ...line: string[]) =>
+      runCommand([...line, '--endpoint', endpoint], { input }).then(({ code, stdout }) => ({
+        code,
+        ...JSON.parse(stdout),
+      }))
+    const asked = ['compute', address, 'balance_of(bytes32)(uint64)', '--args', '-', '--json']
+    expect(await from(JSON.stringify([issuer]), ...asked)).toMatchObject({ code: 0, output: ['1000'] })
+    const long = JSON.stringify([`0x${'ab'.repeat(70_000)}`, ['9007199254740993']])
+    const unknown = ['compute', address, 'f(bytes,uint64[])', '--args', '-', '--json']
+    expect(await from(long, ...unknown)).toMatchObject({ code: 3, status: 'failed' })
+    const addresses = JSON.stringify(new Array(3000).fill(address))
+    expect(await from(addresses, 'call', 'GetTips', '--input', '-')).toMatchObject({ code: 0, type: 'GetTips' })
+  })
+
+  it('says how an argument is written', async () => {
+    const wrong: [line: string[], hint: RegExp][] = [
+      [['f(int64)', '-0x5'], /unknown option '-0x5'\n.*behind --: … -- -0x5/],
+      [['f(string)', '-hello'], /unknown option '-hello'\n.*behind --/],
+      [['f(uint64[])', '[9007199254740993]'], /Argument 1 is no uint64: above 2\^53, it stands in quotes/],
+      [['f(uint64)', '5', '--args', 'args.json'], /typed, or in a file: not both/],
+      [['f(uint64)', '--args', join(folder.path, 'none.json')], /none\.json cannot be read: ENOENT/],
+      [['f(uint64)', '--args', ledger], /is no JSON list/],
+    ]
+    for (const [line, hint] of wrong) {
+      const { code, stderr } = await run('compute', account(), ...line)
+      expect([code, stderr], line.join(' ')).toEqual([2, expect.stringMatching(hint)])
+    }
+    const { code, stderr } = await run('call', 'GetTips', '[]', '--input', 'tips.json')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('not both')])
+  })
+
   it('says what a WebAssembly file is', async () => {
     expect(await runJson('inspect', ledger)).toMatchObject({
       size: (await readFile(ledger)).length,

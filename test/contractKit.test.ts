@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { clientSource } from '@bletchley/contract'
@@ -112,6 +112,15 @@ describe('a project', () => {
     })
     const { code, stdout } = await contract('build', '--check', project, '--json')
     expect([code, JSON.parse(stdout)]).toMatchObject([0, { differs: [] }])
+  })
+
+  it('is the same with the line ends and the byte order mark of other systems', async () => {
+    const source = await readFile(file('token.ts'), 'utf8')
+    await writeFile(file('token.ts'), `\uFEFF${source.replaceAll('\n', '\r\n')}`)
+    const { code, stdout } = await contract('build', '--check', project, '--json')
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { differs: [] }])
+    await writeFile(file('token.ts'), source)
+    expect(await readFile(file('.gitattributes'), 'utf8')).toContain('eol=lf')
   })
 
   it('that does not compile is told by file, line and column', async () => {
@@ -331,6 +340,32 @@ describe('bletchley contract', () => {
   })
 })
 
+describe('the tests of a folder', () => {
+  const passing = "import { test } from 'node:test'\ntest('is here', () => {})\n"
+
+  it('are all run, though their names could be patterns', async () => {
+    await using folder = await temporaryFolder()
+    const names = ['unit [fast]/a.test.mjs', '{a,b}/c.test.mjs', '!(x)/d.test.mjs', '$&/**/e.test.mjs', '?.test.mjs']
+    for (const name of names) {
+      await mkdir(dirname(join(folder.path, name)), { recursive: true })
+      await writeFile(join(folder.path, name), passing)
+    }
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/pass 5\b/)])
+    await writeFile(join(folder.path, names[0]!), passing.replace('{}', "{ throw new Error('on purpose') }"))
+    const failing = await contract('gas', folder.path)
+    expect([failing.code, failing.stderr]).toEqual([1, expect.stringContaining('error: tests failed')])
+  })
+
+  it('are no success if there is none in the files', async () => {
+    await using folder = await temporaryFolder()
+    await writeFile(join(folder.path, 'empty.test.mjs'), '')
+    await writeFile(join(folder.path, 'skipped.test.mjs'), passing.replace('test(', 'test.skip('))
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`no test was run in ${folder.path}`)])
+  })
+})
+
 describe('bletchley contract bind', () => {
   it('prints a class that a contract can use', async () => {
     await using folder = await temporaryFolder()
@@ -360,7 +395,7 @@ describe('bletchley contract bind', () => {
 })
 
 describe('bletchley contract inspect', () => {
-  const refused: [why: string, source: string, told: object][] = [
+  const refused: [why: string, source: string | Uint8Array, told: object][] = [
     [
       'no memory',
       '(module (func (export "call")) (func (export "deploy")))',
@@ -404,7 +439,17 @@ describe('bletchley contract inspect', () => {
     [
       'a newer opcode',
       '(module (memory 1) (func (export "call") (drop (i32.extend8_s (i32.const 1)))))',
-      { error: expect.stringContaining('nknown opcode') },
+      { error: expect.stringContaining('Unknown opcode 192'), hint: expect.stringContaining('target-cpu=mvp') },
+    ],
+    [
+      'a table number that newer compilers write in five bytes',
+      // wabt writes the shorter form: call_indirect with the table 80 80 80 80 00.
+      Buffer.from(
+        '0061736d01000000010401600000030201000404017000010503010001' +
+          '0708010463616c6c00000a0d010b004100110080808080000b',
+        'hex',
+      ),
+      { error: expect.stringContaining('Invalid reserved byte 128'), hint: expect.stringContaining('wasm32v1-none') },
     ],
     [
       'a table that is too large',
@@ -422,7 +467,8 @@ describe('bletchley contract inspect', () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'module.wasm')
     const wabt = await wabtPromise()
-    await writeFile(path, wabt.parseWat('module.wat', source, { sign_extension: true }).toBinary({}).buffer)
+    const assembled = (text: string) => wabt.parseWat('module.wat', text, { sign_extension: true }).toBinary({}).buffer
+    await writeFile(path, typeof source === 'string' ? assembled(source) : source)
     const { code, stdout } = await contract('inspect', path, '--json')
     expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining(told)])
   })

@@ -16,7 +16,10 @@ export interface InspectedModule {
 export function inspectModule(file: string, bytes: Uint8Array): InspectedModule {
   const description = describeModule(bytes)
   const head = { file, size: bytes.length, hash: bytesToHex(keccak256(bytes)) }
-  if ('undecodable' in description) return { accepted: false, shown: { ...head, error: description.undecodable } }
+  if ('undecodable' in description) {
+    const { undecodable } = description
+    return { accepted: false, shown: { ...head, error: undecodable, ...(isNewer(undecodable) && { hint: newerHint }) } }
+  }
   const { imports, exports, memory, functions, dataSize, deploy, compute } = description
   // Code is computed as what its deployment makes of it; only code whose memory is imported can have been deployed before.
   const computes = deploy.accepted ? deploy.compute : memory?.origin === 'imported' ? compute : undefined
@@ -42,6 +45,14 @@ export function inspectModule(file: string, bytes: Uint8Array): InspectedModule 
       ...(computes && { compute: outcome(computes) }),
     },
   }
+}
+
+const newerHint =
+  'the code uses WebAssembly that is newer than workers; in Rust -C target-cpu=mvp keeps it out, and from 1.82 on the target wasm32v1-none, whose libraries have none of it either'
+
+/** Whether the words of a worker are those for code of a newer version of WebAssembly, such as compilers make by default. */
+function isNewer(reason: string): boolean {
+  return /Unknown (opcode|value type|table element type) |Invalid reserved byte /.test(reason)
 }
 
 function nameOf({ index, name, exportedAs }: FunctionDescription): string {

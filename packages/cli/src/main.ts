@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failur
     for (const name of names) {
       const command = await loadCommand(name)
       for (const each of [command, ...command.commands]) {
-        each.exitOverride().showHelpAfterError('(add --help for the options)')
+        each.exitOverride().showHelpAfterError(hintFor(each))
       }
       for (const [fullName, each] of leavesOf(command)) {
         addConfiguration(each, fullName, knownOptions)
@@ -62,6 +62,14 @@ function reasonOf(error: unknown): string {
     return 'The working directory was removed. Go to another one, or name all files by their full paths.'
   }
   return error.message
+}
+
+/** What stands below the message of a wrong command line. */
+function hintFor({ registeredArguments }: Command): string {
+  const takesText = registeredArguments.some((each) => each.name() === 'args')
+  return takesText
+    ? '(add --help for the options; an argument that begins with - stands behind --: … -- -0x5)'
+    : '(add --help for the options)'
 }
 
 const configOption = () =>

@@ -1,14 +1,22 @@
 import { bytesToHex } from '@bletchley/bytes'
 import type { CoreClient, TaskEnd, UserCall } from '@bletchley/client'
-import { type AbiValue, decodeOutput, parseArguments, parseCallable, UserError } from '@bletchley/client/user'
+import {
+  type AbiValue,
+  decodeOutput,
+  exactArguments,
+  parseArguments,
+  parseCallable,
+  UserError,
+} from '@bletchley/client/user'
 import type { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from './coreConnection.ts'
 import { CommandError, exitCodes, usageError } from './exitCodes.ts'
+import { inputFileOption, readInput } from './inputFile.ts'
 import { gasLimitOption, option, parseBytes } from './options.ts'
 import { jsonOption, print } from './output.ts'
 
 /** Options that `deploy` and `compute` share. */
-export interface TaskFlags extends ConnectionFlags {
+export interface TaskFlags extends ConnectionFlags, ArgumentFlags {
   gasLimit: bigint
   worker?: Uint8Array
   json?: true
@@ -17,6 +25,7 @@ export interface TaskFlags extends ConnectionFlags {
 export function addTaskOptions(command: Command): Command {
   for (const each of connectionOptions()) command.addOption(each)
   return command
+    .addOption(argumentsOption())
     .addOption(gasLimitOption())
     .addOption(
       option('--worker <address>', 'accept this worker’s signatures only (default: whoever answers)').argParser(
@@ -74,20 +83,43 @@ export interface TypedCall {
   returns: string[] | undefined
 }
 
-/** @throws CommandError with the exit code for a wrong command line */
-export function parseCall(text: string, args: readonly string[]): TypedCall {
+/** How commands that call functions take their arguments from a file. */
+export interface ArgumentFlags {
+  args?: string
+}
+
+export const argumentsOption = () => inputFileOption('args', 'the arguments, as a JSON list')
+
+/**
+ * @param args the arguments as they are typed, unless a file has them
+ * @throws CommandError with the exit code for a wrong command line
+ */
+export async function readCall(text: string, args: readonly string[], flags: ArgumentFlags): Promise<TypedCall> {
   const [, callable = text, returns] = /^([^()]*\([^()]*\))\s*(\([^()]*\))?$/.exec(text.trim()) ?? []
+  if (flags.args !== undefined && args.length > 0) throw usageError('The arguments are typed, or in a file: not both.')
+  const list = flags.args === undefined ? undefined : parseList(await readInput(flags.args))
   try {
     const { types } = parseCallable(callable)
     return {
       callable,
-      args: parseArguments(types, args),
+      args: list === undefined ? parseArguments(types, args) : exactArguments(types, list),
       returns: returns === undefined ? undefined : parseCallable(`returns${returns}`).types,
     }
   } catch (error) {
     if (error instanceof UserError) throw usageError(error.message)
     throw error
   }
+}
+
+function parseList(json: string): unknown[] {
+  let list: unknown
+  try {
+    list = JSON.parse(json)
+  } catch {
+    // The parser's own message quotes the text, which is secret.
+  }
+  if (!Array.isArray(list)) throw usageError('The file of the arguments is no JSON list.')
+  return list
 }
 
 /**

@@ -4,6 +4,7 @@
 // padding is zero, and nothing follows. So no two encodings mean the same, and what is decoded takes no more memory than a
 // small multiple of the bytes that were sent.
 import { Bytes, bytesAt } from './bytes'
+import { present } from './elements'
 import { Address, FixedBytes } from './fixedBytes'
 import { copyWords, openMemory, reserve } from './memory'
 import { revert } from './revert'
@@ -11,11 +12,11 @@ import { putText, textAt } from './text'
 import { U256 } from './u256'
 
 @inline
-const word: usize = 32
+export const word: usize = 32
 
 /** Whether values of a type have a length of their own, and so stand behind the heads. */
 @inline
-function isDynamic<T>(): bool {
+export function isDynamic<T>(): bool {
   if (isString<T>()) return true
   if (isArray<T>()) return true
   if (isReference<T>()) return idof<T>() == idof<Bytes>()
@@ -145,7 +146,8 @@ function readU256(at: usize): U256 {
 @final
 export class TupleWriter {
   private base: usize
-  private head: usize
+  /** Where the head of the next component goes. */
+  head: usize
   /** Where the data of the next dynamic component begins; at the end, where the tuple ends. */
   end: usize
 
@@ -170,7 +172,7 @@ export class TupleWriter {
     if (isDynamic<T>()) {
       putSize(at, this.end - this.base)
       this.writeDynamic<T>(value)
-    } else putStatic<T>(at, value)
+    } else putWord<T>(at, value)
   }
 
   private writeDynamic<T>(value: T): void {
@@ -183,7 +185,7 @@ export class TupleWriter {
       const base = this.base
       const head = this.head
       this.start(at + word, length)
-      for (let i = 0; i < length; i++) this.write<valueof<T>>(unchecked(value[i]))
+      for (let i = 0; i < length; i++) this.write<valueof<T>>(present<valueof<T>>(unchecked(value[i])))
       this.base = base
       this.head = head
       return
@@ -230,7 +232,8 @@ function putU256(at: usize, number: U256): void {
   store<u64>(at, bswap<u64>(number.a), 24)
 }
 
-function putStatic<T>(at: usize, value: T): void {
+/** Writes a value without a length of its own: one word. */
+export function putWord<T>(at: usize, value: T): void {
   if (isBoolean<T>()) return putNumber(at, value ? 1 : 0, 0)
   if (isInteger<T>()) return putNumber(at, <u64>value, isSigned<T>() ? <u64>((<i64>value) >> 63) : 0)
   if (isReference<T>()) {

@@ -3,6 +3,7 @@
 // `@tuple` is an object by the names of its fields, as a struct is. The compiler gives such a class two methods,
 // `__putJson` and `__readJson`, which are made of the functions that are exported here.
 import { Bytes } from './bytes'
+import { present } from './elements'
 import { putUtf8, putUtf16, utf8Size, utf16Size } from './textEncoding'
 import { FixedBytes } from './fixedBytes'
 import { copyWords, keepObject, openObject, reserve } from './memory'
@@ -40,7 +41,7 @@ export function putJson<T>(to: usize, value: T): usize {
     store<u8>(to++, 91)
     for (let i = 0; i < length; i++) {
       if (i > 0) store<u8>(to++, 44)
-      to = putJson<valueof<T>>(to, unchecked(value[i]))
+      to = putJson<valueof<T>>(to, present<valueof<T>>(unchecked(value[i])))
     }
     // Each value leaves room for what follows.
     store<u8>(to, 93)
@@ -206,6 +207,12 @@ export function readValue<T>(): T {
     }
   }
   return ERROR('not a type of state values')
+}
+
+/** Reads a field of an object, also one that is readonly. */
+@inline
+export function readField<Owner, T>(object: Owner, offset: usize): void {
+  store<T>(changetype<usize>(object) + offset, readValue<T>())
 }
 
 /** Reads what `putPlain` writes. The zero behind the text ends the comparison before it leaves the text. */

@@ -42,6 +42,17 @@ export function require(condition: bool, message: string): void {
 }
 
 /** Where failed assertions and thrown errors end. */
-export function abort(message: string | null, _file: string | null, _line: u32, _column: u32): void {
+export function abort(
+  message: string | null = null,
+  _file: string | null = null,
+  _line: u32 = 0,
+  _column: u32 = 0,
+): void {
   revert(message === null ? 'aborted' : message)
+}
+
+/** What a thrown error tells the user (`src/thrownErrors.ts`). */
+@global
+export function __messageOf(error: Error): string {
+  return error.message
 }

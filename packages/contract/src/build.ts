@@ -4,6 +4,7 @@ import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { toJsonAbi } from './abi.ts'
 import { compileContract } from './lazyCompiler.ts'
+import { readSource } from './sourceText.ts'
 import { compilerOptions, compilerVersion, libraryFolder, libraryName, libraryVersion } from './toolchain.ts'
 
 /** Size in bytes, and keccak256 in hexadecimal without 0x. */
@@ -110,7 +111,7 @@ export async function isCurrent(path: string, { wasm, manifest }: ContractBuild)
     const file = name.startsWith(libraryName)
       ? join(libraryFolder, name.slice(libraryName.length))
       : join(dirname(path), name)
-    const text = await readFile(file, 'utf8').catch(() => undefined)
+    const text = await readSource(file).catch(() => undefined)
     return text !== undefined && hashOf(text) === hash
   })
   return (await Promise.all(same)).every(Boolean)

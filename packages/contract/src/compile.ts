@@ -1,10 +1,10 @@
-import { readFile as readFileFromDisk } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { describeModule } from '@bletchley/sandbox'
 import { IdentifierExpression, type Source, StringLiteralExpression } from 'assemblyscript'
 import asc from 'assemblyscript/asc'
 import type { ContractAbi } from './abi.ts'
 import { CompileError } from './compileError.ts'
+import { readSource } from './sourceText.ts'
 import { ContractSourceError, nodesOf, placeOf } from './syntax.ts'
 import { compilerOptions, libraryFolder, libraryName } from './toolchain.ts'
 import ContractTransform, { entryFile } from './transform.ts'
@@ -50,7 +50,7 @@ export async function compileContract(path: string, { names = false }: CompileOp
       // Options of the author's would make the same sources compile to something else.
       if (basename(name) === 'asconfig.json') return null
       const file = locate(name, base)
-      const text = await readFileFromDisk(file.path, 'utf8').catch(() => null)
+      const text = await readSource(file.path).catch(() => null)
       if (text !== null) texts.set(file.name, text)
       return text
     },

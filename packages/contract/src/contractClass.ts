@@ -12,8 +12,10 @@ import {
 import { type AbiFunction, type AbiParameter, type ContractAbi, constructorMethod } from './abi.ts'
 import { type AbiType, AbiTypes, requireName } from './abiTypes.ts'
 import { flags } from './compilerFlags.ts'
+import { requireFreeNames } from './generatedNames.ts'
 import { requireSeparateKeys, type StateField, stateTypes } from './stateKeys.ts'
 import { ContractSourceError, classesOf, hasDecorator, parseExpression, textOf, typeName } from './syntax.ts'
+import { canNameClass } from './typeScriptNames.ts'
 
 /** A function that users call, or the constructor. */
 export interface ContractFunction {
@@ -73,6 +75,12 @@ function requireClass({ name, flags: kind, extendsType, isGeneric }: ClassDeclar
   if ((kind & flags.abstract) !== 0)
     throw new ContractSourceError(name.range, 'the class of a contract is not abstract')
   if (isGeneric) throw new ContractSourceError(name.range, 'a contract takes no type parameters')
+  if (!canNameClass(name.text)) {
+    throw new ContractSourceError(
+      name.range,
+      `${name.text} cannot be a contract: its client in TypeScript would have no name`,
+    )
+  }
   if (extendsType !== null) {
     throw new ContractSourceError(
       extendsType.range,
@@ -152,7 +160,8 @@ export function abiOf({ constructorFunction, functions }: ContractClass): Contra
  * Makes the class what the entry points expect: the constructor becomes a method, so that an instance can be made for a
  * call without running it, and the fields become the names of their keys, which lie in the module's data.
  */
-export function rewriteClass({ declaration, fields }: ContractClass): void {
+export function rewriteClass({ declaration, fields, source }: ContractClass): void {
+  if (fields.length > 0) requireFreeNames(source, ['changetype', 'memory'])
   for (const member of declaration.members) {
     if (!(member instanceof MethodDeclaration && isConstructor(member))) continue
     const { range } = member.name

@@ -1,7 +1,7 @@
 import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { type AbiParameter, signatureOf } from './abi.ts'
-import { sourceTypeOf } from './sourceTypes.ts'
+import { libraryTypes, numbers, sourceTypeOf } from './sourceTypes.ts'
 
 /**
  * The AssemblyScript of a class for a contract on Ethereum, with a method for each of its functions.
@@ -13,7 +13,8 @@ import { sourceTypeOf } from './sourceTypes.ts'
  * @throws TypeError if that is no ABI; RangeError if it has a type, or a name, that a method cannot have
  */
 export function ethereumBinding(abiJson: string, className: string): string {
-  if (!identifier.test(className)) throw new RangeError(`${className} cannot be the name of a class`)
+  if (!identifier.test(className) || reserved.has(className) || takenClasses.has(className))
+    throw new RangeError(`${className} cannot be the name of a class`)
   const functions = parseFunctions(abiJson)
   const names = functions.map(({ name }) => name)
   for (const { name, inputs } of functions) {
@@ -47,8 +48,11 @@ interface EthereumFunction {
 
 const identifier = /^[A-Za-z_$][\w$]*$/
 
+/** What the class's source uses by name. */
+const takenClasses = new Set(['Array', 'EthereumContract', ...Object.keys({ ...numbers, ...libraryTypes })])
+
 /** Members that each of these classes has. */
-const inherited = new Set(['constructor', 'address', 'beginCall', 'sendCall'])
+const inherited = new Set(['constructor', 'address', 'beginCall', 'headsEnd', 'sendCall'])
 
 /** What a parameter cannot be called. */
 const reserved = new Set(

@@ -5,8 +5,11 @@ import { fileURLToPath } from 'node:url'
 
 const templateFolder = fileURLToPath(new URL('../template/', import.meta.url))
 
-/** A file that npm would not pack under its own name. */
-const renamed = new Map([['gitignore', '.gitignore']])
+/** Files that npm would not pack under their own names, or Git would heed where they lie. */
+const renamed = new Map([
+  ['gitignore', '.gitignore'],
+  ['gitattributes', '.gitattributes'],
+])
 
 /**
  * Writes a contract that builds and tests at once into a new folder.
@@ -22,7 +25,7 @@ export async function createProject(folder: string): Promise<string[]> {
   for (const name of (await readdir(templateFolder)).sort()) {
     const text = await readFile(join(templateFolder, name), 'utf8')
     const target = renamed.get(name) ?? name
-    const filled = text.replaceAll('{{name}}', packageName(path)).replaceAll('{{folder}}', folder)
+    const filled = text.replaceAll('{{name}}', packageName(path)).replaceAll('{{folder}}', () => folder)
     await writeFile(join(path, target), filled)
     written.push(target)
   }

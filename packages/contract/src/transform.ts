@@ -2,6 +2,7 @@ import type { CallExpression, Parser, Program, Source } from 'assemblyscript'
 import type binaryen from 'assemblyscript/binaryen'
 import type { ContractAbi } from './abi.ts'
 import { removeAllocator } from './allocator.ts'
+import { checkHoles } from './arrayHoles.ts'
 import { sourceKinds } from './compilerFlags.ts'
 import { abiOf, type ContractClass, findContract, rewriteClass } from './contractClass.ts'
 import { entryPoints } from './entryPoints.ts'
@@ -10,6 +11,7 @@ import { requireTypesAsNamed } from './resolvedContract.ts'
 import { watchTypes } from './resolvedRules.ts'
 import { changedResults, requireEffects } from './statements.ts'
 import { isAuthors } from './syntax.ts'
+import { keepThrownMessages } from './thrownErrors.ts'
 import { addTupleMethods } from './tupleMethods.ts'
 
 /** What the name of the file of the entry points ends with; the rest is that of the contract. */
@@ -38,8 +40,10 @@ export default class ContractTransform {
     this.#changed = changedResults(this.sources)
     this.contract = { name: contract.declaration.name.text, abi: abiOf(contract) }
     rewriteClass(contract)
+    keepThrownMessages(this.sources)
     addTupleMethods(this.sources)
     removeAllocator(parser.sources)
+    checkHoles(parser.sources)
     // Only the entry points are exports of the module.
     for (const source of this.sources) source.sourceKind = sourceKinds.user
     parser.parseFile(entryPoints(contract), contract.source.normalizedPath.replace(/\.ts$/, entryFile), true)

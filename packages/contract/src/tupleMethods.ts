@@ -10,6 +10,7 @@ import type {
 } from 'assemblyscript'
 import { fieldsOf } from './abiTypes.ts'
 import { isTuple, type Refuse } from './elements.ts'
+import { requireFreeNames } from './generatedNames.ts'
 import { classesOf, hasDecorator, parseStatement, textOf } from './syntax.ts'
 import { libraryName } from './toolchain.ts'
 
@@ -27,13 +28,14 @@ export function addTupleMethods(sources: readonly Source[]): void {
   for (const source of sources) {
     const tuples = classesOf(source).filter((declaration) => hasDecorator(declaration, 'tuple'))
     if (tuples.length === 0) continue
+    requireFreeNames(source, ['memory', 'offsetof', json])
     const path = source.normalizedPath
     for (const tuple of tuples) {
       const fields = fieldsOf(tuple)
       const methods = [
         'class Methods {',
         ...equalityMethod(fields),
-        ...(tuple.isGeneric ? [] : jsonMethods(fields)),
+        ...(tuple.isGeneric ? [] : jsonMethods(tuple.name.text, fields)),
         '}',
       ]
       const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
@@ -69,7 +71,7 @@ function equalityMethod(fields: readonly FieldDeclaration[]): string[] {
 }
 
 /** The two methods for an object whose members are in the order of workers: by the bytes of their names. */
-function jsonMethods(fields: readonly FieldDeclaration[]): string[] {
+function jsonMethods(tuple: string, fields: readonly FieldDeclaration[]): string[] {
   const sorted = fields
     .filter(({ type }) => type !== null)
     .map(({ name, type }) => ({ name: name.text, type: textOf(type!) }))
@@ -91,7 +93,7 @@ function jsonMethods(fields: readonly FieldDeclaration[]): string[] {
     '__readJson(): void {',
     ...sorted.flatMap((field, index) => [
       `${json}.expectPlain(${before(index)})`,
-      `store<${field.type}>(changetype<usize>(this), ${json}.readValue<${field.type}>(), ${at(field)})`,
+      `${json}.readField<${tuple}, ${field.type}>(this, ${at(field)})`,
     ]),
     `${json}.expectPlain(${plain('}')})`,
     '}',

@@ -20,6 +20,11 @@ type Amounts = Array<U256>
 
 interface Named { name(): string }
 
+class Node { value: u32 = 7 }
+function nobody(): Node | null { return answers.length > 2 ? new Node() : null }
+function made(a: u32): Error { return new Error('made ' + a.toString()) }
+class Refusal extends Error { constructor(a: u32, text: string) { super('refused (' + a.toString() + '): ' + text) } }
+
 @contract
 export class Größe implements Named {
   static readonly unit: U256 = U256.from(1000)
@@ -75,6 +80,15 @@ export class Größe implements Named {
 
   throws(): void { throw new Error('thrown') }
   throwsNothing(): void { throw new Error() }
+  throwsKept(a: u32): u32 { const error = new RangeError('kept ' + a.toString()); if (a > 0) throw error; return a }
+  throwsMade(a: u32): u32 { if (a > 0) throw made(a); return a }
+  throwsOwn(a: u32): u32 { if (a > 0) throw new Refusal(a, 'reason'); return a }
+  throwsEither(a: u32): u32 { throw a > 0 ? new Error('one') : new TypeError('other') }
+  throwsWithin(a: u32[]): void { a.forEach((each) => { if (each > 1) throw (new Error('within')) }) }
+  abortsWith(): void { abort('on purpose') }
+  abortsOnly(): void { abort() }
+  isNull(): u32 { const none: Node | null = nobody(); return none!.value }
+  casts(): u32 { const any: Object = changetype<Object>(new Refusal(1, '')); return (any as Node).value }
   asserts(a: u32): u32 { assert(a > 1, 'asserted'); return a }
   assertsOnly(): void { assert(false) }
   requires(a: u32): void { require(a > 1, 'required') }
@@ -212,6 +226,15 @@ describe('a contract that uses what AssemblyScript has', () => {
   it.each<[string, unknown[], string]>([
     ['throws()', [], 'thrown'],
     ['throwsNothing()', [], 'aborted'],
+    ['throwsKept(uint32)', [3], 'kept 3'],
+    ['throwsMade(uint32)', [3], 'made 3'],
+    ['throwsOwn(uint32)', [3], 'refused (3): reason'],
+    ['throwsEither(uint32)', [0], 'other'],
+    ['throwsWithin(uint32[])', [[1, 2]], 'within'],
+    ['abortsWith()', [], 'on purpose'],
+    ['abortsOnly()', [], 'aborted'],
+    ['isNull()', [], "Unexpected 'null' (not assigned or failed cast)"],
+    ['casts()', [], 'invalid downcast'],
     ['asserts(uint32)', [1], 'asserted'],
     ['assertsOnly()', [], 'aborted'],
     ['requires(uint32)', [1], 'required'],

@@ -24,10 +24,18 @@ const bryn = '0x123f681646d4a755815f9cb19e1acc8565a0c2ac'
 
 const parameters = (types: readonly string[]) => types.map((type, at) => `, a${at}: ${sourceType(type)}`).join('')
 const source = `
-import { Address, Bytes, Bytes4, Bytes32, U256 } from '@bletchley/contract/assembly'
+import { Address, Bytes, Bytes4, Bytes32, EthereumContract, U256 } from '@bletchley/contract/assembly'
 import { Bryn } from './bryn'
+class Miscounted extends EthereumContract {
+  call(arguments: u32, written: u32): void {
+    const args = this.beginCall(arguments)
+    for (let i: u32 = 0; i < written; i++) args.write<u32>(i)
+    this.sendCall(1, args)
+  }
+}
 @contract
 export class Caller {
+  miscounted(to: Address, count: u32, written: u32): void { new Miscounted(to).call(count, written) }
   ${functions
     .map(({ name }, index) => {
       const types = signatures[index]!
@@ -71,6 +79,15 @@ describe('a class made from the ABI of an Ethereum contract', () => {
   it('leaves the last call of a task, and none of a task that fails', () => {
     expect(payloadOf('twice', [], []).slice(0, 10)).toBe('0x08f99f90')
     expect(reasonOf(caller.call('failing', encodeValues(['address'], [bryn])))).toBe('no')
+  })
+
+  it.each([
+    [2, 1],
+    [1, 2],
+    [0, 1],
+  ])('that is made by hand for %i arguments does not send %i', (count, written) => {
+    const args = encodeValues(['address', 'uint32', 'uint32'], [bryn, count, written])
+    expect(reasonOf(caller.call('miscounted', args))).toBe('Ethereum: arguments do not fit their number')
   })
 
   it('can be read', () => {
@@ -147,6 +164,10 @@ describe('an ABI that cannot be one', () => {
       'f is there more than once',
     ],
     ['a class that is code', one({}), 'A{', 'A{ cannot be the name of a class'],
+    ['a class of the library', one({}), 'Address', 'Address cannot be the name of a class'],
+    ['the class that it extends', one({}), 'EthereumContract', 'EthereumContract cannot be the name of a class'],
+    ['a class of the language', one({}), 'Array', 'Array cannot be the name of a class'],
+    ['a type of the language', one({}), 'u64', 'u64 cannot be the name of a class'],
   ])('is %s', (_, json, name, message) => {
     expect(() => ethereumBinding(json, name)).toThrow(message)
   })

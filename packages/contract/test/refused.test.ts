@@ -148,6 +148,34 @@ describe('what is no contract', () => {
       'contract.ts:3:40: Not implemented: Exceptions',
     ],
     [
+      'a name that the code of fields needs',
+      withMember('a: StateValue<u32>', 'let memory: u32 = 5'),
+      'contract.ts:2:5: memory is a name that the compiled contract needs itself',
+    ],
+    [
+      'a name that the code of tuples needs',
+      withMember(
+        'f(): void {}',
+        'import { log as offsetof } from "@bletchley/contract/assembly"; @tuple class T { a: u32 = 1 }',
+      ),
+      'contract.ts:2:17: offsetof is a name that the compiled contract needs itself',
+    ],
+    [
+      'a text that is thrown',
+      withMember("f(): void { throw 'low' }"),
+      "contract.ts:3:46: what is thrown is an error: throw new Error('low')",
+    ],
+    [
+      'a number that is thrown',
+      withMember('f(a: u32): void { throw a }'),
+      "contract.ts:3:52: Type 'u32' is not assignable to type '~lib/error/Error'",
+    ],
+    [
+      'an own class called Error that is none',
+      withMember('f(): void { throw new Error(5) }', 'class Error { constructor(public code: u32) {} }'),
+      "contract.ts:3:46: Type 'contract/Error' is not assignable to type '~lib/error/Error'",
+    ],
+    [
       'a wrong type',
       withMember('f(): u32 { return "" }'),
       "contract.ts:3:46: Type '~lib/string/String' is not assignable to type 'u32'",

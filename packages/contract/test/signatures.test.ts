@@ -17,8 +17,22 @@ import { edgedBigInt } from './support/values.ts'
 
 // Against the independent keccak256, ECDSA and typed data of ethers.
 
+const letterType = {
+  Letter: [
+    { name: 'subject', type: 'string' },
+    { name: 'body', type: 'bytes' },
+    { name: 'copies', type: 'address[]' },
+    { name: 'notes', type: 'string[]' },
+    { name: 'table', type: 'uint256[][]' },
+    { name: 'parts', type: 'bytes4[]' },
+  ],
+}
+const typeText = TypedDataEncoder.from(letterType).encodeType('Letter')
+
 const source = `
-import { Address, Bytes, Bytes32, keccak256, recoverAddress, TypedData, typedDataDomain, U256 } from '@bletchley/contract/assembly'
+import {
+  Address, Bytes, Bytes32, Bytes4, keccak256, recoverAddress, require, textOf, TypedData, typedDataDomain, U256, utf8
+} from '@bletchley/contract/assembly'
 @contract
 export class Signatures {
   hash(message: Bytes): Bytes32 { return keccak256(message) }
@@ -31,7 +45,33 @@ export class Signatures {
     mail.add(day)
     return mail.digest(typedDataDomain(name, salt))
   }
-}`
+  letter(subject: string, body: Bytes, copies: Address[], notes: string[], table: U256[][], parts: Bytes4[]): Bytes32 {
+    const letter = new TypedData(letterType, 6)
+    const kept = utf8('kept')
+    letter.add(subject)
+    letter.add(body)
+    letter.add(copies)
+    letter.add(notes)
+    letter.add(table)
+    letter.add(parts)
+    require(textOf(kept) == 'kept', 'another object was changed')
+    return letter.hash()
+  }
+  nested(to: Address, day: i32): Bytes32 {
+    const person = new TypedData('Person(address to)', 1)
+    person.add(to)
+    const visit = new TypedData('Visit(Person host,int32 day)Person(address to)', 2)
+    visit.add(person.hash())
+    visit.add(day)
+    return visit.hash()
+  }
+  miscounted(count: i32, added: i32): Bytes32 {
+    const message = new TypedData('Any(uint256 a,uint256 b)', count)
+    for (let i = 0; i < added; i++) message.add(U256.from(7))
+    return message.hash()
+  }
+}
+const letterType = '${typeText}'`
 
 const order = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n
 const generatorX = 0x79be_667e_f9dc_bbac_55a0_6295_ce87_0b07_029b_fcdb_2dce_28d9_59f2_815b_16f8_1798n
@@ -185,6 +225,65 @@ describe('typed data', () => {
       }),
       { numRuns: 20 },
     )
+  })
+
+  it('takes the hash of what is longer than a word, as wallets do', () => {
+    const bytesOfSize = (size: { minLength?: number; maxLength: number }) =>
+      fc.uint8Array(size).map((bytes) => hexlify(bytes))
+    const text = fc.string({ unit: 'grapheme', maxLength: 60 })
+    const list = <T>(value: fc.Arbitrary<T>) => fc.array(value, { maxLength: 4 })
+    const members = fc.record({
+      subject: text,
+      body: bytesOfSize({ maxLength: 200 }),
+      copies: list(bytesOfSize({ minLength: 20, maxLength: 20 })),
+      notes: list(text),
+      table: list(list(edgedBigInt(0n, most))),
+      parts: list(bytesOfSize({ minLength: 4, maxLength: 4 })),
+    })
+    fc.assert(
+      fc.property(members, (letter) => {
+        const { subject, body, copies, notes, table, parts } = letter
+        const signature = 'letter(string,bytes,address[],string[],uint256[][],bytes4[])(bytes32)'
+        expect(contract.ask(signature, subject, body, copies, notes, table, parts)).toEqual([
+          TypedDataEncoder.hashStruct('Letter', letterType, letter),
+        ])
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('takes the hash of a struct within', () => {
+    const types = {
+      Person: [{ name: 'to', type: 'address' }],
+      Visit: [
+        { name: 'host', type: 'Person' },
+        { name: 'day', type: 'int32' },
+      ],
+    }
+    const to = `0x${'5a'.repeat(20)}`
+    expect(contract.ask('nested(address,int32)(bytes32)', to, -3)).toEqual([
+      TypedDataEncoder.hashStruct('Visit', types, { host: { to }, day: -3 }),
+    ])
+  })
+
+  it.each([
+    [2, 1],
+    [2, 3],
+    [0, 1],
+    [-1, 0],
+    [-2, 1],
+    [2 ** 31 - 1, 1],
+    [2 ** 27 - 1, 1],
+  ])('of %i members does not take %i', (count, added) => {
+    expect(() => contract.ask('miscounted(int32,int32)(bytes32)', count, added)).toThrow(
+      ': typed data: members do not fit its count',
+    )
+  })
+
+  it('is not compiled of what is no type of the ABI', async () => {
+    const withFloat = `import { TypedData } from '@bletchley/contract/assembly'
+      @contract export class C { f(): void { new TypedData('A(bool b)', 1).add<f64>(1.5) } }`
+    await expect(compileText(withFloat)).rejects.toThrow('not a type of the ABI')
   })
 })
 

@@ -34,11 +34,13 @@ import { U256 } from '@bletchley/contract/assembly'
 // As Rust would have `struct Person { name: String, born: i64, accounts: Vec<U256>, größe: Vec<u8> }`.
 const people = `import { Bytes, U256 } from '@bletchley/contract/assembly'
 type Accounts = Array<U256>
+// A name of the language that authors may well give.
+export function store(a: u32): u32 { return a + 1 }
 @tuple export class Person {
   static count: u32 = 0
   constructor(public name: string, readonly born: i64, public accounts: Accounts, public größe: Bytes) { Person.count++ }
 }
-@tuple export class Club { open: bool = true; left: u8 = 3; members: Person[] = []; parts: Club[] = [] }
+@tuple export class Club { open: bool = true; left: u8 = <u8>store(2); members: Person[] = []; parts: Club[] = [] }
 `
 
 const signature = 'put(string,string,int64,uint256[],bytes)'

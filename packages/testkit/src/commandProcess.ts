@@ -13,6 +13,8 @@ export interface ProcessOptions {
   fileSizeLimit?: number
   /** Files, sockets and the like that may be open at once. */
   openFileLimit?: number
+  /** What stands on stdin; nothing if absent. */
+  input?: string
 }
 
 /** How a process ended. */
@@ -32,7 +34,7 @@ export class CommandProcess {
   #stderr = ''
   #stdout = ''
 
-  constructor(args: readonly string[], { env, cwd, fileSizeLimit, openFileLimit }: ProcessOptions = {}) {
+  constructor(args: readonly string[], { env, cwd, fileSizeLimit, openFileLimit, input }: ProcessOptions = {}) {
     const limits = [
       // With the signal ignored, a write beyond the limit fails and does not end the process.
       ...(fileSizeLimit === undefined ? [] : [`trap "" XFSZ; ulimit -f ${fileSizeLimit}`]),
@@ -40,7 +42,9 @@ export class CommandProcess {
     ]
     const line = [process.execPath, command, ...args]
     const [file, ...rest] = limits.length === 0 ? line : ['bash', '-c', `${limits.join('; ')}; exec "$0" "$@"`, ...line]
-    this.#child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
+    const stdin = input === undefined ? 'ignore' : 'pipe'
+    this.#child = spawn(file!, rest, { stdio: [stdin, 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
+    this.#child.stdin?.end(input)
     const { stdout, stderr } = this.#child
     // Decoded by the streams: a character may come in two parts.
     stdout!.setEncoding('utf8').on('data', (text: string) => {

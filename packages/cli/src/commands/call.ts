@@ -3,6 +3,11 @@ import { messages } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
 import { exitCodes, usageError } from '../exitCodes.ts'
+import { inputFileOption, readInput } from '../inputFile.ts'
+
+interface CallFlags extends ConnectionFlags {
+  input?: string
+}
 
 export const createCommand = () => {
   const command = new Command('call')
@@ -11,8 +16,12 @@ export const createCommand = () => {
     .description('Send one message to a core and print the reply as it is on the wire.')
     .argument('<type>', `one of ${Object.keys(messages).join(', ')}`)
     .argument('[input]', 'the input, as JSON: the value of `input`, or the members beside it')
+    .addOption(inputFileOption('input', 'the input'))
     .addHelpText('after', '\nExample: bletchley call GetDeltas \'[{"address":"<64 hex digits>","from":0,"to":10}]\'')
-    .action(async (type: string, input: string | undefined, flags: ConnectionFlags) => {
+    .action(async (type: string, typed: string | undefined, flags: CallFlags) => {
+      if (typed !== undefined && flags.input !== undefined)
+        throw usageError('The input is typed, or in a file: not both.')
+      const input = flags.input === undefined ? typed : await readInput(flags.input)
       using client = await connectCore(flags)
       const id = client.createId()
       const reply = bytesToUtf8(await client.exchange(id, utf8ToBytes(frameOf(id, type, input))))

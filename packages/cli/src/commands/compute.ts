@@ -1,7 +1,7 @@
 import { computeFunction } from '@bletchley/client'
 import { Command } from 'commander'
 import { parseBytes } from '../options.ts'
-import { addTaskOptions, parseCall, runTask, showOutput, type TaskFlags } from '../task.ts'
+import { addTaskOptions, readCall, runTask, showOutput, type TaskFlags } from '../task.ts'
 
 export const createCommand = () =>
   addTaskOptions(new Command('compute'))
@@ -11,7 +11,7 @@ export const createCommand = () =>
     .argument('[args...]', 'its arguments')
     .addHelpText('after', "\nExample: bletchley compute <address> 'balance_of(bytes32)(uint64)' 0x11…11")
     .action(async (contractAddress: Uint8Array, callable: string, args: string[], flags: TaskFlags) => {
-      const call = parseCall(callable, args)
+      const call = await readCall(callable, args, flags)
       await runTask(flags, { ...call, contractAddress }, computeFunction, ({ output, delta, ethereum }) => ({
         ...showOutput(output, call.returns),
         delta: delta === undefined ? null : delta.key,

@@ -32,7 +32,7 @@ export const createCommand = () =>
 
 const pathsArgument = ['[paths...]', 'sources, or folders with contracts (default: this folder)'] as const
 const folderArgument = ['[folder]', 'the folder with the contracts and their tests', '.'] as const
-const runOption = () => option('--run <command>', 'a shell command that runs the tests instead of `node --test`')
+const runOption = () => option('--run <command>', 'a shell command that runs the tests instead of Node’s test runner')
 
 const newCommand = () =>
   new Command('new')

@@ -3,7 +3,7 @@ import { deployContract } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
 import { option, parseBytes } from '../options.ts'
-import { addTaskOptions, parseCall, runTask, type TaskFlags } from '../task.ts'
+import { addTaskOptions, readCall, runTask, type TaskFlags } from '../task.ts'
 
 interface DeployFlags extends TaskFlags {
   address?: Uint8Array
@@ -20,7 +20,7 @@ export const createCommand = () =>
     )
     .addHelpText('after', "\nExample: bletchley deploy ledger.wasm 'construct(bytes32,uint64)' 0x11…11 1000")
     .action(async (file: string, construct: string, args: string[], flags: DeployFlags) => {
-      const call = parseCall(construct, args)
+      const call = await readCall(construct, args, flags)
       const preCode = await readFile(file)
       await runTask(
         flags,

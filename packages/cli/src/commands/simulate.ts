@@ -19,9 +19,9 @@ import {
 } from '../options.ts'
 import { jsonOption, print } from '../output.ts'
 import { lockOptions, type SealingFlags, sealingOf } from '../sealing.ts'
-import { parseCall, showOutput } from '../task.ts'
+import { type ArgumentFlags, argumentsOption, readCall, showOutput } from '../task.ts'
 
-interface SimulateFlags extends SealingFlags, LogFlags {
+interface SimulateFlags extends SealingFlags, LogFlags, ArgumentFlags {
   data: string
   principal?: Uint8Array
   principalUrl: string
@@ -40,6 +40,7 @@ export const createCommand = () => {
     .argument('<address>', 'the contract’s address', parseBytes(32))
     .argument('<callable>', 'the function, name(type,…); with (type,…) behind it, the result is decoded')
     .argument('[args...]', 'its arguments')
+    .addOption(argumentsOption())
     .addOption(dataOption())
     .addOption(sealingKeyOption())
   for (const each of lockOptions()) command.addOption(each)
@@ -60,7 +61,7 @@ counted as in the stored code (GetContract).
 Example: bletchley simulate --data .bletchley/core --principal-url http://127.0.0.1:3040 <address> 'total_supply()(uint64)'`,
     )
     .action(async (address: Uint8Array, text: string, args: string[], flags: SimulateFlags) => {
-      const call = parseCall(text, args)
+      const call = await readCall(text, args, flags)
       const { types } = parseCallable(call.callable)
       const simulated = await simulate(
         {

@@ -48,7 +48,7 @@ export async function compiling<T>(source: string, compile: (source: string) => 
   } catch (error) {
     if (!(error instanceof CompileError)) throw error
     const folder = relative('', dirname(source))
-    const lines = error.message.replace(/^(?!~lib\/)(?=\S+\.ts:\d+:\d+: )/gm, folder === '' ? '' : `${folder}/`)
+    const lines = error.message.replace(/^(?!~lib\/)(?=\S+\.ts:\d+:\d+: )/gm, () => (folder === '' ? '' : `${folder}/`))
     throw new CommandError(`${source} does not compile\n${lines}`)
   }
 }

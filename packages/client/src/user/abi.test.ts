@@ -43,6 +43,9 @@ describe('parseCallable', () => {
     '1f()',
     'f()()',
     'f(uint256[-1])',
+    'f(uint256[0])',
+    'f(uint256[0][])',
+    'f(uint256[02])',
   ])('refuses %j', (text) => {
     expect(() => parseCallable(text)).toThrow(invalid)
   })
@@ -169,7 +172,9 @@ describe('arguments typed at a prompt', () => {
   ])('%s from %j', (type, text, expected) => expect(parseArguments([type], [text])).toEqual([expected]))
 
   it('loses no digit of an integer in an array: it must be quoted', () => {
-    expect(() => parseArguments(['uint64[]'], ['[18446744073709551615]'])).toThrow(invalid)
+    expect(() => parseArguments(['uint64[]'], ['[18446744073709551615]'])).toThrow(
+      'Argument 1 is no uint64: above 2^53, it stands in quotes',
+    )
   })
 
   it.each(['1,2', '[1', '{}', '"1"', ''])('refuses %j for an array', (text) => {
@@ -250,8 +255,23 @@ describe('decoding', () => {
     expect(() => decodeOutput([type], hexToBytes(hex))).toThrow(/^(?!.*ffff)/)
   })
 
-  it('ignores the upper bytes of an address, as contracts do', () => {
-    expect(decodeOutput(['address'], hexToBytes('ff'.repeat(12) + 'ab'.repeat(20)))).toEqual([`0x${'ab'.repeat(20)}`])
+  it.each([
+    ['uint8', word('0'), word('1ff')],
+    ['int8', word('0'), 'f'.repeat(62).padEnd(64, '0')],
+    ['bool', word('1'), word('101')],
+    ['address', word('ab'.repeat(20)), word(`1${'ab'.repeat(20)}`)],
+    ['bytes4', left('abababab'), left('abababab01')],
+    ['bytes31', left('ab'.repeat(31)), 'ab'.repeat(32)],
+  ])('takes %s from a word that holds no more', (type, clean, dirty) => {
+    for (const each of [[type], [`${type}[1]`]]) {
+      expect(decodeOutput(each, hexToBytes(clean))).toHaveLength(1)
+      expect(() => decodeOutput(each, hexToBytes(dirty))).toThrow(undecodable)
+    }
+  })
+
+  it('looks at no padding behind text and bytes', () => {
+    const padded = word('20') + word('1') + 'ab'.repeat(32)
+    expect(decodeOutput(['bytes'], hexToBytes(padded))).toEqual(['0xab'])
   })
 
   it('decodes no types from whatever there is', () => {

@@ -72,15 +72,18 @@ export function parseArguments(types: readonly string[], texts: readonly string[
  * @throws UserError invalid_arguments
  */
 export function encodeArguments(types: readonly string[], values: readonly unknown[]): Uint8Array {
+  const parameters = types.map((type) => parameterOf(parseType(type)))
+  return hexToBytes(AbiParameters.encode(parameters, exactArguments(types, values) as never).slice(2))
+}
+
+/**
+ * Values in any form that `encodeArguments` takes, as `parseArguments` gives them.
+ *
+ * @throws UserError invalid_arguments
+ */
+export function exactArguments(types: readonly string[], values: readonly unknown[]): AbiValue[] {
   assertCount(types, values)
-  const parsed = types.map(parseType)
-  const exact = parsed.map((type, i) => checkedValue(type, values[i], i))
-  return hexToBytes(
-    AbiParameters.encode(
-      parsed.map((type) => parameterOf(type)),
-      exact as never,
-    ).slice(2),
-  )
+  return types.map((type, i) => checkedValue(parseType(type), values[i], i))
 }
 
 /**
@@ -95,8 +98,7 @@ export function decodeOutput(types: readonly string[], output: Uint8Array): AbiV
   if (parsed.length === 0) return []
   try {
     const values: readonly unknown[] = AbiParameters.decode(
-      // Strings are taken as bytes, for bytes that are not UTF-8 must not turn into other text.
-      parsed.map((type) => parameterOf(type, 'bytes')),
+      parsed.map((type) => parameterOf(type, readAs)),
       output,
       { checksumAddress: false },
     )
@@ -128,7 +130,8 @@ export function decodeResult(
 }
 
 function parseType(name: string): ParsedType {
-  const array = /^(.+)\[([0-9]{0,9})\]$/.exec(name)
+  // A list of nothing takes no bytes, so that any number of such lists would fit into none: there is none in Solidity.
+  const array = /^(.+)\[([1-9][0-9]{0,8}|)\]$/.exec(name)
   if (array !== null) {
     return {
       kind: 'array',
@@ -154,16 +157,27 @@ function parseType(name: string): ParsedType {
   throw new UserError('invalid_arguments', `There is no type ${printable(name)}`)
 }
 
-function parameterOf(type: ParsedType, stringAs: 'string' | 'bytes' = 'string'): { type: string } {
-  if (type.kind !== 'array') return { type: type.kind === 'string' ? stringAs : type.wire }
-  return { type: `${parameterOf(type.element, stringAs).type}[${type.length ?? ''}]` }
+function parameterOf(type: ParsedType, wireOf = ({ wire }: ElementaryType): WireType => wire): { type: string } {
+  if (type.kind !== 'array') return { type: wireOf(type) }
+  return { type: `${parameterOf(type.element, wireOf).type}[${type.length ?? ''}]` }
+}
+
+/**
+ * What a type is read as. Bytes that are not UTF-8 must not turn into other text, and a word that holds more than its type
+ * is none of that type: the codec would cut it off.
+ */
+function readAs({ kind, wire }: ElementaryType): WireType {
+  if (kind === 'string') return 'bytes'
+  if (wire === 'address') return 'uint256'
+  return kind === 'bytes' && wire !== 'bytes' ? 'bytes32' : wire
 }
 
 /** Any accepted form of a value, as its one exact form. */
 function checkedValue(type: ParsedType, value: unknown, position: number): AbiValue {
   const exact = exactValue(type, value, position)
-  if (exact === undefined) throw invalidArgument(position, `is no ${type.name}`)
-  return exact
+  if (exact !== undefined) return exact
+  const hint = Number.isInteger(value) && !Number.isSafeInteger(value) ? `: above 2^53, it stands in quotes` : ''
+  throw invalidArgument(position, `is no ${type.name}${hint}`)
 }
 
 function exactValue(type: ParsedType, value: unknown, position: number): AbiValue | undefined {
@@ -216,6 +230,15 @@ function decodedValue(type: ParsedType, value: unknown): AbiValue {
     const integer = value as bigint
     if (integer < type.min || integer > type.max) throw new RangeError('out of range')
     return integer
+  }
+  if (type.wire === 'address') {
+    if ((value as bigint) >> 160n !== 0n) throw new RangeError('out of range')
+    return `0x${(value as bigint).toString(16).padStart(40, '0')}`
+  }
+  if (type.kind === 'bytes' && type.length !== undefined) {
+    const end = 2 + 2 * type.length
+    if (!/^0*$/.test((value as string).slice(end))) throw new RangeError('out of range')
+    return (value as string).slice(0, end)
   }
   return value as AbiValue
 }

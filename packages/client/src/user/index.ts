@@ -5,6 +5,7 @@ export {
   decodeOutput,
   decodeResult,
   encodeArguments,
+  exactArguments,
   isAbiName,
   parseArguments,
   parseCallable,

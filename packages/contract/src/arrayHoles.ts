@@ -1,0 +1,29 @@
+import { CallExpression, ClassDeclaration, IdentifierExpression, MethodDeclaration, type Source } from 'assemblyscript'
+import { nodesOf } from './syntax.ts'
+
+/** The files of the compiler's library with arrays. */
+const arrayFiles = new Set(['~lib/array', '~lib/staticarray'])
+
+/** Methods that hand elements out as they lie in memory. `[]` and `at` look whether there is one. */
+const handOut = new Set('every filter findIndex findLastIndex forEach map pop reduce reduceRight shift some'.split(' '))
+
+/**
+ * Lets the methods of arrays look whether an element was ever set before they hand it out, as `[]` does. Otherwise the
+ * `pop()` of a `new Array<Address>(3)` would be address zero.
+ */
+export function checkHoles(sources: readonly Source[]): void {
+  for (const { internalPath, statements } of sources) {
+    if (!arrayFiles.has(internalPath)) continue
+    const members = statements.flatMap((statement) => (statement instanceof ClassDeclaration ? statement.members : []))
+    for (const method of members) {
+      if (!(method instanceof MethodDeclaration && handOut.has(method.name.text))) continue
+      for (const node of nodesOf(method)) {
+        if (node instanceof CallExpression && isNamed(node, 'load')) node.expression.text = '__loadElement'
+      }
+    }
+  }
+}
+
+function isNamed(call: CallExpression, name: string): call is CallExpression & { expression: IdentifierExpression } {
+  return call.expression instanceof IdentifierExpression && call.expression.text === name
+}
