@@ -7,7 +7,7 @@ import { type CurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve
 import { maxFramesPerMessage } from '@bletchley/protocol'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Dealer, Request } from 'zeromq'
+import { Dealer, Request, Router } from 'zeromq'
 import { type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
 import { ClientList, parseClientKeys } from './clientList.ts'
 import { assertEndpoint, assertLocal } from './endpoints.ts'
@@ -77,6 +77,43 @@ describe('serveRouter', () => {
     const peer = connect(new Request(), server)
     await peer.send(['a', '', 'c'])
     expect((await peer.receive()).map(String)).toEqual(['A', '', 'C'])
+  })
+
+  it('answers as many frames as a DEALER peer sends, with empty ones among them', async () => {
+    const server = await serve(async (text) => `re: ${text}`)
+    const peer = connect(new Dealer(), server)
+    for (const frames of [
+      ['{a', '', '{b'],
+      ['{a', ''],
+      ['{a', '', ''],
+      ['{a', '{b', '', '', '{c'],
+    ]) {
+      await peer.send(frames)
+      expect((await peer.receive()).map(String)).toEqual(frames.map((frame) => `re: ${frame}`))
+    }
+  })
+
+  it('serves peers behind a proxy, whatever they call themselves', async () => {
+    const server = await serve(async (text) => `re: ${text}`)
+    const front = new Router()
+    open.push(front)
+    await front.bind('tcp://127.0.0.1:0')
+    const back = connect(new Dealer(), server)
+    for (const [from, to] of [
+      [front, back],
+      [back, front],
+    ] as const) {
+      void (async () => {
+        for await (const parts of from) await to.send(parts)
+      })().catch(() => {})
+    }
+    for (const routingId of [undefined, 'named', 'x'.repeat(255)]) {
+      const peer = new Request(routingId === undefined ? {} : { routingId })
+      open.push(peer)
+      peer.connect(front.lastEndpoint!)
+      await peer.send(['{a', '', '{b'])
+      expect((await peer.receive()).map(String)).toEqual(['re: {a', 're: ', 're: {b'])
+    }
   })
 
   it('does not look at the frames of a message that has too many, but answers each', async () => {
@@ -438,6 +475,22 @@ describe('startOfRequests', () => {
     expect(split('id', 'a')).toEqual([['id'], ['a']])
     expect(split('id', '', '')).toEqual([['id', ''], ['']])
     expect(split('id', '')).toEqual([['id'], ['']])
+    expect(split('id', 'a', '')).toEqual([['id'], ['a', '']])
+  })
+
+  it('takes no request for a way back', () => {
+    const long = 'x'.repeat(256)
+    for (const first of ['{"id":1}', ' \n\r\t{', long]) {
+      expect(split('id', first, '', 'b'), first).toEqual([['id'], [first, '', 'b']])
+      expect(split('id', 'proxy', first, '', 'b'), first).toEqual([['id'], ['proxy', first, '', 'b']])
+      expect(split('id', '', first, '', 'b'), first).toEqual([
+        ['id', ''],
+        [first, '', 'b'],
+      ])
+    }
+    for (const hop of ['\u0000{abc', 'x'.repeat(255), '[', ' ']) {
+      expect(split('id', hop, '', 'b'), hop).toEqual([['id', hop, ''], ['b']])
+    }
   })
 })
 

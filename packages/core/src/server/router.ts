@@ -356,11 +356,25 @@ function tooManyFrames(): WorkerError {
 /**
  * Where the requests begin in a ROUTER message; what stands before them is the way back: `identity, [more identities],
  * "", request…` of a REQ peer (or of a proxy in between), `identity, request…` of a DEALER peer that sends no delimiter.
+ * An empty frame behind anything that is no identity is a request like the others.
  */
 export function startOfRequests(parts: readonly Uint8Array[]): number {
-  for (let at = 1; at < parts.length - 1; at++) if (parts[at]!.length === 0) return at + 1
+  for (let at = 1; at < parts.length - 1; at++) {
+    if (parts[at]!.length === 0) return at + 1
+    if (!mayBeIdentity(parts[at]!)) return 1
+  }
   // A delimiter with nothing behind it is an empty request of a DEALER peer.
   return 1
+}
+
+/** Longest identity of a libzmq socket, in bytes. */
+const maxIdentityBytes = 255
+
+/** Peers choose theirs freely, but none looks like a request: a JSON object, with white space before it perhaps. */
+function mayBeIdentity(frame: Uint8Array): boolean {
+  if (frame.length > maxIdentityBytes) return false
+  for (const code of frame) if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return code !== 0x7b
+  return true
 }
 
 function ignore(): void {}
