@@ -15,7 +15,14 @@ import {
   snapshotKey,
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
-import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
+import { decodeContract, decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
+
+/** A tip's number and the bytes of its data, which may stand beside them. */
+export interface TipLength {
+  key: number
+  length: number
+  data?: Uint8Array
+}
 
 /** One encrypted delta under its number. */
 export interface Delta {
@@ -38,6 +45,8 @@ export interface DeltaRow extends Delta {
  */
 export class ContractReader {
   protected readonly backend: KeyValueBackend
+  /** Of large tips, by address: to find out a length again, the value would have to be read. */
+  readonly #tipLengths = new Map<string, TipLength & { revision: bigint; sequence: bigint }>()
 
   constructor(backend: KeyValueBackend) {
     this.backend = backend
@@ -80,6 +89,37 @@ export class ContractReader {
       yield await this.getTip(address)
       await pacer.pause()
     }
+  }
+
+  /**
+   * The tips of contracts with the bytes of their data, one answer per address in their order, as {@link tips}; the data
+   * itself only up to a size.
+   */
+  async *tipLengths(addresses: Iterable<Uint8Array>, mostBytes: number): AsyncGenerator<TipLength | undefined> {
+    const pacer = new Pacer()
+    for (const address of addresses) {
+      yield await this.#tipLength(address, mostBytes)
+      await pacer.pause()
+    }
+  }
+
+  async #tipLength(address: Uint8Array, mostBytes: number): Promise<TipLength | undefined> {
+    const stored = await this.backend.get(contractKey(address))
+    const record = stored && decodeContract(stored)
+    const name = nameOf(address)
+    const known = this.#tipLengths.get(name)
+    if (known !== undefined && known.revision === record?.revision && known.sequence === record.sequence) {
+      return { key: known.key, length: known.length }
+    }
+    this.#tipLengths.delete(name)
+    const tip = await this.getTip(address)
+    if (tip === undefined) return undefined
+    const { key, data } = tip
+    const { length } = data
+    if (length <= mostBytes) return { key, length, data }
+    // The record was read first: if the tip has changed since, it is of a revision that has passed.
+    if (record !== undefined) this.#tipLengths.set(name, { key, length, ...record })
+    return { key, length }
   }
 
   /**
@@ -206,6 +246,11 @@ export async function holdsContracts(backend: KeyValueBackend): Promise<boolean>
   const stored = await backend.get(schemaKey)
   if (stored === undefined || equalBytes(stored, u32be(schemaVersion))) return stored !== undefined
   throw new StorageError('the database was written by another version of the store')
+}
+
+/** A name for maps: an address as text, one character per byte. */
+export function nameOf(address: Uint8Array): string {
+  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
 }
 
 export function assertAddress(address: Uint8Array): void {

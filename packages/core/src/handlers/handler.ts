@@ -5,7 +5,8 @@ import type { TaskEngine } from '../engine/taskEngine.ts'
 import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
-import type { Collecting } from './replyBudget.ts'
+import type { ReplyRoom } from '../server/replyRoom.ts'
+import type { TipOmissions } from './getAllTips.ts'
 
 /** What a handler may reach. */
 export interface WorkerContext {
@@ -15,11 +16,16 @@ export interface WorkerContext {
   stateKeys: StateKeys
   /** Absent if a p2p node brings the keys. */
   keyFetcher?: KeyFetcher
-  /** Replies in work, of all requests. */
-  collecting: Collecting
+  omissions: TipOmissions
   registration: Result<'GetRegistrationParams'>
   logger: Logger
 }
 
+/** What the handler of one request may reach besides. */
+export interface RequestContext extends WorkerContext {
+  /** Where a large reply takes room before it is made. */
+  room: ReplyRoom
+}
+
 /** Answers one type of message; refuses by throwing a WorkerError. */
-export type Handler<K extends MessageType> = (input: Input<K>, worker: WorkerContext) => Promise<Outcome<K>>
+export type Handler<K extends MessageType> = (input: Input<K>, request: RequestContext) => Promise<Outcome<K>>

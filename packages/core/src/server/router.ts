@@ -7,19 +7,24 @@ import type { ClientList } from './clientList.ts'
 import { Connections } from './connections.ts'
 import { bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
-import { UnreadReplies } from './unreadReplies.ts'
+import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
-  /** Answers one frame with one frame. */
-  answer(frame: Uint8Array): Promise<Uint8Array>
+  /** Answers one frame with one frame. A large one takes its room before it is made. */
+  answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array>
   /** The reply to a frame that is not acted upon; to one that was not even looked at, if `frame` is absent. */
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
 }
 
+/** Beyond these a request waits, or is refused. */
+export interface ServerLimits extends AdmissionLimits, RoomLimits {}
+
+export const defaultServerLimits: ServerLimits = { ...defaultAdmissionLimits, ...defaultRoomLimits }
+
 export interface RouterOptions {
-  readonly limits?: AdmissionLimits
+  readonly limits?: ServerLimits
   /** Only clients of the list may talk, and all is encrypted. Without it whoever connects is served. */
   readonly curve?: {
     /** X25519, 32 bytes. */
@@ -62,7 +67,7 @@ const receiveHighWaterMark = 100
 
 /**
  * Replies of one peer that wait in the socket: ten times what a peer may have under way. The next ones are dropped. The bytes
- * of large ones are counted before (`UnreadReplies`).
+ * of large ones are counted before (`ReplyRooms`).
  */
 const sendHighWaterMark = 10_000
 
@@ -117,12 +122,12 @@ interface Underway {
 export async function serveRouter(
   endpoints: readonly string[],
   handler: FrameHandler,
-  { curve, limits = defaultAdmissionLimits, logger }: RouterOptions,
+  { curve, limits = defaultServerLimits, logger }: RouterOptions,
 ): Promise<RouterServer> {
   // A context has one doorkeeper; with one of its own, several cores fit into a process.
   const context = curve && new Context()
   const admission = new Admission(limits)
-  const unread = new UnreadReplies(limits.unreadBytesPerPeer)
+  const rooms = new ReplyRooms(limits)
   const refusals = new Refusals(logger)
   const doorkeeper = curve && (await guardConnections(context!, curve.clients, refusals))
   const waiting = new Set<() => void>()
@@ -190,11 +195,10 @@ export async function serveRouter(
   }
 
   async function answerFrame(peer: string, frame: Uint8Array): Promise<Uint8Array> {
-    const reply = await handler.answer(frame)
-    const refusal = unread.take(peer, reply)
-    if (refusal === undefined) return reply
-    refusedRequests++
-    return handler.refuse(refusal, frame)
+    const room = rooms.of(peer)
+    const reply = await handler.answer(frame, room)
+    room.settle(reply)
+    return reply
   }
 
   /** Answers what is not answered yet with the error. */
@@ -327,6 +331,7 @@ export async function serveRouter(
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
       connections.close()
+      rooms.close()
       changed()
       await renewal
       await until(() => admission.requests === 0, graceMs)
