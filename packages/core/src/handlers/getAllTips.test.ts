@@ -5,8 +5,8 @@ import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { Dispatcher } from '../dispatch.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
-import { TipOmissions } from './getAllTips.ts'
 import type { WorkerContext } from './handler.ts'
+import { TipOmissions } from './tipOmissions.ts'
 
 /**
  * A store in which a delta of one byte n stands for one of n mebibytes of `value`: all of them share their memory, so that

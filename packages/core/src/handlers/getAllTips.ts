@@ -1,7 +1,5 @@
-import { bytesToHex } from '@bletchley/crypto'
 import { maxReplyBytes } from '@bletchley/protocol'
 import { Pacer, type TipLength } from '@bletchley/store'
-import type { Logger } from 'pino'
 import type { Handler } from './handler.ts'
 import { addressBytes, countBytes, leastBytes, mostBytes, rowBytes } from './replyRows.ts'
 
@@ -96,30 +94,4 @@ function sum<T>(items: readonly T[], sizeOf: (item: T) => number): number {
   let total = 0
   for (const item of items) total += sizeOf(item)
   return total
-}
-
-/** Keeps count of the tips that GetAllTips left out. */
-export class TipOmissions {
-  /** Since the start. */
-  total = 0
-  readonly #logger: Logger
-  #last = 0
-
-  constructor(logger: Logger) {
-    this.#logger = logger
-  }
-
-  /** Says so in the log when there are more or fewer than the last time. */
-  count(omitted: readonly Uint8Array[]): void {
-    this.total += omitted.length
-    if (omitted.length === this.#last) return
-    this.#last = omitted.length
-    const contracts = omitted.slice(0, 10).map(bytesToHex)
-    this.#logger.warn(
-      { omitted: omitted.length, contracts },
-      omitted.length > 0
-        ? 'GetAllTips leaves out the largest tips: they do not fit into a message'
-        : 'all tips fit again',
-    )
-  }
 }

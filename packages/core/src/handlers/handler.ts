@@ -6,7 +6,7 @@ import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
 import type { ReplyRoom } from '../server/replyRoom.ts'
-import type { TipOmissions } from './getAllTips.ts'
+import type { TipOmissions } from './tipOmissions.ts'
 
 /** What a handler may reach. */
 export interface WorkerContext {
