@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { encodeZ85 } from '@bletchley/crypto'
 import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
 import type { Logger } from 'pino'
@@ -70,6 +71,9 @@ const receiveHighWaterMark = 100
  * of large ones are counted before (`ReplyRooms`).
  */
 const sendHighWaterMark = 10_000
+
+/** Behind a larger frame, others than peers have their turn. */
+const largeFrameBytes = 64 * 1024
 
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
@@ -233,6 +237,8 @@ export async function serveRouter(
       for (;;) {
         const parts = await door.socket.receive()
         if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
+        // The binding hands out hundreds of messages in one turn of the event loop, and large ones take long to read.
+        if (parts.some(({ length }) => length > largeFrameBytes)) await setImmediate()
       }
     } catch (error) {
       if (!door.socket.closed) throw error
