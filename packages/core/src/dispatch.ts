@@ -17,7 +17,7 @@ import {
 } from '@bletchley/protocol'
 import { Pacer, StorageError } from '@bletchley/store'
 import type { Logger } from 'pino'
-import type { WorkerContext } from './handlers/handler.ts'
+import { contextOf, type WorkerContext } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
 import { storeFailed } from './refusals.ts'
 import type { ReplyRoom } from './server/replyRoom.ts'
@@ -94,8 +94,12 @@ export class Dispatcher implements FrameHandler {
     this.#inFlight += 1
     try {
       if (this.#stopping) throw new WorkerError('shutting_down', {})
-      const outcome = await handle(handlers, request, { ...this.#worker, room })
-      const reply = await this.#encode(replyTo(request, outcome), room)
+      const outcome = await handle(handlers, request, contextOf(this.#worker, room))
+      const written = replyTo(request, outcome)
+      const reply =
+        room.bytes < writtenAtOnceBytes
+          ? encodeReply(written, this.#dialect, this.#replyMemory)
+          : await this.#encodeInPieces(written, room.bytes)
       return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
     } catch (error) {
       const { code, message } = refusalOf(error, type, this.#worker.logger)
@@ -106,11 +110,9 @@ export class Dispatcher implements FrameHandler {
     }
   }
 
-  /** Writes a reply; a large one, for which room was taken, in pieces. */
-  async #encode(reply: ResultReply | FailedTaskReply, room: ReplyRoom): Promise<Uint8Array> {
-    if (room.bytes < writtenAtOnceBytes) return encodeReply(reply, this.#dialect, this.#replyMemory)
+  async #encodeInPieces(reply: ResultReply | FailedTaskReply, bytes: number): Promise<Uint8Array> {
     const pacer = new Pacer()
-    const pieces = encodeReplyInPieces(reply, this.#dialect, room.bytes, this.#replyMemory)
+    const pieces = encodeReplyInPieces(reply, this.#dialect, bytes, this.#replyMemory)
     for (;;) {
       const { done, value } = pieces.next()
       if (done) return value

@@ -129,10 +129,13 @@ export function hex(...lengths: number[]): Codec<Uint8Array> {
       checkBytes(value, allowed)
       writer.hex(value)
     },
-    encodeInPieces(writer, value) {
-      checkBytes(value, allowed)
-      return writer.hexInPieces(value)
-    },
+    // Those of a fixed length are short.
+    ...(allowed === undefined && {
+      encodeInPieces(writer: JsonWriter, value: Uint8Array) {
+        checkBytes(value, allowed)
+        return writer.hexInPieces(value)
+      },
+    }),
   }
 }
 
@@ -252,6 +255,7 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
         for (; at < values.length; at++) {
           if (at > 0) writer.raw(',')
           yield* inPieces(item, writer, values[at] as In)
+          yield
         }
       } catch (error) {
         throw located(error, at)
@@ -261,11 +265,10 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
   }
 }
 
-/** Encodes with any codec, with stops. */
+/** Encodes with any codec, with the stops that there are inside of the value. */
 export function* inPieces<In>(codec: Codec<unknown, In>, writer: JsonWriter, value: In): Pieces {
-  if (codec.encodeInPieces !== undefined) return yield* codec.encodeInPieces(writer, value)
-  codec.encode(writer, value)
-  yield
+  if (codec.encodeInPieces !== undefined) yield* codec.encodeInPieces(writer, value)
+  else codec.encode(writer, value)
 }
 
 function decodeItems<Out>(item: Codec<Out, never>, items: ArrayLike<JsonValue>, max: number): Out[] {
@@ -417,7 +420,8 @@ export function struct<F extends Fields>(fields: F): Struct<F> {
           if (member === undefined && codec.optional) continue
           writer.raw(before + prefix)
           before = ','
-          yield* inPieces(codec, writer, member as never)
+          if (codec.encodeInPieces !== undefined) yield* codec.encodeInPieces(writer, member as never)
+          else codec.encode(writer, member as never)
         }
         writer.raw(before === '{' ? '{}' : '}')
       } catch (error) {

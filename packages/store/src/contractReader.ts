@@ -15,13 +15,13 @@ import {
   snapshotKey,
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
-import { decodeContract, decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
+import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
 
 /** A tip's number and the bytes of its data, which may stand beside them. */
 export interface TipLength {
   key: number
   length: number
-  data?: Uint8Array
+  data?: Uint8Array | undefined
 }
 
 /** One encrypted delta under its number. */
@@ -46,7 +46,7 @@ export interface DeltaRow extends Delta {
 export class ContractReader {
   protected readonly backend: KeyValueBackend
   /** Of large tips, by address: to find out a length again, the value would have to be read. */
-  readonly #tipLengths = new Map<string, TipLength & { revision: bigint; sequence: bigint }>()
+  readonly #tipLengths = new Map<string, { key: number; length: number; record: Uint8Array }>()
 
   constructor(backend: KeyValueBackend) {
     this.backend = backend
@@ -104,22 +104,21 @@ export class ContractReader {
   }
 
   async #tipLength(address: Uint8Array, mostBytes: number): Promise<TipLength | undefined> {
+    assertAddress(address)
     const stored = await this.backend.get(contractKey(address))
-    const record = stored && decodeContract(stored)
-    const name = nameOf(address)
-    const known = this.#tipLengths.get(name)
-    if (known !== undefined && known.revision === record?.revision && known.sequence === record.sequence) {
-      return { key: known.key, length: known.length }
-    }
-    this.#tipLengths.delete(name)
-    const tip = await this.getTip(address)
+    const number = stored && decodeTip(stored)
+    if (number === undefined) return undefined
+    const known = this.#tipLengths.size > 0 && this.#tipLengths.get(nameOf(address))
+    if (known && equalBytes(known.record, stored!)) return { key: known.key, length: known.length }
+    const data = await this.backend.get(deltaKey(address, number))
+    // Removed between the two look-ups.
+    const tip = data === undefined ? await this.getTip(address) : { key: number, data }
     if (tip === undefined) return undefined
-    const { key, data } = tip
-    const { length } = data
-    if (length <= mostBytes) return { key, length, data }
-    // The record was read first: if the tip has changed since, it is of a revision that has passed.
-    if (record !== undefined) this.#tipLengths.set(name, { key, length, ...record })
-    return { key, length }
+    const { length } = tip.data
+    if (length <= mostBytes) return { key: tip.key, length, data: tip.data }
+    // If the tip has changed since the record was read, that is of a revision which has passed. The copy holds on to no others.
+    this.#tipLengths.set(nameOf(address), { key: tip.key, length, record: stored!.slice() })
+    return { key: tip.key, length }
   }
 
   /**

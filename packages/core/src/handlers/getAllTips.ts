@@ -35,9 +35,9 @@ export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissi
   for await (const tip of store.tipLengths(addresses, smallBytes)) {
     const address = addresses[position++]!
     if (tip === undefined) continue
-    kept += tip.data?.length ?? 0
-    const { key, length } = tip
-    tips.push(kept <= keptBytes ? { address, ...tip } : { address, key, length })
+    const { key, length, data } = tip
+    kept += data?.length ?? 0
+    tips.push({ address, key, length, data: kept <= keptBytes ? data : undefined })
   }
 
   // What cannot fit need not be read.
@@ -46,9 +46,13 @@ export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissi
   const read: Row[] = []
   const gone = new Set<Uint8Array>()
   for (const { address, key, data } of possible) {
-    const tip = data === undefined ? await store.getTip(address) : { key, data }
+    if (data !== undefined) {
+      read.push({ address, key, length: data.length, data })
+      continue
+    }
+    const tip = await store.getTip(address)
     if (tip === undefined) gone.add(address)
-    else read.push({ address, length: tip.data.length, ...tip })
+    else read.push({ address, key: tip.key, length: tip.data.length, data: tip.data })
     await pacer.pause()
   }
   const rows = await fitting(read, tips.length - possible.length)

@@ -15,7 +15,7 @@ export interface WorkerContext {
   userKeys: UserKeys
   stateKeys: StateKeys
   /** Absent if a p2p node brings the keys. */
-  keyFetcher?: KeyFetcher
+  keyFetcher?: KeyFetcher | undefined
   omissions: TipOmissions
   registration: Result<'GetRegistrationParams'>
   logger: Logger
@@ -25,6 +25,12 @@ export interface WorkerContext {
 export interface RequestContext extends WorkerContext {
   /** Where a large reply takes room before it is made. */
   room: ReplyRoom
+}
+
+/** Member by member: to spread the worker would take as long as half of a small request. */
+export function contextOf(worker: WorkerContext, room: ReplyRoom): RequestContext {
+  const { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger } = worker
+  return { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger, room }
 }
 
 /** Answers one type of message; refuses by throwing a WorkerError. */
