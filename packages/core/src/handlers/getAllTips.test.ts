@@ -1,4 +1,5 @@
-import { bytesToHex, keccak256 } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { type Dialect, encodeRequest, maxReplyBytes } from '@bletchley/protocol'
 import { ContractStore, type KeyValueBackend, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
@@ -23,6 +24,8 @@ async function openLarge(value: number): Promise<{ store: ContractStore; readByt
     commit: (batch, expectations) => inner.commit(batch, expectations),
     stats: () => inner.stats(),
     close: () => inner.close(),
+    assertInPlace: () => inner.assertInPlace(),
+    clearDeadReaders: () => inner.clearDeadReaders(),
     async get(key) {
       const stored = await inner.get(key)
       const large = stored?.length === 1 ? mebibytes.subarray(0, stored[0]! << 20) : stored

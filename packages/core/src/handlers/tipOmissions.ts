@@ -1,4 +1,4 @@
-import { bytesToHex } from '@bletchley/crypto'
+import { bytesToHex } from '@bletchley/bytes'
 import type { Logger } from 'pino'
 
 /** Keeps count of the tips that GetAllTips left out. */
