@@ -1,7 +1,7 @@
 // The long forms of what `npm test` has in short: generated modules against the reference interpreter, a second engine and
-// the code before pruning; recursion of random shapes; kills. Half an hour and more. Seeds are new each time; a failure
-// names its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns -- mutants` is another one: do the
-// tests notice small wrong changes of the code (mutants.mjs)?
+// the code before pruning; recursion of random shapes; kills; what frames of megabytes cost. Half an hour and more. Seeds
+// are new each time; a failure names its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns --
+// mutants` is another one: do the tests notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +17,7 @@ if (campaign === 'mutants') {
   process.exit(spawnSync(process.execPath, ['scripts/mutants.mjs', ...rest], { stdio: 'inherit', env }).status ?? 1)
 }
 
-const files = ['packages/sandbox/test', 'test/crash.test.ts']
+const files = ['packages/sandbox/test', 'test/crash.test.ts', 'test/frameCost.test.ts']
 const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
   stdio: 'inherit',
   env: {
@@ -26,6 +26,8 @@ const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
     BLETCHLEY_MODULES: process.env.BLETCHLEY_MODULES ?? '30000',
     BLETCHLEY_SHAPES: process.env.BLETCHLEY_SHAPES ?? '1000',
     BLETCHLEY_CRASH_ROUNDS: process.env.BLETCHLEY_CRASH_ROUNDS ?? '250',
+    BLETCHLEY_FRAMES: process.env.BLETCHLEY_FRAMES ?? '2000',
+    BLETCHLEY_FRAME_BYTES: process.env.BLETCHLEY_FRAME_BYTES ?? '8000000',
   },
 })
 process.exit(status ?? 1)

@@ -79,6 +79,16 @@ describe('storage defects of the archived core', () => {
     expect(await supply(core.client, address)).toBe(0n)
   })
 
+  it('D4: a deployment to an address that has deltas only is refused as well, and they stay', async () => {
+    const address = randomBytes(32)
+    const delta = { address, key: 4, data: Uint8Array.of(1, 2) }
+    await core.client.methods.updateDeltas({ deltas: [delta] })
+    await expect(deploy(core.client, address)).rejects.toMatchObject({ code: 'already_exists' })
+    expect(await core.client.methods.getTip({ address })).toMatchObject({ key: 4, data: delta.data })
+    await core.client.methods.removeDeltas({ ranges: [{ address, from: 0, to: 9 }] })
+    expect((await deploy(core.client, address)).address).toEqual(address)
+  })
+
   it('D5: bytecode and delta 0 of a deployment come together, and stay over a kill', async () => {
     await using folder = await temporaryFolder()
     let address: Uint8Array

@@ -281,6 +281,35 @@ describe('a contract that does not end', () => {
     })
   })
 
+  it('holds up what changes its contract, and reads overtake that', async () => {
+    await using other = await startCoreProcess({ args: ['--threads', '1'] })
+    const { client } = other
+    const address = randomBytes(32)
+    const loop = await assembleContract('(module (func (export "call") (loop (br 0))))')
+    await client.methods.updateNewContract({ address, bytecode: loop })
+    await principal.installKeys(client, [address])
+    const call = { contractAddress: address, gasLimit: 2n ** 64n - 1n, callable: 'f()', args: [] }
+    const endless = expect(computeFunction(client, call)).rejects.toThrow()
+    // Answered behind the key exchange of the task, so the task is on its way.
+    for (let round = 0; round < 20; round++) await client.methods.getAllAddrs(undefined)
+    let written = false
+    const write = client.methods.updateDeltas({ deltas: [{ address, key: 0, data: Uint8Array.of(1) }] }).then(
+      () => {
+        written = true
+      },
+      () => {},
+    )
+    const elsewhere = randomBytes(32)
+    await client.methods.updateDeltas({ deltas: [{ address: elsewhere, key: 0, data: Uint8Array.of(1) }] })
+    await expect(client.methods.getTip({ address })).rejects.toMatchObject({ code: 'not_found' })
+    expect((await client.methods.getContract({ address })).bytecode).toEqual(loop)
+    expect((await client.methods.getTip({ address: elsewhere })).key).toBe(0)
+    expect(written).toBe(false)
+    await other.process.kill('SIGKILL')
+    client.close()
+    await Promise.all([endless, write])
+  })
+
   it('does not keep the worker from stopping', async () => {
     await using other = await startCoreProcess({ args: ['--threads', '1'] })
     const address = randomBytes(32)

@@ -14,6 +14,7 @@ import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
+import { TipOmissions } from './handlers/tipOmissions.ts'
 import { assertLoopbackHost, type HttpAddress } from './http/httpAddress.ts'
 import type { HttpDoor } from './http/httpDoor.ts'
 import { KeyFetcher } from './keys/keyFetcher.ts'
@@ -23,10 +24,15 @@ import { UserKeys } from './keys/userKeys.ts'
 import { logged } from './observation/messageLog.ts'
 import type { Observation } from './observation/observation.ts'
 import { availableProcessors } from './processors.ts'
-import { type AdmissionLimits, defaultAdmissionLimits } from './server/admission.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal } from './server/endpoints.ts'
-import { type RouterCounts, type RouterServer, serveRouter } from './server/router.ts'
+import {
+  defaultServerLimits,
+  type RouterCounts,
+  type RouterServer,
+  type ServerLimits,
+  serveRouter,
+} from './server/router.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
@@ -66,12 +72,12 @@ export interface CurveOptions {
 }
 
 /** Beyond these a request is refused at once, with an error that says so. */
-export interface CoreLimits extends AdmissionLimits {
+export interface CoreLimits extends ServerLimits {
   /** Requests that change one contract and run or wait. */
   queue: number
 }
 
-export const defaultCoreLimits: CoreLimits = { ...defaultAdmissionLimits, queue: 1000 }
+export const defaultCoreLimits: CoreLimits = { ...defaultServerLimits, queue: 1000 }
 
 /** A worker core that answers. */
 export interface Core {
@@ -172,6 +178,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
       ),
   )
   const registration = simulatedRegistration(identity.address)
+  const omissions = new TipOmissions(logger)
   const dispatcher = new Dispatcher(
     {
       store,
@@ -179,7 +186,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
       userKeys,
       stateKeys,
       ...(keyFetcher && { keyFetcher }),
-      collecting: { bytes: 0 },
+      omissions,
       registration,
       logger,
     },
@@ -229,6 +236,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
         keyFetcher,
         userKeys,
         dispatcher,
+        omissions,
         traffic,
         facts,
         countDroppedLogLines,

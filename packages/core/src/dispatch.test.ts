@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { Dispatcher } from './dispatch.ts'
 import type { WorkerContext } from './handlers/handler.ts'
+import { defaultRoomLimits, ReplyRooms } from './server/replyRoom.ts'
 
 const frame = new TextEncoder().encode(JSON.stringify({ id: 'a', type: 'GetTip', input: 'ab'.repeat(32) }))
 
@@ -13,7 +14,8 @@ async function answerOf(error: unknown) {
   const store = { getTip: () => Promise.reject(error) }
   // No input makes a real store fail like this; that is what the case is about.
   const dispatcher = new Dispatcher({ store, logger } as unknown as WorkerContext, 'document')
-  const reply = JSON.parse(new TextDecoder().decode(await dispatcher.answer(frame))) as Record<string, string>
+  const room = new ReplyRooms(defaultRoomLimits).of('peer')
+  const reply = JSON.parse(new TextDecoder().decode(await dispatcher.answer(frame, room))) as Record<string, string>
   return { reply, log: lines.join('') }
 }
 

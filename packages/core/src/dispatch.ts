@@ -4,19 +4,23 @@ import {
   decodeRequest,
   type ErrorCode,
   encodeReply,
+  encodeReplyInPieces,
+  type FailedTaskReply,
   handle,
   isWorkerError,
   type MessageId,
   ReplyMemory,
+  type ResultReply,
   replyTo,
   toWireMessage,
   WorkerError,
 } from '@bletchley/protocol'
-import { StorageError } from '@bletchley/store'
+import { Pacer, StorageError } from '@bletchley/store'
 import type { Logger } from 'pino'
-import type { WorkerContext } from './handlers/handler.ts'
+import { contextOf, type WorkerContext } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
 import { storeFailed } from './refusals.ts'
+import type { ReplyRoom } from './server/replyRoom.ts'
 import type { FrameHandler } from './server/router.ts'
 
 /** A request and what became of it, without anything of their content. Id and type are the peer's: of any length. */
@@ -42,6 +46,9 @@ export interface AnsweredMessage {
 export type MessageObserver = (message: AnsweredMessage) => void
 
 const noFrame = new Uint8Array()
+
+/** A larger reply is written with pauses for others. */
+const writtenAtOnceBytes = 256 * 1024
 
 /** What is told of a message besides its sizes. */
 type Outcome = Pick<AnsweredMessage, 'outcome' | 'code' | 'gas'>
@@ -75,7 +82,7 @@ export class Dispatcher implements FrameHandler {
     this.#stopping = true
   }
 
-  async answer(frame: Uint8Array): Promise<Uint8Array> {
+  async answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array> {
     const start = this.#observe === undefined ? 0 : performance.now()
     const request = decodeRequest(frame)
     if (!request.ok) {
@@ -87,8 +94,12 @@ export class Dispatcher implements FrameHandler {
     this.#inFlight += 1
     try {
       if (this.#stopping) throw new WorkerError('shutting_down', {})
-      const outcome = await handle(handlers, request, this.#worker)
-      const reply = encodeReply(replyTo(request, outcome), this.#dialect, this.#replyMemory)
+      const outcome = await handle(handlers, request, contextOf(this.#worker, room))
+      const written = replyTo(request, outcome)
+      const reply =
+        room.bytes < writtenAtOnceBytes
+          ? encodeReply(written, this.#dialect, this.#replyMemory)
+          : await this.#encodeInPieces(written, room.bytes)
       return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
     } catch (error) {
       const { code, message } = refusalOf(error, type, this.#worker.logger)
@@ -96,6 +107,16 @@ export class Dispatcher implements FrameHandler {
       return this.#seen(start, frame, reply, id, type, input, { outcome: 'error', code, gas: undefined })
     } finally {
       this.#inFlight -= 1
+    }
+  }
+
+  async #encodeInPieces(reply: ResultReply | FailedTaskReply, bytes: number): Promise<Uint8Array> {
+    const pacer = new Pacer()
+    const pieces = encodeReplyInPieces(reply, this.#dialect, bytes, this.#replyMemory)
+    for (;;) {
+      const { done, value } = pieces.next()
+      if (done) return value
+      if (pacer.due) await pacer.pause()
     }
   }
 

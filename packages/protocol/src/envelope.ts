@@ -12,12 +12,12 @@ export type MessageId = Scalar
 /** What stands in a reply when the request has no usable id. */
 export const noId: MessageId = ''
 
-/** Where an incomplete or oversized frame is searched for its `id` and `type`. */
+/** Where a frame that cannot be read is searched for its `id` and `type`: at its beginning. */
 const maxSearchedBytes = 64 * 1024
 
 /** Id and type of a frame that is not JSON, as far as they can be found. */
-export function salvage(frame: Uint8Array, maxBytes: number): { id: MessageId; type: string | undefined } {
-  const searched = frame.length > maxBytes ? frame.subarray(0, maxSearchedBytes) : frame
+export function salvage(frame: Uint8Array): { id: MessageId; type: string | undefined } {
+  const searched = frame.subarray(0, maxSearchedBytes)
   const type = findMember(searched, 'type')
   return { id: findMember(searched, 'id') ?? noId, type: typeof type === 'string' ? type : undefined }
 }

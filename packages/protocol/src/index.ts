@@ -16,6 +16,7 @@ export {
   WorkerError,
 } from './errors.ts'
 export { ExactNumber } from './internal/jsonReader.ts'
+export { numbersLength } from './internal/jsonWriter.ts'
 export * from './limits.ts'
 export type { MessageDoc } from './message.ts'
 export type {
@@ -33,7 +34,7 @@ export type {
 } from './registry.ts'
 export { isMessageType, messages, messageTypes, replies } from './registry.ts'
 export type { DecodedReply, Dialect, ErrorReply, FailedTaskReply, Reply, ResultReply } from './reply.ts'
-export { decodeReply, dialects, encodeReply, handle, replyId, replyTo } from './reply.ts'
+export { decodeReply, dialects, encodeReply, encodeReplyInPieces, handle, replyId, replyTo } from './reply.ts'
 export { ReplyMemory } from './replyMemory.ts'
 export type { DecodedRequest, RefusedRequest, Request } from './request.ts'
 export { decodeRequest, encodeRequest } from './request.ts'

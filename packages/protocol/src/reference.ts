@@ -48,6 +48,13 @@ export function renderReference(): string {
       'socket, with or without the empty frame that REQ puts first, may have many: their replies come in the order in ' +
       'which they are done, and are told apart by `id`. The frames of a multipart message are requests of their own, ' +
       'and their replies come as one message in the same order.',
+    'What stands before the first empty frame is the way back to a peer behind proxies, and is repeated before the reply, if ' +
+      'each of its frames can be the identity of a socket: at most 255 bytes, of which the first is not `{` (white space ' +
+      'aside). Otherwise, and behind that frame, an empty frame is a request like the others, and gets an error.',
+    'What changes a contract, tasks included, takes effect in the order in which it came, for each contract by itself and ' +
+      'whatever the connection. Reads wait for none of it: they show what is stored when they are answered, and so overtake ' +
+      'a change that came before them by the same connection and is not answered yet. Whoever must see his change waits ' +
+      'for its reply, at which it is stored.',
     'Wherever an object is wanted, a list of one object will do, and so will an array of its values in the order shown. ' +
       'Wherever a list is wanted, a single value will do. White space inside hex is refused.',
     table(['Notation', 'Written', 'Accepted as well'], notations),

@@ -5,6 +5,7 @@ import {
   decodeRequest,
   dialects,
   encodeReply,
+  encodeReplyInPieces,
   encodeRequest,
   handle,
   isMessageType,
@@ -159,6 +160,20 @@ describe('handle and replyTo', () => {
     for (const dialect of dialects) {
       const frame = encodeReply(replyTo(request, await handle(handlers, request, null)), dialect)
       expect(frame, dialect).toEqual(exampleReply(type, dialect))
+    }
+  })
+
+  test.each(messageTypes)('%s is the same when it is written in pieces', async (type) => {
+    const request = decodeRequest(exampleRequest(type))
+    if (!request.ok) throw new Error(request.message)
+    for (const dialect of dialects) {
+      const reply = replyTo(request, await handle(handlers, request, null))
+      for (const expected of [0, 300, 1_000_000]) {
+        const pieces = encodeReplyInPieces(reply, dialect, expected)
+        let piece = pieces.next()
+        while (!piece.done) piece = pieces.next()
+        expect(piece.value, dialect).toEqual(exampleReply(type, dialect))
+      }
     }
   })
 

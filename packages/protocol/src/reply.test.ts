@@ -1,7 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ErrorReply } from './index.ts'
-import { decodeReply, decodeRequest, encodeReply, isWorkerError, messageTypes, replyId, WorkerError } from './index.ts'
+import {
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeReplyInPieces,
+  isWorkerError,
+  messageTypes,
+  type ResultReply,
+  replyId,
+  WorkerError,
+} from './index.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -120,5 +130,57 @@ describe('decodeReply', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('a large reply in pieces', () => {
+  const address = new Uint8Array(32).fill(0xab)
+  const tips = (lengths: readonly number[], fill: (index: number) => number) =>
+    lengths.map((length, key) => ({ address, key, data: Uint8Array.from({ length }, (_, index) => fill(index)) }))
+
+  function write(reply: ResultReply, dialect: 'document' | 'enigma-p2p', expected: number) {
+    const pieces = encodeReplyInPieces(reply, dialect, expected)
+    for (let stops = 0; ; stops++) {
+      const { done, value } = pieces.next()
+      if (done) return { frame: value, stops }
+    }
+  }
+
+  test('is the same, with stops in between that follow its size', () => {
+    const [most, least] = [(index: number) => 100 + (index % 100), () => 0]
+    for (const fill of [most, least, (index: number) => index % 256]) {
+      const lengths = [0, 1, 65_535, 65_536, 65_537, 1_000_000, 0]
+      const reply = {
+        kind: 'result',
+        id: 'a',
+        type: 'GetTips',
+        input: undefined,
+        result: { tips: tips(lengths, fill) },
+      } as const
+      const whole = encodeReply(reply, 'document')
+      for (const expected of [0, whole.length, whole.length + 5_000_000]) {
+        const { frame, stops } = write(reply, 'document', expected)
+        expect(Buffer.compare(frame, whole)).toBe(0)
+        expect(stops).toBeGreaterThanOrEqual(1_196_609 / 65_536)
+      }
+    }
+    const rows = tips(new Array<number>(5000).fill(3), least)
+    const many = { kind: 'result', id: 'a', type: 'GetTips', input: undefined, result: { tips: rows } } as const
+    expect(write(many, 'document', 0).stops).toBeGreaterThanOrEqual(5000)
+  })
+
+  test('is the same in the dialect enigma-p2p, where it has hex', () => {
+    const [delta] = tips([200_001], (index) => index % 256)
+    const reply = { kind: 'result', id: 'a', type: 'GetDelta', input: undefined, result: delta! } as const
+    const { frame, stops } = write(reply, 'enigma-p2p', 0)
+    expect(Buffer.compare(frame, encodeReply(reply, 'enigma-p2p'))).toBe(0)
+    expect(stops).toBeGreaterThanOrEqual(8)
+  })
+
+  test('names the same field when it is not of its shape', () => {
+    const rows = [...tips([1], () => 0), { address, key: 1, data: 'text' as unknown as Uint8Array }]
+    const reply = { kind: 'result', id: 'a', type: 'GetTips', input: undefined, result: { tips: rows } } as const
+    expect(() => write(reply, 'document', 0)).toThrow('result.tips[1].data: expected a Uint8Array')
+    expect(() => encodeReply(reply, 'document')).toThrow('result.tips[1].data: expected a Uint8Array')
   })
 })

@@ -23,7 +23,7 @@ import { messageOf, replies } from './registry.ts'
 import type { ReplyMemory } from './replyMemory.ts'
 import type { Request } from './request.ts'
 import { problemOf } from './request.ts'
-import { within } from './wire.ts'
+import { type Codec, inPieces, type Pieces, within } from './wire.ts'
 
 /**
  * How replies are written. `document` follows the published document; `enigma-p2p` suits the archived client of that
@@ -68,7 +68,7 @@ export function handle<Ctx>(
 }
 
 /** The reply to a request that was handled. */
-export function replyTo({ id, type, input }: Request, outcome: AnyOutcome): Reply {
+export function replyTo({ id, type, input }: Request, outcome: AnyOutcome): ResultReply | FailedTaskReply {
   if (messageOf(type).isTask && 'failedTask' in outcome) {
     return { kind: 'failedTask', id, result: (outcome as TaskFailure).failedTask }
   }
@@ -85,31 +85,64 @@ export function replyTo({ id, type, input }: Request, outcome: AnyOutcome): Repl
 export function encodeReply(reply: Reply, dialect: Dialect, memory?: ReplyMemory): Uint8Array {
   const writer = new JsonWriter(maxReplyBytes, memory)
   if (reply.kind === 'error') writeError(writer, reply, dialect)
-  else if (reply.kind === 'failedTask') {
-    beginMessage(writer, reply.id, replies.FailedTask.type)
-    writeResult(writer, () => replies.FailedTask.result.encode(writer, reply.result))
-  } else {
-    const message = messageOf(reply.type)
-    beginMessage(writer, reply.id, reply.type)
-    if (message.echoesAddress) {
-      writer.raw(',"address":')
-      writer.string((reply.input as Input<AddressedType>).addressText)
-    }
-    const p2p = dialect === 'enigma-p2p'
-    const codec = (p2p && message.p2pResult) || message.result
-    writeResult(writer, () => codec.encode(writer, reply.result as never))
-    if (p2p && message.p2pMirror) {
-      writer.raw(',')
-      message.p2pMirror.encodeMembers(writer, reply.result as never)
-    }
+  else {
+    const { codec, result } = beginResult(writer, reply, dialect)
+    within('result', () => codec.encode(writer, result))
+    writeMirror(writer, reply, dialect)
   }
   writer.raw('}')
   return writer.finish()
 }
 
-function writeResult(writer: JsonWriter, encode: () => void): void {
+/**
+ * Writes a large reply as {@link encodeReply} does, but for stops in which others can have their turn.
+ *
+ * @param bytes how large it will be, about: memory is taken for so many at once
+ */
+export function* encodeReplyInPieces(
+  reply: ResultReply | FailedTaskReply,
+  dialect: Dialect,
+  bytes: number,
+  memory?: ReplyMemory,
+): Pieces<Uint8Array> {
+  const writer = new JsonWriter(maxReplyBytes, memory, bytes)
+  const { codec, result } = beginResult(writer, reply, dialect)
+  const pieces = inPieces(codec, writer, result)
+  while (!within('result', () => pieces.next().done)) yield
+  writeMirror(writer, reply, dialect)
+  writer.raw('}')
+  return writer.finish()
+}
+
+/** Writes what stands before a result. Returns the result, and how it is written. */
+function beginResult(
+  writer: JsonWriter,
+  reply: ResultReply | FailedTaskReply,
+  dialect: Dialect,
+): { codec: Codec<unknown, never>; result: never } {
+  const result = reply.result as never
+  if (reply.kind === 'failedTask') {
+    beginMessage(writer, reply.id, replies.FailedTask.type)
+    writer.raw(',"result":')
+    return { codec: replies.FailedTask.result, result }
+  }
+  const message = messageOf(reply.type)
+  beginMessage(writer, reply.id, reply.type)
+  if (message.echoesAddress) {
+    writer.raw(',"address":')
+    writer.string((reply.input as Input<AddressedType>).addressText)
+  }
   writer.raw(',"result":')
-  within('result', encode)
+  return { codec: (dialect === 'enigma-p2p' && message.p2pResult) || message.result, result }
+}
+
+/** What the dialect enigma-p2p repeats beside the result. */
+function writeMirror(writer: JsonWriter, reply: ResultReply | FailedTaskReply, dialect: Dialect): void {
+  if (dialect !== 'enigma-p2p' || reply.kind !== 'result') return
+  const { p2pMirror } = messageOf(reply.type)
+  if (p2pMirror === undefined) return
+  writer.raw(',')
+  p2pMirror.encodeMembers(writer, reply.result as never)
 }
 
 function writeError(writer: JsonWriter, reply: ErrorReply, dialect: Dialect): void {

@@ -110,6 +110,12 @@ describe('frames that are no request (wire.md 4, rows 1 to 4)', () => {
     '{"id":"a","type":"GetTip","type":"GetTip"}',
   ])('no type: %s', (frame) => expectRefused(frame, 'a', /type: expected one string/))
 
+  test('the id of a broken frame is looked for at its beginning only', () => {
+    const broken = (spaces: number) => encoder.encode(`{${' '.repeat(spaces)}"id":"far","type":"GetTip"`)
+    expect(decodeRequest(broken(60_000))).toMatchObject({ ok: false, id: 'far', requestType: 'GetTip' })
+    expect(decodeRequest(broken(70_000))).toMatchObject({ ok: false, id: '', requestType: undefined })
+  })
+
   test('unknown types are named, cut and made printable', () => {
     expectRefused('{"id":"a","type":"gettip"}', 'a', 'Unknown message type: gettip')
     expectRefused('{"id":"a","type":"toString"}', 'a', 'Unknown message type: toString')

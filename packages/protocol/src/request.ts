@@ -40,7 +40,7 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest {
     if (frame.length > maxFrameBytes) throw new JsonSyntaxError(`more than ${maxFrameBytes} bytes`)
     value = readJson(frame, maxRequestValues)
   } catch (error) {
-    const { id, type } = salvage(frame, maxFrameBytes)
+    const { id, type } = salvage(frame)
     return refused(id, type, 'malformed_frame', { problem: problemOf(error) })
   }
   if (!(value instanceof Map)) return refused(noId, undefined, 'malformed_frame', { problem: 'not a JSON object' })

@@ -16,8 +16,13 @@ export interface Codec<Out, In = Out> {
   decode(value: JsonValue): Out
   /** @throws FieldError if the value in memory is not what the type promises */
   encode(writer: JsonWriter, value: In): void
+  /** As `encode`, with a stop behind each moderate piece of work; absent where there is never much to write. */
+  encodeInPieces?(writer: JsonWriter, value: In): Pieces
 }
 type AnyCodec = Codec<unknown, never>
+
+/** Work that may be interrupted between any two of its pieces. */
+export type Pieces<T = void> = Generator<undefined, T>
 
 /** What decoding with a codec gives. */
 export type Decoded<C> = C extends { decode(value: never): infer Out } ? Out : never
@@ -124,6 +129,13 @@ export function hex(...lengths: number[]): Codec<Uint8Array> {
       checkBytes(value, allowed)
       writer.hex(value)
     },
+    // Those of a fixed length are short.
+    ...(allowed === undefined && {
+      encodeInPieces(writer: JsonWriter, value: Uint8Array) {
+        checkBytes(value, allowed)
+        return writer.hexInPieces(value)
+      },
+    }),
   }
 }
 
@@ -134,6 +146,10 @@ export const byteArray: Codec<Uint8Array> = {
   encode(writer, value) {
     checkBytes(value, undefined)
     writer.byteArray(value)
+  },
+  encodeInPieces(writer, value) {
+    checkBytes(value, undefined)
+    return writer.byteArrayInPieces(value)
   },
 }
 
@@ -231,7 +247,28 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
       }
       writer.raw(']')
     },
+    *encodeInPieces(writer, values) {
+      if (!Array.isArray(values)) throw new FieldError('expected an array')
+      writer.raw('[')
+      let at = 0
+      try {
+        for (; at < values.length; at++) {
+          if (at > 0) writer.raw(',')
+          yield* inPieces(item, writer, values[at] as In)
+          yield
+        }
+      } catch (error) {
+        throw located(error, at)
+      }
+      writer.raw(']')
+    },
   }
+}
+
+/** Encodes with any codec, with the stops that there are inside of the value. */
+export function* inPieces<In>(codec: Codec<unknown, In>, writer: JsonWriter, value: In): Pieces {
+  if (codec.encodeInPieces !== undefined) yield* codec.encodeInPieces(writer, value)
+  else codec.encode(writer, value)
 }
 
 function decodeItems<Out>(item: Codec<Out, never>, items: ArrayLike<JsonValue>, max: number): Out[] {
@@ -332,6 +369,11 @@ export function struct<F extends Fields>(fields: F): Struct<F> {
     return decoded as StructOut<F>
   }
 
+  function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+    if (typeof value !== 'object' || value === null) throw new FieldError(`expected an object ${notation}`)
+    return value as Readonly<Record<string, unknown>>
+  }
+
   return {
     fields,
     notation,
@@ -346,8 +388,7 @@ export function struct<F extends Fields>(fields: F): Struct<F> {
       return decodeFields((_, position) => items[position])
     },
     encodeMembers(writer, value) {
-      if (typeof value !== 'object' || value === null) throw new FieldError(`expected an object ${notation}`)
-      const members = value as Readonly<Record<string, unknown>>
+      const members = membersOf(value)
       let name = ''
       try {
         let first = true
@@ -367,6 +408,25 @@ export function struct<F extends Fields>(fields: F): Struct<F> {
       writer.raw('{')
       this.encodeMembers(writer, value)
       writer.raw('}')
+    },
+    *encodeInPieces(writer, value) {
+      const members = membersOf(value)
+      let name = ''
+      try {
+        let before = '{'
+        for (const { codec, prefix, ...entry } of entries) {
+          name = entry.name
+          const member = members[name]
+          if (member === undefined && codec.optional) continue
+          writer.raw(before + prefix)
+          before = ','
+          if (codec.encodeInPieces !== undefined) yield* codec.encodeInPieces(writer, member as never)
+          else codec.encode(writer, member as never)
+        }
+        writer.raw(before === '{' ? '{}' : '}')
+      } catch (error) {
+        throw located(error, name)
+      }
     },
   }
 }

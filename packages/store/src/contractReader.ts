@@ -17,6 +17,13 @@ import {
 import { Pacer } from './pacer.ts'
 import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
 
+/** A tip's number and the bytes of its data, which may stand beside them. */
+export interface TipLength {
+  key: number
+  length: number
+  data?: Uint8Array | undefined
+}
+
 /** One encrypted delta under its number. */
 export interface Delta {
   /** u32, 0 = deployment */
@@ -38,6 +45,8 @@ export interface DeltaRow extends Delta {
  */
 export class ContractReader {
   protected readonly backend: KeyValueBackend
+  /** Of large tips, by address: to find out a length again, the value would have to be read. */
+  readonly #tipLengths = new Map<string, { key: number; length: number; record: Uint8Array }>()
 
   constructor(backend: KeyValueBackend) {
     this.backend = backend
@@ -80,6 +89,36 @@ export class ContractReader {
       yield await this.getTip(address)
       await pacer.pause()
     }
+  }
+
+  /**
+   * The tips of contracts with the bytes of their data, one answer per address in their order, as {@link tips}; the data
+   * itself only up to a size.
+   */
+  async *tipLengths(addresses: Iterable<Uint8Array>, mostBytes: number): AsyncGenerator<TipLength | undefined> {
+    const pacer = new Pacer()
+    for (const address of addresses) {
+      yield await this.#tipLength(address, mostBytes)
+      await pacer.pause()
+    }
+  }
+
+  async #tipLength(address: Uint8Array, mostBytes: number): Promise<TipLength | undefined> {
+    assertAddress(address)
+    const stored = await this.backend.get(contractKey(address))
+    const number = stored && decodeTip(stored)
+    if (number === undefined) return undefined
+    const known = this.#tipLengths.size > 0 && this.#tipLengths.get(nameOf(address))
+    if (known && equalBytes(known.record, stored!)) return { key: known.key, length: known.length }
+    const data = await this.backend.get(deltaKey(address, number))
+    // Removed between the two look-ups.
+    const tip = data === undefined ? await this.getTip(address) : { key: number, data }
+    if (tip === undefined) return undefined
+    const { length } = tip.data
+    if (length <= mostBytes) return { key: tip.key, length, data: tip.data }
+    // If the tip has changed since the record was read, that is of a revision which has passed. The copy holds on to no others.
+    this.#tipLengths.set(nameOf(address), { key: tip.key, length, record: stored!.slice() })
+    return { key: tip.key, length }
   }
 
   /**
@@ -206,6 +245,11 @@ export async function holdsContracts(backend: KeyValueBackend): Promise<boolean>
   const stored = await backend.get(schemaKey)
   if (stored === undefined || equalBytes(stored, u32be(schemaVersion))) return stored !== undefined
   throw new StorageError('the database was written by another version of the store')
+}
+
+/** A name for maps: an address as text, one character per byte. */
+export function nameOf(address: Uint8Array): string {
+  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
 }
 
 export function assertAddress(address: Uint8Array): void {

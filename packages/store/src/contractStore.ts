@@ -10,6 +10,7 @@ import {
   type Delta,
   type DeltaRow,
   holdsContracts,
+  nameOf,
   schemaVersion,
 } from './contractReader.ts'
 import { KeyedQueue } from './keyedQueue.ts'
@@ -385,11 +386,6 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
 
 function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
   return { gte: bytecodeKey(address), lt: contractKey(address) }
-}
-
-/** A name for maps: an address as text, one character per byte. */
-function nameOf(address: Uint8Array): string {
-  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
 }
 
 /** In order of first appearance. */

@@ -40,6 +40,12 @@ async function inspectWorker({ methods }: CoreClient): Promise<object> {
   const { addresses } = await methods.getAllAddrs(undefined)
   const { tips } = await methods.getAllTips(undefined)
   const tipOf = new Map(tips.map(({ address, key }) => [bytesToHex(address), key]))
+  // Those that were left out, since they are large.
+  for (const address of addresses) {
+    const name = bytesToHex(address)
+    const tip = tipOf.has(name) ? undefined : await tipIfAny(methods, address)
+    if (tip !== undefined) tipOf.set(name, tip.key)
+  }
   return {
     signingKey: bytesToHex(signingKey),
     attestation: signature.length === 0 && isSimulated(report) ? 'simulation' : 'hardware',
@@ -52,12 +58,16 @@ function isSimulated(report: Uint8Array): boolean {
   return parseQuote(quote).simulated
 }
 
-async function inspectContract({ methods }: CoreClient, address: Uint8Array): Promise<object> {
-  const { bytecode } = await methods.getContract({ address })
-  const tip = await methods.getTip({ address }).catch((error: unknown) => {
+async function tipIfAny(methods: CoreClient['methods'], address: Uint8Array) {
+  return methods.getTip({ address }).catch((error: unknown) => {
     if (isWorkerError(error) && error.code === 'not_found') return undefined
     throw error
   })
+}
+
+async function inspectContract({ methods }: CoreClient, address: Uint8Array): Promise<object> {
+  const { bytecode } = await methods.getContract({ address })
+  const tip = await tipIfAny(methods, address)
   return {
     address: bytesToHex(address),
     codeSize: bytecode.length,

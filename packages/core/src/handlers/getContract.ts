@@ -1,7 +1,12 @@
 import type { Handler } from './handler.ts'
+import { readInRoom } from './replyRows.ts'
 
 /** An unknown contract has no bytecode; that is no error. */
-export const getContract: Handler<'GetContract'> = async ({ address }, { store }) => ({
-  address,
-  bytecode: (await store.getBytecode(address)) ?? new Uint8Array(),
-})
+export const getContract: Handler<'GetContract'> = async ({ address }, { store, room }) => {
+  const bytecode = await readInRoom(
+    room,
+    () => store.getBytecode(address),
+    (data) => data,
+  )
+  return { address, bytecode: bytecode ?? new Uint8Array() }
+}

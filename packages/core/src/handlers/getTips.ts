@@ -1,16 +1,16 @@
 import { notFound } from '../refusals.ts'
 import type { Handler } from './handler.ts'
-import { ReplyBudget } from './replyBudget.ts'
+import { rowsInRoom } from './replyRows.ts'
 
 /** One unknown address fails them all, as in the reference. */
-export const getTips: Handler<'GetTips'> = async ({ addresses }, { store, collecting }) => {
-  const tips: { address: Uint8Array; key: number; data: Uint8Array }[] = []
-  using budget = new ReplyBudget(collecting)
-  for await (const tip of store.tips(addresses)) {
-    const address = addresses[tips.length]!
-    if (tip === undefined) throw notFound('get_tip', address)
-    budget.add(tip.data)
-    tips.push({ address, ...tip })
+export const getTips: Handler<'GetTips'> = async ({ addresses }, { store, room }) => {
+  async function* rows() {
+    let position = 0
+    for await (const tip of store.tips(addresses)) {
+      const address = addresses[position++]!
+      if (tip === undefined) throw notFound('get_tip', address)
+      yield { address, ...tip }
+    }
   }
-  return { tips }
+  return { tips: await rowsInRoom(room, rows) }
 }

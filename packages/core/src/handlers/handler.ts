@@ -5,7 +5,8 @@ import type { TaskEngine } from '../engine/taskEngine.ts'
 import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
-import type { Collecting } from './replyBudget.ts'
+import type { ReplyRoom } from '../server/replyRoom.ts'
+import type { TipOmissions } from './tipOmissions.ts'
 
 /** What a handler may reach. */
 export interface WorkerContext {
@@ -14,12 +15,23 @@ export interface WorkerContext {
   userKeys: UserKeys
   stateKeys: StateKeys
   /** Absent if a p2p node brings the keys. */
-  keyFetcher?: KeyFetcher
-  /** Replies in work, of all requests. */
-  collecting: Collecting
+  keyFetcher?: KeyFetcher | undefined
+  omissions: TipOmissions
   registration: Result<'GetRegistrationParams'>
   logger: Logger
 }
 
+/** What the handler of one request may reach besides. */
+export interface RequestContext extends WorkerContext {
+  /** Where a large reply takes room before it is made. */
+  room: ReplyRoom
+}
+
+/** Member by member: to spread the worker would take as long as half of a small request. */
+export function contextOf(worker: WorkerContext, room: ReplyRoom): RequestContext {
+  const { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger } = worker
+  return { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger, room }
+}
+
 /** Answers one type of message; refuses by throwing a WorkerError. */
-export type Handler<K extends MessageType> = (input: Input<K>, worker: WorkerContext) => Promise<Outcome<K>>
+export type Handler<K extends MessageType> = (input: Input<K>, request: RequestContext) => Promise<Outcome<K>>

@@ -10,7 +10,7 @@ import { getPttRequest } from './getPttRequest.ts'
 import { getRegistrationParams } from './getRegistrationParams.ts'
 import { getTip } from './getTip.ts'
 import { getTips } from './getTips.ts'
-import type { WorkerContext } from './handler.ts'
+import type { RequestContext } from './handler.ts'
 import { newTaskEncryptionKey } from './newTaskEncryptionKey.ts'
 import { pttResponse } from './pttResponse.ts'
 import { removeContract } from './removeContract.ts'
@@ -20,7 +20,7 @@ import { updateNewContract } from './updateNewContract.ts'
 import { updateNewContractOnDeployment } from './updateNewContractOnDeployment.ts'
 
 /** The handler of every message; a missing one does not compile. */
-export const handlers: Handlers<WorkerContext> = {
+export const handlers: Handlers<RequestContext> = {
   GetRegistrationParams: getRegistrationParams,
   GetTip: getTip,
   GetTips: getTips,

@@ -11,7 +11,7 @@ const errorCodes = Object.keys(errorKinds) as ErrorCode[]
 
 /** Every metric of a core, in the order of `docs/metrics.md`. */
 export function createRegistry(observed: Observed): Registry {
-  const { observation, folderWatch, engine, stateKeys, userKeys, dispatcher, traffic, facts } = observed
+  const { observation, folderWatch, engine, stateKeys, userKeys, dispatcher, omissions, traffic, facts } = observed
   const { tallies, tasks, latencies, storeWatch, contracts } = observation
   const registry = new Registry()
 
@@ -90,6 +90,12 @@ export function createRegistry(observed: Observed): Registry {
     'Replies that were dropped, since their peer had left too many unread.',
     [],
     () => traffic.droppedReplies,
+  )
+  counter(
+    'bletchley_omitted_tips_total',
+    'Tips that GetAllTips left out, the largest first, since they do not fit into a message.',
+    [],
+    () => omissions.total,
   )
 
   const taskTypes = Object.entries(tasks.tallies)

@@ -3,6 +3,7 @@ import type { ContractStore } from '@bletchley/store'
 import type { DataFolderWatch } from '../dataFolderWatch.ts'
 import type { Dispatcher } from '../dispatch.ts'
 import type { TaskEngine } from '../engine/taskEngine.ts'
+import type { TipOmissions } from '../handlers/tipOmissions.ts'
 import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
@@ -21,6 +22,7 @@ export interface Observed {
   userKeys: UserKeys
   dispatcher: Dispatcher
   /** What happens at the socket. */
+  omissions: TipOmissions
   traffic: RouterCounts
   countDroppedLogLines(): number
   /** Listeners to the live feed. */

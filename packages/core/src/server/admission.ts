@@ -1,9 +1,6 @@
 import { WorkerError } from '@bletchley/protocol'
 
-/**
- * How many requests may be under way, a message that goes beyond is refused at once, as a whole; and how much of the replies may
- * be unread, one that goes beyond is replaced by the error.
- */
+/** How many requests may be under way: a message that goes beyond is refused at once, as a whole. */
 export interface AdmissionLimits {
   /** Of all peers together. */
   readonly inFlight: number
@@ -11,15 +8,12 @@ export interface AdmissionLimits {
   readonly inFlightPerPeer: number
   /** Bytes of all requests under way. They are in memory: a flood of large ones would fill it. */
   readonly bytesInFlight: number
-  /** Bytes of large replies that one connection has not read. */
-  readonly unreadBytesPerPeer: number
 }
 
 export const defaultAdmissionLimits: AdmissionLimits = {
   inFlight: 4096,
   inFlightPerPeer: 1024,
   bytesInFlight: 256 * 1024 * 1024,
-  unreadBytesPerPeer: 512 * 1024 * 1024,
 }
 
 /** Keeps count of what is under way. */

@@ -7,11 +7,17 @@ import { type CurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve
 import { maxFramesPerMessage } from '@bletchley/protocol'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Dealer, Request } from 'zeromq'
-import { type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
+import { Dealer, Request, Router } from 'zeromq'
 import { ClientList, parseClientKeys } from './clientList.ts'
 import { assertEndpoint, assertLocal } from './endpoints.ts'
-import { type FrameHandler, type RouterServer, serveRouter, startOfRequests } from './router.ts'
+import {
+  defaultServerLimits,
+  type FrameHandler,
+  type RouterServer,
+  type ServerLimits,
+  serveRouter,
+  startOfRequests,
+} from './router.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const open: { close(): unknown }[] = []
@@ -23,18 +29,15 @@ afterEach(async () => {
 const options = { logger: pino({ level: 'silent' }) }
 
 /** A handler that answers so, and refuses with the text of the error, or with `no` what was not looked at. */
-function handler(answer: (frame: Uint8Array) => Promise<Uint8Array>): FrameHandler {
+function handler(answer: FrameHandler['answer']): FrameHandler {
   return { answer, refuse: ({ message }, frame) => bytes(frame === undefined ? 'no' : message) }
 }
 
-async function serve(
-  handle: (text: string) => Promise<string>,
-  limits?: Partial<AdmissionLimits>,
-): Promise<RouterServer> {
+async function serve(handle: (text: string) => Promise<string>, limits?: Partial<ServerLimits>): Promise<RouterServer> {
   const server = await serveRouter(
     ['tcp://127.0.0.1:0'],
     handler(async (frame) => bytes(await handle(frame.toString()))),
-    { ...options, limits: { ...defaultAdmissionLimits, ...limits } },
+    { ...options, limits: { ...defaultServerLimits, ...limits } },
   )
   open.push({ close: () => server.close(0) })
   return server
@@ -77,6 +80,43 @@ describe('serveRouter', () => {
     const peer = connect(new Request(), server)
     await peer.send(['a', '', 'c'])
     expect((await peer.receive()).map(String)).toEqual(['A', '', 'C'])
+  })
+
+  it('answers as many frames as a DEALER peer sends, with empty ones among them', async () => {
+    const server = await serve(async (text) => `re: ${text}`)
+    const peer = connect(new Dealer(), server)
+    for (const frames of [
+      ['{a', '', '{b'],
+      ['{a', ''],
+      ['{a', '', ''],
+      ['{a', '{b', '', '', '{c'],
+    ]) {
+      await peer.send(frames)
+      expect((await peer.receive()).map(String)).toEqual(frames.map((frame) => `re: ${frame}`))
+    }
+  })
+
+  it('serves peers behind a proxy, whatever they call themselves', async () => {
+    const server = await serve(async (text) => `re: ${text}`)
+    const front = new Router()
+    open.push(front)
+    await front.bind('tcp://127.0.0.1:0')
+    const back = connect(new Dealer(), server)
+    for (const [from, to] of [
+      [front, back],
+      [back, front],
+    ] as const) {
+      void (async () => {
+        for await (const parts of from) await to.send(parts)
+      })().catch(() => {})
+    }
+    for (const routingId of [undefined, 'named', 'x'.repeat(255)]) {
+      const peer = new Request(routingId === undefined ? {} : { routingId })
+      open.push(peer)
+      peer.connect(front.lastEndpoint!)
+      await peer.send(['{a', '', '{b'])
+      expect((await peer.receive()).map(String)).toEqual(['re: {a', 're: ', 're: {b'])
+    }
   })
 
   it('does not look at the frames of a message that has too many, but answers each', async () => {
@@ -138,7 +178,7 @@ describe('serveRouter', () => {
     const server = await serveRouter(
       ['tcp://127.0.0.1:0'],
       handler(() => new Promise<Uint8Array>(() => {})),
-      { ...options, limits: { ...defaultAdmissionLimits, inFlightPerPeer: 2 } },
+      { ...options, limits: { ...defaultServerLimits, inFlightPerPeer: 2 } },
     )
     const peer = connect(new Dealer(), server)
     for (let message = 0; message < 4; message++) await peer.send('x')
@@ -173,7 +213,7 @@ describe('serveRouter', () => {
 
 describe('admission', () => {
   /** Serves requests that end only when they are let go. */
-  async function serveSlowly(limits: Partial<AdmissionLimits>) {
+  async function serveSlowly(limits: Partial<ServerLimits>) {
     const waiting: (() => void)[] = []
     const server = await serve(async (text) => {
       await new Promise<void>((resolve) => waiting.push(resolve))
@@ -255,26 +295,47 @@ describe('admission', () => {
 
 describe('unread replies', () => {
   const mebibyte = 1024 * 1024
-  const refusal = `Busy: too many bytes of replies that this peer has not read, at most ${8 * mebibyte}`
+  let refused: number
 
-  /** Replies have a mebibyte each, and are no texts: the collector would not hear of the memory of those so soon. */
-  async function serveLarge(): Promise<RouterServer> {
+  /** Replies have a mebibyte each, and find room for eight of a peer. */
+  async function serveLarge(unreadPatienceMs: number): Promise<RouterServer> {
+    refused = 0
     const server = await serveRouter(
       ['tcp://127.0.0.1:0'],
-      handler(async () => Buffer.alloc(mebibyte)),
-      { ...options, limits: { ...defaultAdmissionLimits, unreadBytesPerPeer: 8 * mebibyte } },
+      handler(async (_, room) => {
+        try {
+          await room.take(mebibyte)
+        } catch (error) {
+          refused++
+          return bytes((error as Error).message)
+        }
+        return Buffer.alloc(mebibyte)
+      }),
+      { ...options, limits: { ...defaultServerLimits, unreadBytesPerPeer: 8 * mebibyte, unreadPatienceMs } },
     )
     open.push({ close: () => server.close(0) })
     return server
   }
 
-  it('are bounded by their bytes, and are taken again when they were read', async () => {
-    const server = await serveLarge()
+  it('are no matter to a peer that reads, however much it has asked for', async () => {
+    const server = await serveLarge(300_000)
+    const peer = connect(new Dealer(), server)
+    for (let request = 0; request < 40; request++) await peer.send(`${request}`)
+    for (let reply = 0; reply < 40; reply++) expect((await peer.receive())[0]).toHaveLength(mebibyte)
+    for (let request = 0; request < 40; request++) {
+      await peer.send(`${request}`)
+      expect((await peer.receive())[0]).toHaveLength(mebibyte)
+    }
+    expect(refused).toBe(0)
+  })
+
+  it('are bounded, and the others are served; who reads again is served again', async () => {
+    const server = await serveLarge(0)
     const other = connect(new Request(), server)
     const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)
     for (let request = 0; request < 100; request++) await deaf.send(`${request}`)
-    // What the sockets of the system hold has left the memory, and may have been collected.
-    while (server.refusedRequests < 40) await new Promise((resolve) => setImmediate(resolve))
+    // What the sockets of the system hold has left the memory.
+    while (refused < 40) await new Promise((resolve) => setImmediate(resolve))
     await other.send('here')
     expect((await other.receive())[0]).toHaveLength(mebibyte)
 
@@ -282,10 +343,13 @@ describe('unread replies', () => {
     for (let reply = 0; reply < 100; reply++) {
       const [frame] = await deaf.receive()
       if (frame!.length === mebibyte) large++
-      else expect(String(frame)).toBe(refusal)
+      else
+        expect(String(frame)).toBe(
+          `Busy: too many bytes of replies that this peer has not read, at most ${8 * mebibyte}`,
+        )
     }
+    expect(large).toBe(100 - refused)
     expect(large).toBeGreaterThanOrEqual(8)
-    // Making the replies that are refused brings the collector about.
     for (let taken = false; !taken; ) {
       await deaf.send('again')
       taken = (await deaf.receive())[0]!.length === mebibyte
@@ -293,11 +357,21 @@ describe('unread replies', () => {
   })
 
   it('of a message with many frames are bounded as well', async () => {
-    const server = await serveLarge()
+    const server = await serveLarge(0)
     const peer = connect(new Dealer(), server)
     await peer.send(new Array(9).fill('x'))
     const sizes = (await peer.receive()).map((frame) => frame.length)
-    expect(sizes).toEqual([...new Array<number>(8).fill(mebibyte), refusal.length])
+    expect(sizes.filter((size) => size === mebibyte)).toHaveLength(8)
+    expect(refused).toBe(1)
+  })
+
+  it('of peers that never read do not hold up the end', async () => {
+    const server = await serveLarge(300_000)
+    const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)
+    for (let request = 0; request < 50; request++) await deaf.send(`${request}`)
+    while (server.inFlight === 0) await new Promise((resolve) => setImmediate(resolve))
+    await server.close(100_000)
+    expect(refused).toBeGreaterThan(0)
   })
 })
 
@@ -438,6 +512,22 @@ describe('startOfRequests', () => {
     expect(split('id', 'a')).toEqual([['id'], ['a']])
     expect(split('id', '', '')).toEqual([['id', ''], ['']])
     expect(split('id', '')).toEqual([['id'], ['']])
+    expect(split('id', 'a', '')).toEqual([['id'], ['a', '']])
+  })
+
+  it('takes no request for a way back', () => {
+    const long = 'x'.repeat(256)
+    for (const first of ['{"id":1}', ' \n\r\t{', long]) {
+      expect(split('id', first, '', 'b'), first).toEqual([['id'], [first, '', 'b']])
+      expect(split('id', 'proxy', first, '', 'b'), first).toEqual([['id'], ['proxy', first, '', 'b']])
+      expect(split('id', '', first, '', 'b'), first).toEqual([
+        ['id', ''],
+        [first, '', 'b'],
+      ])
+    }
+    for (const hop of ['\u0000{abc', 'x'.repeat(255), '[', ' ']) {
+      expect(split('id', hop, '', 'b'), hop).toEqual([['id', hop, ''], ['b']])
+    }
   })
 })
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { encodeZ85 } from '@bletchley/crypto'
 import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
 import type { Logger } from 'pino'
@@ -7,19 +8,24 @@ import type { ClientList } from './clientList.ts'
 import { Connections } from './connections.ts'
 import { bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
-import { UnreadReplies } from './unreadReplies.ts'
+import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
-  /** Answers one frame with one frame. */
-  answer(frame: Uint8Array): Promise<Uint8Array>
+  /** Answers one frame with one frame. A large one takes its room before it is made. */
+  answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array>
   /** The reply to a frame that is not acted upon; to one that was not even looked at, if `frame` is absent. */
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
 }
 
+/** Beyond these a request waits, or is refused. */
+export interface ServerLimits extends AdmissionLimits, RoomLimits {}
+
+export const defaultServerLimits: ServerLimits = { ...defaultAdmissionLimits, ...defaultRoomLimits }
+
 export interface RouterOptions {
-  readonly limits?: AdmissionLimits
+  readonly limits?: ServerLimits
   /** Only clients of the list may talk, and all is encrypted. Without it whoever connects is served. */
   readonly curve?: {
     /** X25519, 32 bytes. */
@@ -62,9 +68,12 @@ const receiveHighWaterMark = 100
 
 /**
  * Replies of one peer that wait in the socket: ten times what a peer may have under way. The next ones are dropped. The bytes
- * of large ones are counted before (`UnreadReplies`).
+ * of large ones are counted before (`ReplyRooms`).
  */
 const sendHighWaterMark = 10_000
+
+/** Behind a larger frame, others than peers have their turn. */
+const largeFrameBytes = 64 * 1024
 
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
@@ -117,12 +126,12 @@ interface Underway {
 export async function serveRouter(
   endpoints: readonly string[],
   handler: FrameHandler,
-  { curve, limits = defaultAdmissionLimits, logger }: RouterOptions,
+  { curve, limits = defaultServerLimits, logger }: RouterOptions,
 ): Promise<RouterServer> {
   // A context has one doorkeeper; with one of its own, several cores fit into a process.
   const context = curve && new Context()
   const admission = new Admission(limits)
-  const unread = new UnreadReplies(limits.unreadBytesPerPeer)
+  const rooms = new ReplyRooms(limits)
   const refusals = new Refusals(logger)
   const doorkeeper = curve && (await guardConnections(context!, curve.clients, refusals))
   const waiting = new Set<() => void>()
@@ -190,11 +199,10 @@ export async function serveRouter(
   }
 
   async function answerFrame(peer: string, frame: Uint8Array): Promise<Uint8Array> {
-    const reply = await handler.answer(frame)
-    const refusal = unread.take(peer, reply)
-    if (refusal === undefined) return reply
-    refusedRequests++
-    return handler.refuse(refusal, frame)
+    const room = rooms.of(peer)
+    const reply = await handler.answer(frame, room)
+    room.settle(reply)
+    return reply
   }
 
   /** Answers what is not answered yet with the error. */
@@ -229,6 +237,8 @@ export async function serveRouter(
       for (;;) {
         const parts = await door.socket.receive()
         if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
+        // The binding hands out hundreds of messages in one turn of the event loop, and large ones take long to read.
+        if (parts.some(({ length }) => length > largeFrameBytes)) await setImmediate()
       }
     } catch (error) {
       if (!door.socket.closed) throw error
@@ -327,6 +337,7 @@ export async function serveRouter(
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
       closing = true
       connections.close()
+      rooms.close()
       changed()
       await renewal
       await until(() => admission.requests === 0, graceMs)
@@ -356,11 +367,25 @@ function tooManyFrames(): WorkerError {
 /**
  * Where the requests begin in a ROUTER message; what stands before them is the way back: `identity, [more identities],
  * "", request…` of a REQ peer (or of a proxy in between), `identity, request…` of a DEALER peer that sends no delimiter.
+ * An empty frame behind anything that is no identity is a request like the others.
  */
 export function startOfRequests(parts: readonly Uint8Array[]): number {
-  for (let at = 1; at < parts.length - 1; at++) if (parts[at]!.length === 0) return at + 1
+  for (let at = 1; at < parts.length - 1; at++) {
+    if (parts[at]!.length === 0) return at + 1
+    if (!mayBeIdentity(parts[at]!)) return 1
+  }
   // A delimiter with nothing behind it is an empty request of a DEALER peer.
   return 1
+}
+
+/** Longest identity of a libzmq socket, in bytes. */
+const maxIdentityBytes = 255
+
+/** Peers choose theirs freely, but none looks like a request: a JSON object, with white space before it perhaps. */
+function mayBeIdentity(frame: Uint8Array): boolean {
+  if (frame.length > maxIdentityBytes) return false
+  for (const code of frame) if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return code !== 0x7b
+  return true
 }
 
 function ignore(): void {}

@@ -17,6 +17,7 @@ describe('findMember', () => {
     ['escapes', '{"id":"\\u0061\\"","x', 'a"'],
     ['a brace in a string', '{"x":"}{","id":"a"', 'a'],
     ['the name as a value', '{"x":"id","id":"a"', 'a'],
+    ['the name without a colon', '{"id","id":"a"', 'a'],
     ['a number', '{"id":12,', 12],
     ['a long number', '{"id":123456789012345678901,', new ExactNumber('123456789012345678901')],
     ['a boolean', '{"id":false,', false],
@@ -35,10 +36,15 @@ describe('findMember', () => {
     ['other case', '{"ID":"a"}'],
   ])('nothing: %s', (_, text) => expect(find(text)).toBeUndefined())
 
-  test('skips an id that is not UTF-8', () => {
-    expect(
-      findMember(new Uint8Array([...encoder.encode('{"id":"'), 0xff, ...encoder.encode('","id":"b"')]), 'id'),
-    ).toBe('b')
+  // Going on to the next one would cost an exception each, and a frame can consist of them.
+  test.each([
+    ['not UTF-8', [0x22, 0xff, 0x22]],
+    ['nothing', []],
+    ['a wrong escape', [...encoder.encode('"\\x"')]],
+    ['an object', [...encoder.encode('{}')]],
+  ])('the first id decides: %s', (_, value) => {
+    const text = [...encoder.encode('{"id":'), ...value, ...encoder.encode(',"id":"b"')]
+    expect(findMember(new Uint8Array(text), 'id')).toBeUndefined()
   })
 
   test('finds the id in every cut of a frame that still holds it whole', () => {

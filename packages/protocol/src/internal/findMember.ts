@@ -1,4 +1,3 @@
-import { JsonSyntaxError } from '@bletchley/bytes'
 import { ExactNumber, readJsonScalar } from './jsonReader.ts'
 
 /** A value that may stand where an `id` or a `type` is. */
@@ -12,7 +11,8 @@ export function isScalar(value: unknown): value is Scalar {
 
 /**
  * Finds a member of the outermost object in a text that need not be JSON: cut off, with wrong bytes, with something
- * before or after it. One pass, keeps nothing, stops at the first find.
+ * before or after it. One pass, keeps nothing, stops at the first member of that name, whatever its value is: a text may
+ * consist of members whose value cannot be read, and each of those costs far more than the bytes around it.
  *
  * @param name ASCII without escapes
  * @returns undefined if it is not there, not whole, or not a scalar
@@ -26,8 +26,8 @@ export function findMember(bytes: Uint8Array, name: string): Scalar | undefined 
     else if (code === 0x22) {
       const end = endOfString(bytes, at)
       if (depth === 1 && spells(bytes, at + 1, end, name)) {
-        const value = memberValue(bytes, end + 1)
-        if (value !== undefined) return value
+        const colon = skipSpace(bytes, end + 1)
+        if (bytes[colon] === 0x3a) return memberValue(bytes, skipSpace(bytes, colon + 1))
       }
       at = end
     }
@@ -48,17 +48,11 @@ function spells(bytes: Uint8Array, start: number, end: number, name: string): bo
   return true
 }
 
-function memberValue(bytes: Uint8Array, afterName: number): Scalar | undefined {
-  const at = skipSpace(bytes, afterName)
-  if (bytes[at] !== 0x3a) return undefined
-  try {
-    const { value, end } = readJsonScalar(bytes, skipSpace(bytes, at + 1))
-    // A number at the very end may have lost digits.
-    return isScalar(value) && (typeof value === 'string' || end < bytes.length) ? value : undefined
-  } catch (error) {
-    if (error instanceof JsonSyntaxError) return undefined
-    throw error
-  }
+function memberValue(bytes: Uint8Array, start: number): Scalar | undefined {
+  const scalar = readJsonScalar(bytes, start)
+  if (scalar === undefined || !isScalar(scalar.value)) return undefined
+  // A number at the very end may have lost digits.
+  return typeof scalar.value === 'string' || scalar.end < bytes.length ? scalar.value : undefined
 }
 
 function skipSpace(bytes: Uint8Array, start: number): number {

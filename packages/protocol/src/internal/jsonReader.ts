@@ -1,4 +1,4 @@
-import { isDigit, isJsonSpace, JsonTokens } from '@bletchley/bytes'
+import { isDigit, isJsonSpace, JsonSyntaxError, JsonTokens } from '@bletchley/bytes'
 import { maxJsonDepth } from '../limits.ts'
 
 /**
@@ -51,9 +51,16 @@ export function readJson(bytes: Uint8Array, maxValues: number): JsonValue {
   return new JsonReader(bytes, 0, maxValues).document()
 }
 
-/** Reads the string, number, boolean or null at `offset`. @throws JsonSyntaxError, also for an array or an object */
-export function readJsonScalar(bytes: Uint8Array, offset: number): { value: JsonValue; end: number } {
-  return new JsonReader(bytes, offset, 1).scalar()
+/** Reads the string, number, boolean or null at `offset`; undefined if none of them stands there whole. */
+export function readJsonScalar(bytes: Uint8Array, offset: number): { value: JsonValue; end: number } | undefined {
+  const code = bytes[offset]
+  if (code === openBrace || code === openBracket) return undefined
+  try {
+    return new JsonReader(bytes, offset, 1).scalar()
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return undefined
+    throw error
+  }
 }
 
 const noBytes = new Uint8Array(0)
@@ -85,10 +92,7 @@ class JsonReader {
   }
 
   scalar(): { value: JsonValue; end: number } {
-    const tokens = this.#tokens
-    const code = tokens.bytes[tokens.position]
-    if (code === openBrace || code === openBracket) throw tokens.error('not a scalar')
-    return { value: this.#value(0), end: tokens.position }
+    return { value: this.#value(0), end: this.#tokens.position }
   }
 
   #value(depth: number): JsonValue {

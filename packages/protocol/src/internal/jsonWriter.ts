@@ -20,10 +20,19 @@ for (let byte = 0; byte < 256; byte++) {
   })
 }
 
+/** How many characters {@link JsonWriter.byteArray} writes for bytes, with a comma for the brackets' sake: from `start` up to `end`. */
+export function numbersLength(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let length = 0
+  for (let i = start; i < end; i++) length += numberLengths[bytes[i]!]!
+  return length
+}
+
 /** Short texts share pieces of memory of this size: allocating one for each is dearer than writing it. */
 const chunkBytes = 8 * 1024
 /** Room that a text begins with. */
 const firstBytes = 512
+/** Bytes that are written between two stops. */
+const pieceBytes = 64 * 1024
 /** How many times larger a buffer gets, at least and at most. */
 const leastGrowth = 2
 const mostGrowth = 128
@@ -72,10 +81,13 @@ export class JsonWriter {
   /**
    * @param maxBytes a longer text makes a later write or `finish` throw a WorkerError `limit_exceeded`
    * @param memory   for large texts; fresh memory if absent
+   * @param expected bytes that the text will have about, if that is known: then it grows once
    */
-  constructor(maxBytes: number, memory?: ReplyMemory) {
+  constructor(maxBytes: number, memory?: ReplyMemory, expected = 0) {
     this.#maxBytes = maxBytes
     this.#memory = memory
+    // A piece is given as much room as its bytes could need.
+    if (expected > 0) this.#grow(Math.min(expected, maxBytes) + 4 * pieceBytes + firstBytes)
   }
 
   /** Writes ASCII as it stands. */
@@ -100,44 +112,44 @@ export class JsonWriter {
 
   /** Writes `"00ff…"`. */
   hex(bytes: Uint8Array): void {
-    const { buffer } = this.#reserve(bytes.length * 2 + 2)
-    let at = this.#at
-    buffer[at++] = quote
-    for (let i = 0; i < bytes.length; i++) {
-      const pair = (bytes[i] as number) * 2
-      buffer[at++] = hexPairs[pair] as number
-      buffer[at++] = hexPairs[pair + 1] as number
+    this.#reserve(bytes.length * 2 + 2)
+    this.#mark(quote)
+    this.#hexDigits(bytes)
+    this.#mark(quote)
+  }
+
+  /** As {@link hex}, with a stop behind each piece. */
+  *hexInPieces(bytes: Uint8Array): Generator<undefined, void> {
+    this.raw('"')
+    for (let start = 0; start < bytes.length; start += pieceBytes) {
+      const piece = bytes.subarray(start, start + pieceBytes)
+      this.#reserve(piece.length * 2)
+      this.#hexDigits(piece)
+      yield
     }
-    buffer[at++] = quote
-    this.#at = at
+    this.raw('"')
   }
 
   /** Writes `[0,255,…]`. */
   byteArray(bytes: Uint8Array): void {
-    const { view } = this.#reserve(bytes.length * 4 + 2)
-    let at = this.#at
-    view.setUint8(at++, openBracket)
-    let i = 0
-    // Four at a time: where each number goes follows from the lengths, without waiting for the writes.
-    for (; i + 4 <= bytes.length; i += 4) {
-      const [a, b, c, d] = [bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!]
-      const second = at + numberLengths[a]!
-      const third = second + numberLengths[b]!
-      const fourth = third + numberLengths[c]!
-      // Always four characters; the next number overwrites those that are not of this one.
-      view.setUint32(at, numbers[a]!, true)
-      view.setUint32(second, numbers[b]!, true)
-      view.setUint32(third, numbers[c]!, true)
-      view.setUint32(fourth, numbers[d]!, true)
-      at = fourth + numberLengths[d]!
+    this.#reserve(bytes.length * 4 + 2)
+    this.#mark(openBracket)
+    this.#numbers(bytes)
+    if (bytes.length > 0) this.#at-- // the comma behind the last one
+    this.#mark(closeBracket)
+  }
+
+  /** As {@link byteArray}, with a stop behind each piece. */
+  *byteArrayInPieces(bytes: Uint8Array): Generator<undefined, void> {
+    this.raw('[')
+    for (let start = 0; start < bytes.length; start += pieceBytes) {
+      const piece = bytes.subarray(start, start + pieceBytes)
+      this.#reserve(piece.length * 4)
+      this.#numbers(piece)
+      yield
     }
-    for (; i < bytes.length; i++) {
-      view.setUint32(at, numbers[bytes[i]!]!, true)
-      at += numberLengths[bytes[i]!]!
-    }
-    if (bytes.length > 0) at-- // the comma behind the last one
-    view.setUint8(at++, closeBracket)
-    this.#at = at
+    if (bytes.length > 0) this.#at--
+    this.raw(']')
   }
 
   /** Writes the items of a list with commas between them. What is written tells how much room the rest will take. */
@@ -167,12 +179,54 @@ export class JsonWriter {
     return this.#at - this.#chunk.used
   }
 
+  /** Writes one character where room is reserved. */
+  #mark(code: number): void {
+    this.#chunk.buffer[this.#at++] = code
+  }
+
+  #hexDigits(bytes: Uint8Array): void {
+    const { buffer } = this.#chunk
+    let at = this.#at
+    for (let i = 0; i < bytes.length; i++) {
+      const pair = (bytes[i] as number) * 2
+      buffer[at++] = hexPairs[pair] as number
+      buffer[at++] = hexPairs[pair + 1] as number
+    }
+    this.#at = at
+  }
+
+  /** Writes each byte as a number with a comma behind it. */
+  #numbers(bytes: Uint8Array): void {
+    const { view } = this.#chunk
+    let at = this.#at
+    let i = 0
+    // Four at a time: where each number goes follows from the lengths, without waiting for the writes.
+    for (; i + 4 <= bytes.length; i += 4) {
+      const [a, b, c, d] = [bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!]
+      const second = at + numberLengths[a]!
+      const third = second + numberLengths[b]!
+      const fourth = third + numberLengths[c]!
+      // Always four characters; the next number overwrites those that are not of this one.
+      view.setUint32(at, numbers[a]!, true)
+      view.setUint32(second, numbers[b]!, true)
+      view.setUint32(third, numbers[c]!, true)
+      view.setUint32(fourth, numbers[d]!, true)
+      at = fourth + numberLengths[d]!
+    }
+    for (; i < bytes.length; i++) {
+      view.setUint32(at, numbers[bytes[i]!]!, true)
+      at += numberLengths[bytes[i]!]!
+    }
+    this.#at = at
+  }
+
   #checkLength(): void {
     if (this.#length > this.#maxBytes) {
       throw new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: this.#maxBytes })
     }
   }
 
+  /** Makes room for so many bytes. */
   #reserve(more: number): Chunk {
     if (this.#at + more > this.#chunk.buffer.length) this.#grow(this.#length + more)
     return this.#chunk

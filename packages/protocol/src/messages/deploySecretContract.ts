@@ -16,7 +16,7 @@ export const DeploySecretContract = defineMessage({
       'The one-time key of the user is used up, also by a task that fails.',
     ],
     errors: {
-      already_exists: 'the address holds bytecode; nothing is run',
+      already_exists: 'the address holds bytecode, or deltas only; nothing is run, and what is there stays',
       enclave_error: '`KeysError`: no one-time key for the user, or no state key for the contract',
       task_aborted: 'the thread that ran it was lost',
     },

@@ -1,7 +1,7 @@
 import { bytesOf, exampleAddress } from '../internal/exampleBytes.ts'
 import { defineMessage, inputMember } from '../message.ts'
 import type { Codec } from '../wire.ts'
-import { address, byteArray, hex, index, optional, required, struct } from '../wire.ts'
+import { address, byteArray, hex, index, inPieces, optional, required, struct } from '../wire.ts'
 
 type DecodedDelta = {
   data: Uint8Array
@@ -25,12 +25,14 @@ const result: Codec<DecodedDelta, Delta> = {
     return { data: delta, ...place }
   },
   encode: (writer, { data }) => documentForm.encode(writer, { delta: data }),
+  encodeInPieces: (writer, { data }) => inPieces(documentForm, writer, { delta: data }),
 }
 
 const p2pResult: Codec<DecodedDelta, Delta> = {
   ...result,
   notation: p2pForm.notation,
   encode: (writer, delta) => p2pForm.encode(writer, { ...delta, delta: delta.data }),
+  encodeInPieces: (writer, delta) => inPieces(p2pForm, writer, { ...delta, delta: delta.data }),
 }
 
 /** One delta of one contract. */

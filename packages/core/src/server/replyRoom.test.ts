@@ -1,0 +1,62 @@
+import { setImmediate } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { ReplyRooms } from './replyRoom.ts'
+
+const unit = 1024 * 1024
+const limits = { unreadBytesPerPeer: 8 * unit, unreadBytes: 24 * unit, unreadPatienceMs: 300_000 }
+
+/** How many replies of a unit a peer may leave unread. */
+function fill(rooms: ReplyRooms, peer: string): number {
+  let replies = 0
+  while (rooms.of(peer).tryTake(unit)) replies++
+  return replies
+}
+
+it('the nearer all of them are to the limit, the less each may have; nobody takes the last', () => {
+  const rooms = new ReplyRooms(limits)
+  expect(['a', 'b', 'c', 'd', 'e'].map((peer) => fill(rooms, peer))).toEqual([8, 8, 4, 2, 1])
+})
+
+it('small replies need no room', () => {
+  const rooms = new ReplyRooms(limits)
+  fill(rooms, 'a')
+  expect(rooms.of('a').tryTake(1000)).toBe(true)
+})
+
+it('whoever waits has his turn before those who come later, and the peers in turn', async () => {
+  const rooms = new ReplyRooms(limits)
+  const first = rooms.of('a')
+  expect(first.tryTake(8 * unit)).toBe(true)
+  const order: string[] = []
+  const waiting = [5, 4, 1].map(async (units) => {
+    await rooms.of('a').take(units * unit)
+    order.push(`a ${units}`)
+  })
+  await setImmediate()
+  // It would fit, but for those who wait.
+  first.settle(new Uint8Array(4 * unit))
+  expect(rooms.of('a').tryTake(unit)).toBe(false)
+  expect(rooms.of('b').tryTake(unit)).toBe(true)
+  await setImmediate()
+  expect(order).toEqual([])
+  const error = { code: 'shutting_down' }
+  rooms.close()
+  for (const each of waiting) await expect(each).rejects.toMatchObject(error)
+  await expect(rooms.of('a').take(8 * unit)).rejects.toMatchObject(error)
+})
+
+it('an error in place of a reply gives the room back', async () => {
+  const rooms = new ReplyRooms(limits)
+  const room = rooms.of('a')
+  await room.take(8 * unit)
+  expect(rooms.of('a').tryTake(unit)).toBe(false)
+  room.settle(new Uint8Array(100))
+  expect(rooms.of('a').tryTake(8 * unit)).toBe(true)
+})
+
+it('a reply beyond the limit is made when nothing else is there', async () => {
+  const rooms = new ReplyRooms(limits)
+  const room = rooms.of('a')
+  await room.take(30 * unit)
+  expect(rooms.of('b').tryTake(unit)).toBe(false)
+})

@@ -1,0 +1,240 @@
+import { setImmediate } from 'node:timers/promises'
+import { WorkerError } from '@bletchley/protocol'
+import { collectGarbage } from './collectGarbage.ts'
+
+/** Smaller replies are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
+const largeBytes = 16 * 1024
+
+/** When so many more bytes are out than after the last collection, those that were read are looked for. */
+const collectEveryBytes = 128 * 1024 * 1024
+
+/** While replies wait for room, it is looked for so often. */
+const lookMs = 250
+
+/** How many bytes of large replies may be in memory. */
+export interface RoomLimits {
+  /** That one connection has not read. */
+  readonly unreadBytesPerPeer: number
+  /** That all of them have not read: the nearer it is, the less each may have. */
+  readonly unreadBytes: number
+  /** A reply that waits for room is given up when its peer has read nothing for so long. */
+  readonly unreadPatienceMs: number
+}
+
+export const defaultRoomLimits: RoomLimits = {
+  unreadBytesPerPeer: 512 * 1024 * 1024,
+  unreadBytes: 2048 * 1024 * 1024,
+  unreadPatienceMs: 10_000,
+}
+
+/** Bytes of large replies that a peer has not read yet, or that are in work for it. */
+interface Peer {
+  readonly name: string
+  bytes: number
+  /** In the order of their arrival. */
+  readonly waiting: Waiting[]
+  /** When it last read something, or began to have something to read. */
+  readAt: number
+}
+
+interface Waiting {
+  readonly bytes: number
+  resolve(): void
+  reject(error: WorkerError): void
+}
+
+/**
+ * Room for large replies in memory, taken before one is made.
+ *
+ * A request of some hundred bytes may have a reply of 256 MiB: a peer that asks and never reads would fill the memory long before
+ * the socket has counted its replies. Nobody tells what a peer has read, but the binding holds on to a reply until libzmq has
+ * sent it: so what the garbage collector takes was read. It does not hear of that memory by itself, and is asked to look
+ * before anybody has to wait. Who has left too much unread waits, and is refused when he reads nothing meanwhile.
+ */
+export class ReplyRooms {
+  readonly #limits: RoomLimits
+  readonly #peers = new Map<string, Peer>()
+  readonly #read = new FinalizationRegistry<{ peer: Peer; bytes: number }>(({ peer, bytes }) => {
+    peer.readAt = performance.now()
+    this.give(peer, bytes)
+  })
+  /** Of all peers. */
+  #bytes = 0
+  #collectAt = collectEveryBytes
+  #collecting: Promise<void> | undefined
+  #looking: NodeJS.Timeout | undefined
+  #waiting = 0
+  #closed = false
+
+  constructor(limits: RoomLimits) {
+    this.#limits = limits
+  }
+
+  /** The room of one request. */
+  of(peer: string): ReplyRoom {
+    return new ReplyRoom(this, peer)
+  }
+
+  /** Takes room, if there is some at once. */
+  tryTake(name: string, bytes: number): Peer | undefined {
+    if (this.#bytes + bytes > this.#collectAt) return undefined
+    const peer = this.#peer(name)
+    if (peer.waiting.length > 0 || !this.#fits(peer, bytes)) return undefined
+    this.#take(peer, bytes)
+    return peer
+  }
+
+  /** @throws WorkerError `busy` if there is none, and the peer does not read */
+  async take(name: string, bytes: number): Promise<Peer> {
+    if (this.#bytes + bytes > this.#collectAt) await this.#collect()
+    const peer = this.#peer(name)
+    if (peer.waiting.length === 0 && this.#fits(peer, bytes)) {
+      this.#take(peer, bytes)
+      return peer
+    }
+    if (this.#closed) throw new WorkerError('shutting_down', {})
+    this.#peers.set(name, peer)
+    await new Promise<void>((resolve, reject) => {
+      peer.waiting.push({ bytes, resolve, reject })
+      this.#waiting++
+      this.#looking ??= setTimeout(() => void this.#look(), lookMs)
+    })
+    return peer
+  }
+
+  /** Gives room back: what was taken was more than what was needed. */
+  give(peer: Peer, bytes: number): void {
+    peer.bytes -= bytes
+    this.#bytes -= bytes
+    if (peer.bytes === 0 && peer.waiting.length === 0) this.#peers.delete(peer.name)
+    if (this.#waiting > 0) this.#serve()
+  }
+
+  /** A reply that is about to be sent, for which room is taken: it gives that back when it was read. */
+  sent(peer: Peer, reply: Uint8Array, bytes: number): void {
+    this.#read.register(reply, { peer, bytes })
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#looking)
+    for (const peer of this.#peers.values()) this.#refuse(peer, new WorkerError('shutting_down', {}))
+  }
+
+  #peer(name: string): Peer {
+    return this.#peers.get(name) ?? { name, bytes: 0, waiting: [], readAt: performance.now() }
+  }
+
+  #fits(peer: Peer, bytes: number): boolean {
+    const { unreadBytesPerPeer, unreadBytes } = this.#limits
+    // What exceeds the limit by itself is made when nothing else is there.
+    return peer.bytes + bytes <= Math.min(unreadBytesPerPeer, unreadBytes - this.#bytes) || this.#bytes === 0
+  }
+
+  #take(peer: Peer, bytes: number): void {
+    if (peer.bytes === 0) {
+      peer.readAt = performance.now()
+      this.#peers.set(peer.name, peer)
+    }
+    peer.bytes += bytes
+    this.#bytes += bytes
+  }
+
+  /** One reply of each peer in turn, as long as they fit. */
+  #serve(): void {
+    for (let served = true; served; ) {
+      served = false
+      for (const peer of this.#peers.values()) {
+        const [next] = peer.waiting
+        if (next === undefined || !this.#fits(peer, next.bytes)) continue
+        peer.waiting.shift()
+        this.#waiting--
+        this.#take(peer, next.bytes)
+        next.resolve()
+        served = true
+      }
+    }
+  }
+
+  /** Looks for what was read, and gives those up who read nothing. */
+  async #look(): Promise<void> {
+    await this.#collect()
+    this.#serve()
+    const { unreadBytesPerPeer, unreadPatienceMs } = this.#limits
+    const limit = 'bytes of replies that this peer has not read'
+    for (const peer of this.#peers.values()) {
+      if (performance.now() - peer.readAt < unreadPatienceMs) continue
+      this.#refuse(peer, new WorkerError('busy', { limit, maximum: unreadBytesPerPeer }))
+    }
+    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#look(), lookMs) : undefined
+  }
+
+  #refuse(peer: Peer, error: WorkerError): void {
+    const refused = peer.waiting.splice(0)
+    this.#waiting -= refused.length
+    if (peer.bytes === 0) this.#peers.delete(peer.name)
+    for (const { reject } of refused) reject(error)
+  }
+
+  async #collect(): Promise<void> {
+    this.#collecting ??= (async () => {
+      // First the binding hears of what libzmq has sent; and each registry is told of what is gone in a turn of its own.
+      await setImmediate()
+      await collectGarbage()
+      for (let turn = 0; turn < 10; turn++) await setImmediate()
+      this.#collectAt = this.#bytes + collectEveryBytes
+      this.#collecting = undefined
+    })()
+    await this.#collecting
+  }
+}
+
+/** The room that one request takes for its reply. */
+export class ReplyRoom {
+  readonly #rooms: ReplyRooms
+  readonly #name: string
+  #peer: Peer | undefined
+  #bytes = 0
+
+  constructor(rooms: ReplyRooms, name: string) {
+    this.#rooms = rooms
+    this.#name = name
+  }
+
+  /** What is taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether there is room at once; small replies need none. */
+  tryTake(bytes: number): boolean {
+    if (bytes < largeBytes) return true
+    const peer = this.#rooms.tryTake(this.#name, bytes)
+    if (peer === undefined) return false
+    this.#peer = peer
+    this.#bytes += bytes
+    return true
+  }
+
+  /**
+   * Waits for room. Whatever is in memory for the reply should be let go of meanwhile.
+   *
+   * @param bytes that the reply has at most
+   * @throws WorkerError `busy` if the peer reads nothing of what it has been sent
+   */
+  async take(bytes: number): Promise<void> {
+    if (bytes < largeBytes) return
+    this.#peer = await this.#rooms.take(this.#name, bytes)
+    this.#bytes += bytes
+  }
+
+  /** The reply is made, and about to be sent: its room comes back when it was read, what it does not need comes back now. */
+  settle(reply: Uint8Array): void {
+    const peer = this.#peer
+    if (peer === undefined) return
+    const counted = reply.length < largeBytes ? 0 : Math.min(reply.length, this.#bytes)
+    if (counted > 0) this.#rooms.sent(peer, reply, counted)
+    if (this.#bytes > counted) this.#rooms.give(peer, this.#bytes - counted)
+  }
+}
