@@ -12,23 +12,23 @@ describe('BoundedMap', () => {
   })
 
   it('lets the entry go that was not used for longest', () => {
-    const map = new BoundedMap<number>({ weight: 3 })
-    for (const key of ['a', 'b', 'c']) map.set(key, 1, 1)
+    const map = new BoundedMap<number>({ weight: { most: 3, of: (value) => value } })
+    for (const key of ['a', 'b', 'c']) map.set(key, 1)
     expect([map.use('a'), map.get('b'), map.use('x')]).toEqual([1, 1, undefined])
-    map.set('d', 1, 2)
-    expect([map.get('a'), map.get('b'), map.get('c'), map.get('d')]).toEqual([1, undefined, undefined, 1])
+    map.set('d', 2)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.get('d')]).toEqual([1, undefined, undefined, 2])
   })
 
   it('lets entries go until the weight fits, also the newest if it alone is too heavy', () => {
-    const map = new BoundedMap<string>({ entries: 10, weight: 100 })
-    map.set('a', 'a', 60)
-    map.set('b', 'b', 40)
-    map.set('c', 'c', 1)
-    expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([undefined, 'b', 'c'])
-    map.set('d', 'd', 101)
-    expect([map.get('d'), map.size]).toEqual([undefined, 0])
-    map.set('e', 'e', 100)
-    expect(map.get('e')).toBe('e')
+    const map = new BoundedMap<number>({ entries: 10, weight: { most: 100, of: (value) => value } })
+    map.set('a', 60)
+    map.set('b', 40)
+    map.set('c', 1)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.weight]).toEqual([undefined, 40, 1, 41])
+    map.set('d', 101)
+    expect([map.get('d'), map.size, map.weight]).toEqual([undefined, 0, 0])
+    map.set('e', 100)
+    expect(map.get('e')).toBe(100)
   })
 
   it('forgets an entry at the end of its lifetime, which a new value starts again', () => {
