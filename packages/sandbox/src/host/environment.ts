@@ -48,6 +48,7 @@ export class Environment {
   readonly invocation: Invocation
   readonly gas: GasMeter
   readonly #memory: WebAssembly.Memory | undefined
+  #functionName: Uint8Array | undefined
   /** Size of the state as it is now. */
   stateSize: number
   /** What host functions may still handle. */
@@ -64,6 +65,12 @@ export class Environment {
     this.stateSize = invocation.stateSize
     this.gas = gas
     this.#memory = memory
+  }
+
+  /** The function name in UTF-8, made once: it may be as long as a request, and asking for it costs 1 gas. */
+  get functionName(): Uint8Array {
+    this.#functionName ??= new TextEncoder().encode(this.invocation.functionName)
+    return this.#functionName
   }
 
   /** Notes one call of a host function. @throws ContractFault when the run has had its share */
