@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BoundedMap } from './boundedMap.ts'
 
 describe('BoundedMap', () => {
@@ -33,7 +33,7 @@ describe('BoundedMap', () => {
 
   it('forgets an entry at the end of its lifetime, which a new value starts again', () => {
     let now = 0
-    const map = new BoundedMap<number>({ entries: 10, lifetimeMs: 10 }, () => now)
+    const map = new BoundedMap<number>({ entries: 10, lifetimeMs: 10 }, { now: () => now })
     map.set('a', 1)
     map.set('b', 1)
     now = 9
@@ -43,9 +43,34 @@ describe('BoundedMap', () => {
     expect([map.get('a'), map.get('b')]).toEqual([undefined, 2])
   })
 
+  it('lets go of what has expired when something comes', () => {
+    let now = 0
+    const map = new BoundedMap<number>({ lifetimeMs: 10 }, { now: () => now })
+    for (const key of ['a', 'b']) map.set(key, 1)
+    now = 10
+    map.set('c', 1)
+    expect(map.size).toBe(1)
+  })
+
+  it('goes by a clock that nobody sets', () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] })
+    try {
+      const map = new BoundedMap<number>({ lifetimeMs: 60_000 })
+      const day = 24 * 60 * 60 * 1000
+      map.set('a', 1)
+      vi.setSystemTime(Date.now() + day)
+      expect(map.get('a')).toBe(1)
+      vi.setSystemTime(Date.now() - 2 * day)
+      vi.advanceTimersByTime(60_000)
+      expect(map.get('a')).toBe(undefined)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('tells of every entry that goes', () => {
     const gone: [string, number][] = []
-    const map = new BoundedMap<number>({ entries: 2 }, Date.now, (key, value) => gone.push([key, value]))
+    const map = new BoundedMap<number>({ entries: 2 }, { onGone: (key, value) => gone.push([key, value]) })
     map.set('a', 1)
     map.set('a', 2)
     map.set('b', 3)

@@ -34,10 +34,16 @@ export class BoundedMap<V> {
   #weight = 0
 
   /**
-   * @param now the clock, in milliseconds; a parameter so that expiry can be tested without waiting
+   * @param now the clock, in milliseconds; by default one that nobody sets, unlike the time of day
    * @param onGone is told of every entry that goes, for whatever reason
    */
-  constructor(bounds: Bounds<V>, now: () => number = Date.now, onGone: (key: string, value: V) => void = () => {}) {
+  constructor(
+    bounds: Bounds<V>,
+    {
+      now = () => performance.now(),
+      onGone = () => {},
+    }: { now?: () => number; onGone?: (key: string, value: V) => void } = {},
+  ) {
     this.#bounds = bounds
     this.#now = now
     this.#onGone = onGone
@@ -82,10 +88,12 @@ export class BoundedMap<V> {
     const unlimited = Number.POSITIVE_INFINITY
     const { entries = unlimited, lifetimeMs = unlimited, weight: bound } = this.#bounds
     const weight = bound?.of(value) ?? 0
-    this.#entries.set(key, { value, weight, expiresAt: this.#now() + lifetimeMs })
+    const now = this.#now()
+    this.#entries.set(key, { value, weight, expiresAt: now + lifetimeMs })
     this.#weight += weight
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= entries && this.#weight <= (bound?.most ?? unlimited)) break
+    for (const [oldest, { expiresAt }] of this.#entries) {
+      const fits = this.#entries.size <= entries && this.#weight <= (bound?.most ?? unlimited)
+      if (fits && expiresAt > now) break
       this.delete(oldest)
     }
   }

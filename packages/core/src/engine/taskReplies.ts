@@ -46,10 +46,12 @@ const bounds = {
 export class TaskReplies {
   /** Names of the tasks of each contract, so that forgetting one costs no look at the others. */
   readonly #tasks = new Map<string, Set<string>>()
-  readonly #replies = new BoundedMap<KeptReply>(bounds, Date.now, (task, { address }) => {
-    const tasks = this.#tasks.get(address)
-    tasks?.delete(task)
-    if (tasks?.size === 0) this.#tasks.delete(address)
+  readonly #replies = new BoundedMap<KeptReply>(bounds, {
+    onGone: (task, { address }) => {
+      const tasks = this.#tasks.get(address)
+      tasks?.delete(task)
+      if (tasks?.size === 0) this.#tasks.delete(address)
+    },
   })
 
   get(taskId: Uint8Array): TaskReply | undefined {
