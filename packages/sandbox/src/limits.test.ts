@@ -103,6 +103,17 @@ describe.each(Object.entries(moduleLimits))('a module at the limit: %s', (name, 
   })
 })
 
+test('growing the memory counts among the calls, which metering makes of it', () => {
+  const { value, text } = moduleLimits.transfers
+  const growing = (count: number): Uint8Array =>
+    largeModule({
+      functions: [{ code: concatenate([[0x41, 0], repeated([0x40, 0], count).subarray(0, -1), [0x1a, 0x0b]]) }],
+      memory: 'imported',
+    })
+  expect(compute(growing(value), { gasLimit: 2n ** 60n })).toMatchObject({ kind: 'success' })
+  expect(compute(growing(value + 1))).toMatchObject({ message: expect.stringContaining(text), usedGas: 0n })
+})
+
 test('what deployment makes of pre-code is held against the size of a module too', () => {
   const filler = { code: repeated([0x01], 100_000) }
   const callAll = Uint8Array.from([...Array.from({ length: 30 }, (_, index) => [0x10, index]).flat(), 0x0b])
@@ -253,10 +264,10 @@ describe('bytes that host functions handle, for each of them', () => {
 })
 
 describe('what host functions handle of a value with much in it counts more than its text', () => {
-  const text = '[{},[],1.5,18446744073709551615,1,"s",null]'
-  // Three arrays and objects, and two numbers that are no safe integers.
-  const structure = 3 * 16 + 2 * 8
-  const parsed = (): JsonValue => [new Map(), [], new JsonFloat(1.5), 18446744073709551615n, 1, 's', null]
+  const text = '[{"k":0},[],1.5,18446744073709551615,1,"s",null]'
+  // Three arrays and objects, a member, and two numbers that are no safe integers.
+  const structure = 3 * 16 + 3 * 8
+  const parsed = (): JsonValue => [new Map([['k', 0]]), [], new JsonFloat(1.5), 18446744073709551615n, 1, 's', null]
   const calls: [name: string, call: string, bytes: number][] = [
     ['write_state', '(call $f (i32.const 1) (i32.const 1) (i32.const 0) (i32.const LENGTH))', text.length + structure],
     ['read_state_len', '(drop (call $f (i32.const 1) (i32.const 1)))', text.length + structure],

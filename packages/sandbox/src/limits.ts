@@ -168,7 +168,7 @@ export const moduleLimits = {
     refusal: (value) => `more than ${value} blocks`,
   }),
   transfers: defineLimit({
-    name: 'branches and calls of one function, each target of a `br_table` counted',
+    name: 'branches and calls of one function, each target of a `br_table` and each `memory.grow` counted',
     value: 20_000,
     unit: 'instructions',
     reason: 'metering makes many instructions of each; 128 000 take the optimising compiler half a gigabyte',
@@ -176,14 +176,14 @@ export const moduleLimits = {
   }),
   codeBytes: defineLimit({
     name: 'code of all functions',
-    value: 5 * 1024 * 1024,
+    value: 4 * 1024 * 1024,
     unit: 'bytes',
     reason: 'checked, metered and compiled at each deployment, twice, free of gas: some 60 ns a byte',
     refusal: (value) => `module has more than ${value} bytes of code`,
   }),
   moduleBlocks: defineLimit({
     name: 'blocks, loops and ifs of a module',
-    value: 400_000,
+    value: 300_000,
     unit: 'constructs',
     reason: 'metering and compiling take some microseconds for each',
     refusal: (value) => `module has more than ${value} blocks`,

@@ -24,7 +24,8 @@ ${table(runLimits)}
 Each call of a host function counts as ${hostCallBytes} bytes besides those that it handles, \`encrypt\` and \`decrypt\` as ${cipherCallBytes} more:
 a run can make some half million calls. Reading a value counts its length twice, for finding it out and for writing it;
 writing counts the new text and the length of the value that it replaces. With each length, every array and object in the
-value counts 16 more, and every number that is no integer of at most 53 bits 8: they take the longest for their text.
+value counts 16 more, and every member of an object and every number that is no integer of at most 53 bits 8: they take the
+longest for their text.
 
 Only a run's own writes are held against the limit of the state. Deltas that come from other workers are applied
 whatever they lead to, and a contract whose state is larger than the limit can be read, and written as long as no write

@@ -36,6 +36,11 @@ describe('what computation refuses, with no gas', () => {
       `${decoding}Number of function body entries and signatures does not match`,
     ],
     [
+      'a body without function',
+      binary(section(1, 1, 0x60, 0, 0), section(3, 1, 0), section(10, 2, 2, 0, 0x0b, 2, 0, 0x0b)),
+      `${decoding}Number of function body entries and signatures does not match`,
+    ],
+    [
       'a memory of its own',
       '(module (memory 1) (func (export "call")))',
       'Error in execution of creation of WASM module: Malformed wasm module: internal memory',

@@ -23,7 +23,7 @@ export interface FunctionAnalysis {
   callHeights: number[]
   /** Blocks, loops and ifs. */
   blocks: number
-  /** Branches and calls, each target of a `br_table` counted. */
+  /** Branches and calls, each target of a `br_table` counted, and `memory.grow`, which becomes a call. */
   transfers: number
   /** What the reference's stack limiter counts per activation. */
   stackCost: number
@@ -83,6 +83,7 @@ function analyseFunction(
     else if (opcode === Op.memoryGrow) callHeights.push(Math.max(0, before - 1))
 
     if (opcode >= Op.br && opcode <= Op.callIndirect) transfers += opcode === Op.brTable ? instruction.index + 1 : 1
+    else if (opcode === Op.memoryGrow) transfers++
     blocks.add(opcode)
     if (opcode === Op.end || opcode === Op.else) blocks.close(opcode, start)
     if (opcode === Op.else) openBlock(opcode, position)
