@@ -288,6 +288,28 @@ describe('what deployment refuses, with no gas', () => {
       `${building}start function is not allowed`,
     ],
     [
+      'a call that names the function just beyond the last',
+      binary(
+        section(1, 1, 0x60, 0, 0),
+        section(3, 1, 0),
+        section(5, 1, 0, 1),
+        section(7, 1, 4, 0x63, 0x61, 0x6c, 0x6c, 0, 1),
+        section(10, 1, 2, 0, 0x0b),
+      ),
+      `${building}function 1 does not exist`,
+    ],
+    [
+      'code that names the function just beyond the last',
+      binary(
+        section(1, 1, 0x60, 0, 0),
+        section(3, 1, 0),
+        section(5, 1, 0, 1),
+        section(7, 1, 4, 0x63, 0x61, 0x6c, 0x6c, 0, 0),
+        section(10, 1, 4, 0, 0x10, 1, 0x0b),
+      ),
+      `${building}function 1 does not exist`,
+    ],
+    [
       'a deploy that is no function',
       `(module (memory (export "deploy") 1))`,
       `${building}export deploy is not a function`,

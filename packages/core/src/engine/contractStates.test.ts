@@ -165,3 +165,16 @@ it('a state weighs what it holds, and not what led to it', async () => {
   const { size } = (await replaced.open(other)).live.state
   expect(other.size.bytes).toBeLessThan(10 * size)
 })
+
+it('a state is not used under another key', async () => {
+  const world = await World.start()
+  await world.grow(sets(3))
+  const thread = world.thread()
+  expect((await world.open(thread)).live.state.deltaIndex).toBe(2)
+  const other = await thread.open(
+    address,
+    stateKey.map((byte) => byte + 1),
+    await world.store.getTip(address),
+  )
+  expect([other.broken, other.live.state.json.size]).toEqual(['undecryptable', 0])
+})
