@@ -1,7 +1,8 @@
 // The long forms of what `npm test` has in short: generated modules against the reference interpreter, a second engine and
-// the code before pruning; recursion of random shapes; kills; what frames of megabytes cost. Half an hour and more. Seeds
-// are new each time; a failure names its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns --
-// mutants` is another one: do the tests notice small wrong changes of the code (mutants.mjs)?
+// the code before pruning; recursion of random shapes; kills; what frames of megabytes cost; and the processor time of tasks
+// at the limits of the sandbox, which docs/limits.md shows. Half an hour and more. Seeds are new each time; a failure names
+// its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns -- mutants` is another one: do the tests
+// notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -30,4 +31,5 @@ const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
     BLETCHLEY_FRAME_BYTES: process.env.BLETCHLEY_FRAME_BYTES ?? '8000000',
   },
 })
-process.exit(status ?? 1)
+const costs = spawnSync(process.execPath, ['--stack-size=4000', 'scripts/measureCosts.mjs'], { stdio: 'inherit' })
+process.exit(status || (costs.status ?? 1))

@@ -130,11 +130,14 @@ describe('a contract', () => {
 })
 
 describe('a lost reply', () => {
+  const prepareMint = (client: CoreClient, contractAddress: Uint8Array, issuer: string) =>
+    prepare(client, contractAddress, 'mint(bytes32,uint64)', [issuer, 7n])
+
   /** A task that can be sent again, byte for byte. */
-  async function prepareMint(client: CoreClient, contractAddress: Uint8Array, issuer: string) {
+  async function prepare(client: CoreClient, contractAddress: Uint8Array, callable: string, args: (string | bigint)[]) {
     const userKeys = createUserKeys()
     const worker = await client.methods.newTaskEncryptionKey({ userPubKey: hexToBytes(userKeys.publicKey) })
-    const call = createTask({ ...worker, callable: 'mint(bytes32,uint64)', args: [issuer, 7n], userKeys })
+    const call = createTask({ ...worker, callable, args, userKeys })
     const { input } = prepareCompute({ call, contractAddress, gasLimit })
     return { id: 'retry', type: 'ComputeTask', input: { ...input, gasLimit: Number(gasLimit) } }
   }
@@ -149,6 +152,38 @@ describe('a lost reply', () => {
     expect(first.type).toBe('ComputeTask')
     expect(second).toEqual(first)
     expect(await balanceOf(core.client, contractAddress, issuer)).toBe(1007n)
+  })
+
+  it.each([
+    ['that changed nothing', 'balance_of(bytes32)', [], 'ComputeTask'],
+    ['that failed', 'transfer(bytes32,bytes32,uint64)', [account(), 1001n], 'FailedTask'],
+  ])('of a task %s is given again too', async (_, callable, args, type) => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const request = await prepare(core.client, contractAddress, callable, [issuer, ...args])
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne(request)
+    expect(first.type).toBe(type)
+    expect(await socket.askOne(request)).toEqual(first)
+  })
+
+  it('is not given to another user who sends the same ciphertexts', async () => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    const request = await prepareMint(core.client, contractAddress, issuer)
+    const other = await prepareMint(core.client, contractAddress, issuer)
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne(request)
+    const { userDHKey } = other.input
+    const second = await socket.askOne({ ...request, input: { ...request.input, userDHKey } })
+    expect([first.type, second.type]).toEqual(['ComputeTask', 'FailedTask'])
+  })
+
+  it('is not given again once its delta, the newest, has become another one', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    const request = await prepareMint(core.client, address, issuer)
+    using socket = new WireSocket(core.endpoint)
+    await socket.askOne(request)
+    await core.client.methods.updateDeltas({ deltas: [{ address, key: 1, data: randomBytes(100) }] })
+    expect(await socket.askOne(request)).toMatchObject({ msg: 'Error inside the Enclave = (KeysError)' })
   })
 
   it('is given again to the same request in another spelling', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BoundedMap } from './boundedMap.ts'
 
 describe('BoundedMap', () => {
@@ -12,28 +12,28 @@ describe('BoundedMap', () => {
   })
 
   it('lets the entry go that was not used for longest', () => {
-    const map = new BoundedMap<number>({ weight: 3 })
-    for (const key of ['a', 'b', 'c']) map.set(key, 1, 1)
+    const map = new BoundedMap<number>({ weight: { most: 3, of: (value) => value } })
+    for (const key of ['a', 'b', 'c']) map.set(key, 1)
     expect([map.use('a'), map.get('b'), map.use('x')]).toEqual([1, 1, undefined])
-    map.set('d', 1, 2)
-    expect([map.get('a'), map.get('b'), map.get('c'), map.get('d')]).toEqual([1, undefined, undefined, 1])
+    map.set('d', 2)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.get('d')]).toEqual([1, undefined, undefined, 2])
   })
 
   it('lets entries go until the weight fits, also the newest if it alone is too heavy', () => {
-    const map = new BoundedMap<string>({ entries: 10, weight: 100 })
-    map.set('a', 'a', 60)
-    map.set('b', 'b', 40)
-    map.set('c', 'c', 1)
-    expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([undefined, 'b', 'c'])
-    map.set('d', 'd', 101)
-    expect([map.get('d'), map.size]).toEqual([undefined, 0])
-    map.set('e', 'e', 100)
-    expect(map.get('e')).toBe('e')
+    const map = new BoundedMap<number>({ entries: 10, weight: { most: 100, of: (value) => value } })
+    map.set('a', 60)
+    map.set('b', 40)
+    map.set('c', 1)
+    expect([map.get('a'), map.get('b'), map.get('c'), map.weight]).toEqual([undefined, 40, 1, 41])
+    map.set('d', 101)
+    expect([map.get('d'), map.size, map.weight]).toEqual([undefined, 0, 0])
+    map.set('e', 100)
+    expect(map.get('e')).toBe(100)
   })
 
   it('forgets an entry at the end of its lifetime, which a new value starts again', () => {
     let now = 0
-    const map = new BoundedMap<number>({ entries: 10, lifetimeMs: 10 }, () => now)
+    const map = new BoundedMap<number>({ entries: 10, lifetimeMs: 10 }, { now: () => now })
     map.set('a', 1)
     map.set('b', 1)
     now = 9
@@ -43,9 +43,34 @@ describe('BoundedMap', () => {
     expect([map.get('a'), map.get('b')]).toEqual([undefined, 2])
   })
 
+  it('lets go of what has expired when something comes', () => {
+    let now = 0
+    const map = new BoundedMap<number>({ lifetimeMs: 10 }, { now: () => now })
+    for (const key of ['a', 'b']) map.set(key, 1)
+    now = 10
+    map.set('c', 1)
+    expect(map.size).toBe(1)
+  })
+
+  it('goes by a clock that nobody sets', () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] })
+    try {
+      const map = new BoundedMap<number>({ lifetimeMs: 60_000 })
+      const day = 24 * 60 * 60 * 1000
+      map.set('a', 1)
+      vi.setSystemTime(Date.now() + day)
+      expect(map.get('a')).toBe(1)
+      vi.setSystemTime(Date.now() - 2 * day)
+      vi.advanceTimersByTime(60_000)
+      expect(map.get('a')).toBe(undefined)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('tells of every entry that goes', () => {
     const gone: [string, number][] = []
-    const map = new BoundedMap<number>({ entries: 2 }, Date.now, (key, value) => gone.push([key, value]))
+    const map = new BoundedMap<number>({ entries: 2 }, { onGone: (key, value) => gone.push([key, value]) })
     map.set('a', 1)
     map.set('a', 2)
     map.set('b', 3)

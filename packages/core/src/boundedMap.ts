@@ -1,11 +1,11 @@
 /** How much a {@link BoundedMap} may hold. */
-export interface Bounds {
+export interface Bounds<V> {
   /** Greatest number of entries; unlimited when absent. */
   entries?: number
   /** Milliseconds after which an entry is gone; for ever when absent. */
   lifetimeMs?: number
-  /** Greatest sum of the entries' weights (bytes, say); unlimited when absent. */
-  weight?: number
+  /** Greatest sum of what the entries weigh (bytes, say), each when it is put in; unlimited when absent. */
+  weight?: { most: number; of(value: V): number }
 }
 
 /** How much is held. */
@@ -28,16 +28,22 @@ interface Entry<V> {
  */
 export class BoundedMap<V> {
   readonly #entries = new Map<string, Entry<V>>()
-  readonly #bounds: Bounds
+  readonly #bounds: Bounds<V>
   readonly #now: () => number
   readonly #onGone: (key: string, value: V) => void
   #weight = 0
 
   /**
-   * @param now the clock, in milliseconds; a parameter so that expiry can be tested without waiting
+   * @param now the clock, in milliseconds; by default one that nobody sets, unlike the time of day
    * @param onGone is told of every entry that goes, for whatever reason
    */
-  constructor(bounds: Bounds, now: () => number = Date.now, onGone: (key: string, value: V) => void = () => {}) {
+  constructor(
+    bounds: Bounds<V>,
+    {
+      now = () => performance.now(),
+      onGone = () => {},
+    }: { now?: () => number; onGone?: (key: string, value: V) => void } = {},
+  ) {
     this.#bounds = bounds
     this.#now = now
     this.#onGone = onGone
@@ -76,15 +82,18 @@ export class BoundedMap<V> {
     return value
   }
 
-  /** Puts a value in as the newest entry, in place of an older one of the same key. */
-  set(key: string, value: V, weight = 0): void {
+  /** Puts a value in as the newest entry, in place of an older one of the same key; one that weighs too much is gone at once. */
+  set(key: string, value: V): void {
     this.delete(key)
     const unlimited = Number.POSITIVE_INFINITY
-    const { entries = unlimited, lifetimeMs = unlimited, weight: greatest = unlimited } = this.#bounds
-    this.#entries.set(key, { value, weight, expiresAt: this.#now() + lifetimeMs })
+    const { entries = unlimited, lifetimeMs = unlimited, weight: bound } = this.#bounds
+    const weight = bound?.of(value) ?? 0
+    const now = this.#now()
+    this.#entries.set(key, { value, weight, expiresAt: now + lifetimeMs })
     this.#weight += weight
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= entries && this.#weight <= greatest) break
+    for (const [oldest, { expiresAt }] of this.#entries) {
+      const fits = this.#entries.size <= entries && this.#weight <= (bound?.most ?? unlimited)
+      if (fits && expiresAt > now) break
       this.delete(oldest)
     }
   }

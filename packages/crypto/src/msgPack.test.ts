@@ -91,6 +91,18 @@ describe('the other types', () => {
     expect(reader(hex).str()).toBe(text)
   })
 
+  it('hold a string in UTF-8, however long it is and whatever is in it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+        const bytes = Buffer.from(text)
+        const hex = written((writer) => writer.nil().str(text).nil())
+        const header = bytes.length < 32 ? (0xa0 | bytes.length).toString(16) : `d9${bytes.length.toString(16)}`
+        expect(hex).toBe(`c0${header}${bytes.toString('hex')}c0`)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   it('keep doubles and their kind', () => {
     fc.assert(
       fc.property(fc.double(), (value) => {

@@ -46,6 +46,7 @@ export class MsgPackWriter {
   }
 
   str(text: string): this {
+    if (text.length < 32 && this.#shortText(text)) return this
     const bytes = utf8ToBytes(text)
     if (bytes.length < 32) this.#byte(0xa0 | bytes.length)
     else if (bytes.length < 0x100) this.#tagged8(0xd9, bytes.length)
@@ -55,6 +56,38 @@ export class MsgPackWriter {
     this.#buffer.set(bytes, this.#length)
     this.#length += bytes.length
     return this
+  }
+
+  /** Most texts are short, and the engine's encoder takes longest to begin. Writes nothing if it is not for this text. */
+  #shortText(text: string): boolean {
+    this.#reserve(3 * text.length + 1)
+    const buffer = this.#buffer
+    const first = this.#length + 1
+    let end = first
+    for (let index = 0; index < text.length; index++) {
+      const code = text.codePointAt(index)!
+      if (code < 0x80) {
+        buffer[end++] = code
+        continue
+      }
+      // Half of a surrogate pair is no character.
+      if (code >= 0xd800 && code < 0xe000) return false
+      if (code < 0x800) buffer[end++] = 0xc0 | (code >> 6)
+      else {
+        if (code < 0x1_0000) buffer[end++] = 0xe0 | (code >> 12)
+        else {
+          index++
+          buffer[end++] = 0xf0 | (code >> 18)
+          buffer[end++] = 0x80 | ((code >> 12) & 0x3f)
+        }
+        buffer[end++] = 0x80 | ((code >> 6) & 0x3f)
+      }
+      buffer[end++] = 0x80 | (code & 0x3f)
+    }
+    if (end - first >= 32) return false
+    buffer[this.#length] = 0xa0 | (end - first)
+    this.#length = end
+    return true
   }
 
   nil(): this {

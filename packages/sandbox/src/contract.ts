@@ -1,12 +1,13 @@
 import { prepareDeployment } from './deployment/constructor.ts'
-import { displayText, ModuleError } from './errors.ts'
+import { displayText, gasLimitViolated, ModuleError } from './errors.ts'
 import { gasPerCodeByte, gasPerCompute, gasPerDeploy } from './gasCosts.ts'
 import type { Invocation } from './host/environment.ts'
 import { runLimits } from './limits.ts'
+import { entryCharge } from './meter/instrument.ts'
 import { stackAddend } from './meter/stackCounter.ts'
 import type { Outcome } from './outcome.ts'
-import { type PreparedModule, type PrepareOptions, prepareModule } from './prepare.ts'
-import { run } from './run.ts'
+import { type CheckedModule, checkModule, compileModule, type PreparedModule, type PrepareOptions } from './prepare.ts'
+import { type RunPlan, run } from './run.ts'
 import { decodeModule } from './wasm/decode.ts'
 
 /** `refused` carries the display text of the failed task, whose usedGas is 0. */
@@ -18,7 +19,7 @@ export type Prepared = { kind: 'ready'; module: PreparedModule } | { kind: 'refu
  */
 export function prepareRuntime(exeCode: Uint8Array, options?: PrepareOptions): Prepared {
   try {
-    return { kind: 'ready', module: prepareModule(decodeModule(exeCode), 'call', options) }
+    return { kind: 'ready', module: compileModule(checkModule(decodeModule(exeCode), 'call'), options) }
   } catch (error) {
     if (error instanceof ModuleError) return { kind: 'refused', message: error.message }
     throw error
@@ -51,10 +52,23 @@ export function deploy(preCode: Uint8Array, invocation: Invocation): Outcome {
   try {
     const { exeCode, constructorModule } = prepareDeployment(preCode)
     const closing = BigInt(exeCode.length) * gasPerCodeByte
-    const outcome = run(constructorModule, invocation, { opening: gasPerDeploy, closing, stackAddend: wrapperUse })
+    const plan = { opening: gasPerDeploy, closing, stackAddend: wrapperUse }
+    const { gasLimit } = invocation
+    if (gasLimit < leastCharge(constructorModule, plan)) {
+      return { kind: 'failure', message: gasLimitViolated, usedGas: gasLimit }
+    }
+    const outcome = run(compileModule(constructorModule), invocation, plan)
     return outcome.kind === 'success' ? { ...outcome, output: exeCode } : outcome
   } catch (error) {
     if (error instanceof ModuleError) return { kind: 'failure', message: error.message, usedGas: 0n }
     throw error
   }
+}
+
+/**
+ * What a run pays before anything else can end it. Whoever cannot pay it need not be metered and compiled for: most of the
+ * work of a deployment. A computation is, since its module is kept for the next one.
+ */
+function leastCharge({ module, entry, analyses }: CheckedModule, { opening, stackAddend: before }: RunPlan): bigint {
+  return opening + BigInt(entryCharge(module, entry, analyses, before))
 }

@@ -1,6 +1,6 @@
 import { prepareDeployment } from './deployment/constructor.ts'
 import { ModuleError } from './errors.ts'
-import { prepareModule } from './prepare.ts'
+import { checkModule } from './prepare.ts'
 import { decodeModule } from './wasm/decode.ts'
 import { functionNames } from './wasm/functionNames.ts'
 import {
@@ -85,7 +85,7 @@ function describeDeployment(bytes: Uint8Array): ModuleDescription['deploy'] {
 
 function computeAcceptance(bytes: Uint8Array): Acceptance {
   try {
-    prepareModule(decodeModule(bytes), 'call')
+    checkModule(decodeModule(bytes), 'call')
     return { accepted: true }
   } catch (error) {
     return { accepted: false, reason: refusalText(error) }

@@ -1,7 +1,8 @@
-import { type JsonValue, memberSize } from '@bletchley/state'
+import { JsonFloat, type JsonValue, memberSize } from '@bletchley/state'
 import { describe, expect, it, test } from 'vitest'
 import { concatenate, largeModule, leb, repeated, wat } from '../test/support/modules.ts'
 import { compute, deployModule, plainHost } from '../test/support/runs.ts'
+import { hostFunctions } from './host/registry.ts'
 import type { Invocation, Outcome } from './index.ts'
 import { moduleLimits, runLimits } from './index.ts'
 
@@ -53,6 +54,13 @@ const modules: Record<keyof typeof moduleLimits, (count: number) => Uint8Array> 
     wat(`(module (func (export "call") (block (br_table ${'0 '.repeat(count)} 0 (i32.const 0)))))`),
   blocks: (count) => largeModule({ functions: [{ code: repeated(block, count) }] }),
   transfers: (count) => largeModule({ functions: [{ code: repeated(branch, count) }] }),
+  codeBytes: (count) => {
+    const functions: { code: Uint8Array }[] = []
+    for (let left = count; left > 0; left -= 100_000) {
+      functions.push({ code: repeated([0x01], Math.min(left, 100_000) - 1) })
+    }
+    return largeModule({ functions })
+  },
   moduleBlocks: (count) => spread(block, count, 10_000),
   moduleTransfers: (count) => spread(branch, count, 20_000),
   localsTimesBlocks: (count) => {
@@ -93,6 +101,17 @@ describe.each(Object.entries(moduleLimits))('a module at the limit: %s', (name, 
     expect(outcome.kind === 'failure' && outcome.message).toMatch(/^Error in execution of [^:]*: /)
     expect(outcome.kind === 'failure' && outcome.message.endsWith(text), text).toBe(true)
   })
+})
+
+test('growing the memory counts among the calls, which metering makes of it', () => {
+  const { value, text } = moduleLimits.transfers
+  const growing = (count: number): Uint8Array =>
+    largeModule({
+      functions: [{ code: concatenate([[0x41, 0], repeated([0x40, 0], count).subarray(0, -1), [0x1a, 0x0b]]) }],
+      memory: 'imported',
+    })
+  expect(compute(growing(value), { gasLimit: 2n ** 60n })).toMatchObject({ kind: 'success' })
+  expect(compute(growing(value + 1))).toMatchObject({ message: expect.stringContaining(text), usedGas: 0n })
 })
 
 test('what deployment makes of pre-code is held against the size of a module too', () => {
@@ -241,6 +260,36 @@ describe('bytes that host functions handle, for each of them', () => {
       kind: 'failure',
       message: `Error in execution of WASM code: ${runLimits.hostBytes.text}`,
     })
+  })
+})
+
+describe('what host functions handle of a value with much in it counts more than its text', () => {
+  const text = '[{"k":0},[],1.5,18446744073709551615,1,"s",null]'
+  // Three arrays and objects, a member, and two numbers that are no safe integers.
+  const structure = 3 * 16 + 3 * 8
+  const parsed = (): JsonValue => [new Map([['k', 0]]), [], new JsonFloat(1.5), 18446744073709551615n, 1, 's', null]
+  const calls: [name: string, call: string, bytes: number][] = [
+    ['write_state', '(call $f (i32.const 1) (i32.const 1) (i32.const 0) (i32.const LENGTH))', text.length + structure],
+    ['read_state_len', '(drop (call $f (i32.const 1) (i32.const 1)))', text.length + structure],
+    ['read_state', '(call $f (i32.const 1) (i32.const 1) (i32.const 64))', 2 * text.length + structure],
+  ]
+  it.each(calls)('%s', (name, call, bytes) => {
+    const parameters = hostFunctions.get(name)!.parameters
+    const result = name === 'read_state_len' ? '(result i32)' : ''
+    const rand = (length: number) => `(call $fill (i32.const 4096) (i32.const ${length}))`
+    expectLimit('hostBytes', (count) =>
+      host(
+        `(import "env" "${name}" (func $f (param ${'i32 '.repeat(parameters)}) ${result}))
+         (import "env" "rand" (func $fill (param i32 i32)))`,
+        call.replace('LENGTH', String(text.length)) +
+          rand(4 * mebibyte).repeat(3) +
+          rand(count - 12 * mebibyte - 6 * 32 - text.length - 1 - bytes),
+        {
+          args: new TextEncoder().encode(text),
+          state: new Map(name === 'write_state' ? [] : [['{', parsed()]]),
+        },
+      ),
+    )
   })
 })
 

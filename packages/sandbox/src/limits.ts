@@ -4,7 +4,7 @@ import { maxJsonDepth } from '@bletchley/state'
  * The bounds that the sandbox sets, beyond the rules of WebAssembly and of the reference: one table, from which
  * `docs/limits.md` is made. Whoever is refused by one is told its text, which names the limit and the number.
  *
- * What a module is made of is bounded so that checking, metering and compiling it takes no more than a second or two
+ * What a module is made of is bounded so that checking, metering and compiling it takes no more than half a second
  * and some hundred megabytes, also in the background, where the engine compiles hot functions once more and nothing can
  * stop it. Instructions are paid for by gas; what host functions do besides is bounded by the limits of a run.
  *
@@ -78,7 +78,7 @@ export const moduleLimits = {
   }),
   functions: defineLimit({
     name: 'functions of its own',
-    value: 50_000,
+    value: 20_000,
     unit: 'entries',
     reason: 'a million empty ones take 4 MB, 6.5 s and a gigabyte',
     refusal: (value) => `module has more than ${value} functions`,
@@ -168,22 +168,29 @@ export const moduleLimits = {
     refusal: (value) => `more than ${value} blocks`,
   }),
   transfers: defineLimit({
-    name: 'branches and calls of one function, each target of a `br_table` counted',
+    name: 'branches and calls of one function, each target of a `br_table` and each `memory.grow` counted',
     value: 20_000,
     unit: 'instructions',
     reason: 'metering makes many instructions of each; 128 000 take the optimising compiler half a gigabyte',
     refusal: (value) => `more than ${value} branches and calls`,
   }),
+  codeBytes: defineLimit({
+    name: 'code of all functions',
+    value: 4 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'checked, metered and compiled at each deployment, twice, free of gas: some 60 ns a byte',
+    refusal: (value) => `module has more than ${value} bytes of code`,
+  }),
   moduleBlocks: defineLimit({
     name: 'blocks, loops and ifs of a module',
-    value: 1_000_000,
+    value: 300_000,
     unit: 'constructs',
     reason: 'metering and compiling take some microseconds for each',
     refusal: (value) => `module has more than ${value} blocks`,
   }),
   moduleTransfers: defineLimit({
     name: 'branches and calls of a module',
-    value: 1_000_000,
+    value: 500_000,
     unit: 'instructions',
     reason: 'likewise',
     refusal: (value) => `module has more than ${value} branches and calls`,

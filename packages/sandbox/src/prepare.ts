@@ -29,37 +29,55 @@ export interface PrepareOptions {
   profiled?: boolean
 }
 
+/** A module that may run: everything that is wrong with one has been found before. */
+export interface CheckedModule {
+  module: WasmModule
+  /** Function index of the entry, which has no parameters. */
+  entry: number
+  /** One per defined function. */
+  analyses: readonly FunctionAnalysis[]
+}
+
 /**
- * Checks a module in the reference's order, adds metering and limits, and compiles it.
+ * Checks a module in the reference's order. What is left to be done with it, metering and compiling, cannot fail.
  *
  * @param entry name of the exported function that a run calls
  * @throws ModuleError with the texts of spec/runtime.md 1.6
  */
-export function prepareModule(
-  module: WasmModule,
-  entry: string,
-  { profiled = false }: PrepareOptions = {},
-): PreparedModule {
-  const functions = { imported: importedFunctionTypes(module).length, defined: module.functions.length }
-  return new PreparedModule(
-    compile(instrumentedBytes(module, entry, profiled)),
-    declaredMemories(module)[0],
-    profiled ? functions : undefined,
-  )
-}
-
-/** What the engine gets to compile, see `prepareModule`. */
-export function instrumentedBytes(module: WasmModule, entry: string, profiled: boolean): Uint8Array<ArrayBuffer> {
+export function checkModule(module: WasmModule, entry: string): CheckedModule {
   if (module.memories.length > 0) {
     throw unacceptable('Malformed wasm module: internal memory')
   }
   validate(module)
+  requireWithin(
+    moduleLimits.codeBytes,
+    sum(module.bodies, ({ code }) => code.length),
+  )
   const analyses = analyseFunctions(module)
   checkLimits(module, analyses)
   resolveImports(module)
   checkSegments(module)
   if (module.start !== undefined) throw unacceptable('start function is not allowed')
-  return encodeModule(instrument(module, requireEntry(module, entry), analyses, profiled))
+  return { module, entry: requireEntry(module, entry), analyses }
+}
+
+/** Adds metering and limits to a module, and compiles it. */
+export function compileModule(checked: CheckedModule, { profiled = false }: PrepareOptions = {}): PreparedModule {
+  const { module } = checked
+  const functions = { imported: importedFunctionTypes(module).length, defined: module.functions.length }
+  return new PreparedModule(
+    compile(instrumentedBytes(checked, profiled)),
+    declaredMemories(module)[0],
+    profiled ? functions : undefined,
+  )
+}
+
+/** What the engine gets to compile, see `compileModule`. */
+export function instrumentedBytes(
+  { module, entry, analyses }: CheckedModule,
+  profiled: boolean,
+): Uint8Array<ArrayBuffer> {
+  return encodeModule(instrument(module, entry, analyses, profiled))
 }
 
 /** What the contract itself says must be valid before anything is added, or it could refer to the additions. */

@@ -36,6 +36,11 @@ describe('what computation refuses, with no gas', () => {
       `${decoding}Number of function body entries and signatures does not match`,
     ],
     [
+      'a body without function',
+      binary(section(1, 1, 0x60, 0, 0), section(3, 1, 0), section(10, 2, 2, 0, 0x0b, 2, 0, 0x0b)),
+      `${decoding}Number of function body entries and signatures does not match`,
+    ],
+    [
       'a memory of its own',
       '(module (memory 1) (func (export "call")))',
       'Error in execution of creation of WASM module: Malformed wasm module: internal memory',
@@ -281,6 +286,28 @@ describe('what deployment refuses, with no gas', () => {
       'a start function',
       `(module ${memory} (func $f (export "deploy")) (start $f))`,
       `${building}start function is not allowed`,
+    ],
+    [
+      'a call that names the function just beyond the last',
+      binary(
+        section(1, 1, 0x60, 0, 0),
+        section(3, 1, 0),
+        section(5, 1, 0, 1),
+        section(7, 1, 4, 0x63, 0x61, 0x6c, 0x6c, 0, 1),
+        section(10, 1, 2, 0, 0x0b),
+      ),
+      `${building}function 1 does not exist`,
+    ],
+    [
+      'code that names the function just beyond the last',
+      binary(
+        section(1, 1, 0x60, 0, 0),
+        section(3, 1, 0),
+        section(5, 1, 0, 1),
+        section(7, 1, 4, 0x63, 0x61, 0x6c, 0x6c, 0, 0),
+        section(10, 1, 4, 0, 0x10, 1, 0x0b),
+      ),
+      `${building}function 1 does not exist`,
     ],
     [
       'a deploy that is no function',

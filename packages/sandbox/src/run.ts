@@ -103,11 +103,12 @@ function faultText(error: unknown, stack: bigint, lastWords: string): string | u
 function createImports(environment: Environment, memory: WebAssembly.Memory | undefined): WebAssembly.ModuleImports {
   const imports: WebAssembly.ModuleImports = memory === undefined ? {} : { memory }
   for (const { name, call } of hostFunctions.values()) {
-    // WebAssembly hands i32 over as signed numbers; to the contract they are addresses and lengths.
-    imports[name] = (...args: number[]) => {
+    // WebAssembly hands i32 over as signed numbers; to the contract they are addresses and lengths. No host function has
+    // more than four parameters, and a list of the arguments would cost more than most calls.
+    imports[name] = (first: number, second: number, third: number, fourth: number) => {
       environment.countCall()
       environment.lastWords = ''
-      return call(environment, ...args.map((arg) => arg >>> 0))
+      return call(environment, first >>> 0, second >>> 0, third >>> 0, fourth >>> 0)
     }
   }
   return imports

@@ -31,6 +31,25 @@ describe('stack cost of one function, as the reference counts it', () => {
   })
 })
 
+describe('the highest operand of one function', () => {
+  const pushes = (count: number): string => `${'i32.const 0 '.repeat(count)} ${'drop '.repeat(count)}`
+  // A metered block is charged with one operand more.
+  it.each<[string, number]>([
+    [pushes(5), 5],
+    [`block unreachable end ${pushes(5)}`, 5],
+    [`block block unreachable end end ${pushes(5)}`, 5],
+    [`unreachable ${pushes(5)}`, 1],
+    [`unreachable block ${pushes(5)} end ${pushes(5)}`, 1],
+    [`block unreachable block unreachable end ${pushes(5)} end`, 1],
+    [`block unreachable block unreachable end end ${pushes(5)}`, 5],
+    [`i32.const 0 if unreachable else ${pushes(5)} end`, 5],
+    [`i32.const 0 if unreachable block unreachable end else ${pushes(5)} end`, 5],
+  ])('%s is %i', (body, peak) => {
+    const module = decodeModule(wat(`(module (func ${body}))`))
+    expect(analyseFunctions(module).map(({ operandPeak }) => operandPeak)).toEqual([peak])
+  })
+})
+
 describe('deep recursion', () => {
   it('ends in the limiter at cost 2 per activation, as measured in the reference', async () => {
     const outcome = await runDeep(`(module

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { ensureDebianPackages } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { instrumentedExports } from '../src/meter/instrument.ts'
-import { instrumentedBytes } from '../src/prepare.ts'
+import { checkModule, instrumentedBytes } from '../src/prepare.ts'
 import { trapText } from '../src/traps.ts'
 import { decodeModule } from '../src/wasm/decode.ts'
 import { type Limits, memoryOf } from './support/generated/ast.ts'
@@ -93,7 +93,7 @@ function contractOf(seed: number): Contract {
   return {
     seed,
     limits: memoryOf(module) ?? noMemory,
-    bytes: instrumentedBytes(decodeModule(encode(module)), 'call', false),
+    bytes: instrumentedBytes(checkModule(decodeModule(encode(module)), 'call'), false),
   }
 }
 

@@ -102,7 +102,10 @@ function appendMembers(
 
 function diffArrays(before: JsonValue[], after: JsonValue[], path: string, patch: PatchWriter): void {
   const shared = Math.min(before.length, after.length)
-  for (let index = 0; index < shared; index++) diffValues(before[index]!, after[index]!, `${path}/${index}`, patch)
+  for (let index = 0; index < shared; index++) {
+    const [old, value] = [before[index]!, after[index]!]
+    if (old !== value) diffValues(old, value, `${path}/${index}`, patch)
+  }
   for (let index = shared; index < after.length; index++) {
     patch.push({ op: 'add', path: `${path}/${index}`, value: after[index]! })
   }

@@ -21,7 +21,7 @@ export {
   maxStateDepth,
 } from './json.ts'
 export { encodeJson } from './jsonEncoder.ts'
-export { jsonLength, memberSize } from './jsonLength.ts'
+export { jsonLength, memberSize, structureSize } from './jsonLength.ts'
 export { readJson, writeJson } from './jsonMsgPack.ts'
 export { JsonDepthError, parseJson } from './jsonParser.ts'
 export { applyPatch, type Operation, type Patch } from './patch.ts'

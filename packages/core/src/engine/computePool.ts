@@ -1,5 +1,4 @@
 import { bytesToHex } from '@bletchley/bytes'
-import type { Prepared } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
 import { BoundedMap, type CacheSize } from '../boundedMap.ts'
 import { ComputeWorker, type Home, type PoolOptions, type QueuedJob, type ThreadStatus } from './computeWorker.ts'
@@ -14,9 +13,14 @@ const rememberedHomes = { entries: 100_000 }
  * Memory for compiled modules, in bytes, of all threads together. What V8 keeps of one was measured on Node 20: about
  * 0.3 MB, and when all its functions are compiled up to 16 times the bytes of the contract's code.
  */
-const cachedModules = { weight: 256 * 1024 * 1024 }
 const memoryPerModule = 300 * 1024
 const memoryPerCodeByte = 16
+const cachedModules = {
+  weight: {
+    most: 256 * 1024 * 1024,
+    of: ({ codeBytes }: SharedModule) => memoryPerModule + codeBytes * memoryPerCodeByte,
+  },
+}
 
 /** A job waits at least so long for the home of its contract before it goes to another thread. */
 const minPatienceMs = 5
@@ -31,7 +35,7 @@ export class ComputePool {
   readonly #threads: ComputeWorker[]
   readonly #logger: Logger
   readonly #homes = new BoundedMap<Home>(rememberedHomes)
-  readonly #modules = new BoundedMap<Prepared>(cachedModules)
+  readonly #modules = new BoundedMap<SharedModule>(cachedModules)
   #turn = -1
   #balancing: NodeJS.Timeout | undefined
 
@@ -43,7 +47,7 @@ export class ComputePool {
         new ComputeWorker(slot, options, {
           records,
           keepModule: (module) => this.#keepModule(module),
-          findModule: (codeHash) => this.#modules.use(bytesToHex(codeHash)),
+          findModule: (codeHash) => this.#modules.use(bytesToHex(codeHash))?.prepared,
           becameIdle: () => this.#balance(),
         }),
     )
@@ -117,9 +121,10 @@ export class ComputePool {
     return home
   }
 
-  #keepModule({ codeHash, codeBytes, prepared }: SharedModule): void {
-    this.#logger.debug({ codeHash: bytesToHex(codeHash) }, 'contract compiled')
-    this.#modules.set(bytesToHex(codeHash), prepared, memoryPerModule + codeBytes * memoryPerCodeByte)
+  #keepModule(module: SharedModule): void {
+    const codeHash = bytesToHex(module.codeHash)
+    this.#logger.debug({ codeHash }, 'contract compiled')
+    this.#modules.set(codeHash, module)
   }
 
   /** Gives idle threads the jobs that have waited long enough for others, and looks again when the next ones have. */

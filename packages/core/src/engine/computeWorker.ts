@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { CacheSize } from '../boundedMap.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
+import { RunTimer } from './runTimer.ts'
 import type {
   Job,
   JobKind,
@@ -19,7 +20,7 @@ import type {
 export interface PoolOptions extends ThreadData {
   threads: number
   /**
-   * Wall-clock limit of a job, in milliseconds: the last resort against what gas does not stop. It starts anew whenever
+   * Limit of the time that a job takes, in milliseconds: the last resort against what gas does not stop. It starts anew whenever
    * the thread gets the records that it waits for, so a long rebuild is not cut off as long as it moves on.
    */
   runLimitMs: number
@@ -81,7 +82,7 @@ export class ComputeWorker {
   #becameReady = false
   #lossReason: LossReason = 'crashed'
   #restart: NodeJS.Timeout | undefined
-  #watchdog: NodeJS.Timeout | undefined
+  readonly #watchdog: RunTimer
   #closed = false
   #replaced = 0
   #states: CacheSize = { entries: 0, bytes: 0 }
@@ -90,6 +91,10 @@ export class ComputeWorker {
     this.#slot = slot
     this.#options = options
     this.#surroundings = surroundings
+    this.#watchdog = new RunTimer(options.runLimitMs, () => {
+      this.#lossReason = 'took too long'
+      void this.#worker?.terminate()
+    })
     this.#start()
   }
 
@@ -139,7 +144,7 @@ export class ComputeWorker {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#watchdog)
+    this.#watchdog.stop()
     clearTimeout(this.#restart)
     for (const { reject } of this.#waiting.splice(0)) reject(new WorkerError('shutting_down', {}))
     // Told before the thread has ended, which takes it long where others keep the processors busy.
@@ -205,17 +210,12 @@ export class ComputeWorker {
 
   /** Gives the job on the thread its time, from now on; a thread that is still starting is not at its job yet. */
   #watch(): void {
-    clearTimeout(this.#watchdog)
-    const worker = this.#worker
-    if (worker === undefined || !this.#becameReady || this.#running === undefined) return
-    this.#watchdog = setTimeout(() => {
-      this.#lossReason = 'took too long'
-      void worker.terminate()
-    }, this.#options.runLimitMs)
+    this.#watchdog.stop()
+    if (this.#worker !== undefined && this.#becameReady && this.#running !== undefined) this.#watchdog.start()
   }
 
   #finish(settle: (queued: QueuedJob) => void): void {
-    clearTimeout(this.#watchdog)
+    this.#watchdog.stop()
     const running = this.#running
     this.#running = undefined
     if (running !== undefined) {

@@ -148,3 +148,33 @@ it('the state that was not used for longest gives way to others, by their bytes,
   expect(asked).toEqual(['snapshot', 'deltas from 0'])
   expect((live.state.json.get('k') as string).slice(0, 3)).toBe('222')
 })
+
+it('a state weighs what it holds, and not what led to it', async () => {
+  const numbers = Array.from({ length: 10_000 }, (_, index) => index)
+  const copies = Array.from({ length: 50 }, (_, index) => ({ op: 'copy', from: '/a', path: `/b${index}` }) as const)
+  const grown = await World.start()
+  await grown.grow([[{ op: 'add', path: '/a', value: numbers }], copies])
+  const thread = grown.thread()
+  const { state } = (await grown.open(thread)).live
+  expect(state.size).toBeGreaterThan(2_000_000)
+  expect(thread.size.bytes).toBeGreaterThan(state.size)
+
+  const replaced = await World.start()
+  await replaced.grow(Array.from({ length: 50 }, () => [{ op: 'add', path: '/a', value: numbers }]))
+  const other = replaced.thread()
+  const { size } = (await replaced.open(other)).live.state
+  expect(other.size.bytes).toBeLessThan(10 * size)
+})
+
+it('a state is not used under another key', async () => {
+  const world = await World.start()
+  await world.grow(sets(3))
+  const thread = world.thread()
+  expect((await world.open(thread)).live.state.deltaIndex).toBe(2)
+  const other = await thread.open(
+    address,
+    stateKey.map((byte) => byte + 1),
+    await world.store.getTip(address),
+  )
+  expect([other.broken, other.live.state.json.size]).toEqual(['undecryptable', 0])
+})

@@ -62,11 +62,16 @@ export interface NewSnapshot {
 const stateMemory = 512 * 1024 * 1024
 
 /**
- * What a state takes in memory for each byte of its snapshot, and beside it. Measured on Node 20: 2 bytes for long names,
+ * What a state takes in memory for each byte of its size, and beside it. Measured on Node 20: 2 bytes for long names,
  * 3 for short ones with numbers, 6 for floats, 10 for many small objects.
  */
-const memoryPerStoredByte = 6
+const memoryPerStateByte = 6
 const memoryPerState = 2048
+
+/** What is kept is weighed: how it came about, by how many deltas, does not tell its size. */
+function weightOf({ state, newest }: LiveState): number {
+  return memoryPerState + state.size * memoryPerStateByte + (newest?.length ?? 0)
+}
 
 /** Fewest deltas between two snapshots. */
 const snapshotInterval = 64
@@ -84,7 +89,7 @@ export class ContractStates {
   /** @param memory bytes that the states may take, as far as they can be known */
   constructor(records: ContractRecords, memory = stateMemory) {
     this.#records = records
-    this.#cache = new BoundedMap({ weight: memory })
+    this.#cache = new BoundedMap({ weight: { most: memory, of: weightOf } })
   }
 
   get size(): CacheSize {
@@ -135,8 +140,7 @@ export class ContractStates {
   }
 
   #keep(address: Uint8Array, live: LiveState): void {
-    const weight = memoryPerState + (live.snapshotBytes + live.replayBytes) * memoryPerStoredByte
-    this.#cache.set(bytesToHex(address), live, weight)
+    this.#cache.set(bytesToHex(address), live)
   }
 
   async #openSnapshot(address: Uint8Array, stateKey: Uint8Array): Promise<LiveState | undefined> {

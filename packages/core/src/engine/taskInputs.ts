@@ -45,11 +45,17 @@ function open(sharedKey: Uint8Array, blob: Uint8Array): Uint8Array {
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 function decodeUtf8(bytes: Uint8Array): string {
-  const flaw = findUtf8Flaw(bytes)
-  if (flaw === undefined) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-  const length = flaw.length === undefined ? 'None' : `Some(${flaw.length})`
-  throw new InputError(`Input Error: Input Error: Utf8Error { valid_up_to: ${flaw.at}, error_len: ${length} }`)
+  try {
+    return utf8.decode(bytes)
+  } catch (error) {
+    const flaw = findUtf8Flaw(bytes)
+    if (flaw === undefined) throw error
+    const length = flaw.length === undefined ? 'None' : `Some(${flaw.length})`
+    throw new InputError(`Input Error: Input Error: Utf8Error { valid_up_to: ${flaw.at}, error_len: ${length} }`)
+  }
 }
 
 /**

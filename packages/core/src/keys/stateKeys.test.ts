@@ -107,3 +107,31 @@ describe('a response of the principal', () => {
     expect(worker.size).toBe(3)
   })
 })
+
+describe('without a principal', () => {
+  /** The keys of so many contracts, sent by somebody. */
+  function send(worker: StateKeys, keys: readonly StateKey[]): void {
+    const { id, publicKey } = decodePttRequest(worker.request().request)
+    const { secretKey, publicKey: own } = generateKeyPair()
+    const encrypted = encrypt(ecdh(secretKey, publicKey), encodeStateKeys(keys))
+    worker.install(encodePttResponse({ id, publicKey: own, encrypted }), undefined)
+  }
+
+  const address = (index: number): Uint8Array => {
+    const bytes = new Uint8Array(32)
+    new DataView(bytes.buffer).setUint32(0, index)
+    return bytes
+  }
+
+  it('so many keys are held, and those that were not used for longest give way', () => {
+    const worker = new StateKeys(generateKeyPair().secretKey, undefined)
+    const batch = (from: number) => Array.from({ length: 10_000 }, (_, index) => keyOf(address(from + index)))
+    for (let from = 0; from < 100_000; from += 10_000) send(worker, batch(from))
+    expect(worker.size).toBe(100_000)
+    expect(worker.get(address(7))).toBeDefined()
+    send(worker, batch(200_000).slice(0, 9))
+    expect(worker.size).toBe(100_000)
+    const held = [0, 6, 7, 8, 9, 10, 200_000].map((index) => worker.get(address(index)) !== undefined)
+    expect(held).toEqual([false, false, true, false, false, true, true])
+  })
+})

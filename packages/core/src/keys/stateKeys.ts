@@ -27,6 +27,12 @@ const pttIdBytes = 12
 /** Keys of one response; a principal gives 1000. */
 const maxKeys = 10_000
 
+/**
+ * Contracts whose keys are held where anybody may install some: those that were not used for longest give way. A key takes
+ * about 400 bytes. Those of a principal are as many as it hands out.
+ */
+const maxUnsignedKeys = 100_000
+
 /** A contract and the key of its state, as the principal hands them out. */
 export interface StateKey {
   /** 32 bytes. */
@@ -54,13 +60,14 @@ export class StateKeys {
   readonly #pending = new BoundedMap<Exchange>(pendingBounds)
   /** Exchanges that have ended, so that the log can tell a replay from a stranger's response. */
   readonly #ended = new BoundedMap<true>(pendingBounds)
-  readonly #keys = new Map<string, Uint8Array>()
+  readonly #keys: BoundedMap<Uint8Array>
   #lastPttAt: number | undefined
 
   /** @param principal the 20-byte address whose signature a response must carry; anybody's response is taken if absent */
   constructor(signingKey: SecretKey, principal: Uint8Array | undefined) {
     this.#signingKey = signingKey
     this.#principal = principal
+    this.#keys = new BoundedMap(principal === undefined ? { entries: maxUnsignedKeys } : {})
   }
 
   /** Contracts whose key is held. */
@@ -79,7 +86,7 @@ export class StateKeys {
   }
 
   get(address: Uint8Array): Uint8Array | undefined {
-    return this.#keys.get(bytesToHex(address))
+    return this.#keys.use(bytesToHex(address))
   }
 
   /**

@@ -30,7 +30,7 @@ export class Refusals {
    */
   add(reason: RefusalReason, key?: string, address?: string): void {
     this.counts[reason]++
-    const now = Date.now()
+    const now = performance.now()
     if (now >= this.#windowEnd) {
       this.#shown.clear()
       this.#windowEnd = now + windowMs

@@ -24,6 +24,19 @@ const sec1 = (publicKey: Uint8Array) => concatBytes(Uint8Array.of(4), publicKey)
 const curveRuns = { numRuns: 40 }
 
 describe.each(engines)('%s engine', (_, engine) => {
+  it('gives random bytes that nobody else has or gets', () => {
+    const lengths = Array.from({ length: 3000 }, (_, draw) => 8 + (draw % 600))
+    const drawn = lengths.map((length) => engine.randomBytes(length))
+    expect(drawn.map((each) => each.length)).toEqual(lengths)
+    expect(drawn.every(({ buffer, byteLength }) => buffer.byteLength === byteLength)).toBe(true)
+    const pieces = drawn.flatMap((each) =>
+      Array.from({ length: Math.floor(each.length / 8) }, (_, piece) =>
+        bytesToHex(each.subarray(8 * piece, 8 * piece + 8)),
+      ),
+    )
+    expect(new Set(pieces).size).toBe(pieces.length)
+  })
+
   it('gives the published hashes', () => {
     const abc = new TextEncoder().encode('abc')
     // FIPS 180-2, appendix B.1

@@ -57,6 +57,23 @@ export const isNative = native !== undefined
 /** Node's OpenSSL has no Keccak; in WebAssembly it is some ten times faster than in JavaScript. */
 const keccak = await createKeccak(256)
 
+/** Random bytes that were drawn and not given out yet: to draw some costs as much for one byte as for a thousand. */
+const pool = new Uint8Array(8192)
+let unused = 0
+
+/** What is given out is wiped: nobody who reads the pool later learns what it was. */
+function randomBytesFromPool(length: number): Uint8Array {
+  if (length > pool.length / 16) return randomFillSync(new Uint8Array(length))
+  if (length > unused) {
+    randomFillSync(pool)
+    unused = pool.length
+  }
+  const bytes = pool.slice(unused - length, unused)
+  pool.fill(0, unused - length, unused)
+  unused -= length
+  return bytes
+}
+
 /** OpenSSL and libsecp256k1, where the platform has them. */
 export const engine: Engine = {
   ...(native === undefined ? (await import('./portable.ts')).engine : curveFunctions(native)),
@@ -73,12 +90,12 @@ export const engine: Engine = {
     return new Uint8Array(hash.digest())
   },
 
-  randomBytes: (length) => randomFillSync(new Uint8Array(length)),
+  randomBytes: randomBytesFromPool,
 
   sealAesGcm: (key, iv, plaintext) => {
     const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagLength })
     const blob = new Uint8Array(plaintext.length + tagLength + ivLength)
-    blob.set(cipher.update(plaintext))
+    if (plaintext.length > 0) blob.set(cipher.update(plaintext))
     cipher.final() // GCM is a stream mode: nothing is left to write.
     blob.set(cipher.getAuthTag(), plaintext.length)
     blob.set(iv, plaintext.length + tagLength)

@@ -1,6 +1,6 @@
 import { constructorError } from '../errors.ts'
 import { moduleLimits } from '../limits.ts'
-import { type PreparedModule, prepareModule } from '../prepare.ts'
+import { type CheckedModule, checkModule } from '../prepare.ts'
 import { decodeModule } from '../wasm/decode.ts'
 import { encodeModule } from '../wasm/encode.ts'
 import { importedFunctionTypes, type WasmModule } from '../wasm/module.ts'
@@ -11,7 +11,7 @@ import { prune } from './prune.ts'
 /** Pre-code taken apart: what runs at deployment, and what is stored for every computation after it. */
 export interface Deployable {
   exeCode: Uint8Array
-  constructorModule: PreparedModule
+  constructorModule: CheckedModule
 }
 
 /**
@@ -33,7 +33,7 @@ export function prepareDeployment(preCode: Uint8Array): Deployable {
   if (exeCode.length > moduleLimits.moduleBytes.value) throw constructorError(moduleLimits.moduleBytes.text)
   return {
     exeCode,
-    constructorModule: prepareModule(prune(withConstructor, 'deploy'), 'deploy'),
+    constructorModule: checkModule(prune(withConstructor, 'deploy'), 'deploy'),
   }
 }
 

@@ -48,6 +48,8 @@ export class Environment {
   readonly invocation: Invocation
   readonly gas: GasMeter
   readonly #memory: WebAssembly.Memory | undefined
+  #functionName: Uint8Array | undefined
+  #view: Uint8Array = new Uint8Array()
   /** Size of the state as it is now. */
   stateSize: number
   /** What host functions may still handle. */
@@ -66,6 +68,12 @@ export class Environment {
     this.#memory = memory
   }
 
+  /** The function name in UTF-8, made once: it may be as long as a request, and asking for it costs 1 gas. */
+  get functionName(): Uint8Array {
+    this.#functionName ??= new TextEncoder().encode(this.invocation.functionName)
+    return this.#functionName
+  }
+
   /** Notes one call of a host function. @throws ContractFault when the run has had its share */
   countCall(): void {
     this.count(hostCallBytes)
@@ -79,29 +87,30 @@ export class Environment {
 
   /** A copy of `length` bytes of linear memory. @throws ContractFault out of bounds, or too long */
   read(pointer: number, length: number, limit: Limit = runLimits.argumentBytes): Uint8Array {
-    const region = this.#region(pointer, length)
+    this.requireRegion(pointer, length)
     if (length > limit.value) throw new ContractFault(limit.text)
     this.count(length)
-    return region.slice()
+    return this.#bytes.slice(pointer, pointer + length)
   }
 
   /** @throws ContractFault out of bounds */
   write(pointer: number, bytes: Uint8Array): void {
-    const region = this.#region(pointer, bytes.length)
+    this.requireRegion(pointer, bytes.length)
     this.count(bytes.length)
-    region.set(bytes)
+    this.#bytes.set(bytes, pointer)
   }
 
   /** Fails unless `[pointer, pointer + length)` lies in linear memory. @throws ContractFault out of bounds */
   requireRegion(pointer: number, length: number): void {
-    this.#region(pointer, length)
+    const size = this.#bytes.length
+    if (pointer + length > size) throw new ContractFault(regionText(pointer, length, size))
   }
 
-  /** The buffer is fetched at each use: growing the memory detaches the old one. */
-  #region(pointer: number, length: number): Uint8Array {
-    const size = this.#memory?.buffer.byteLength ?? 0
-    if (pointer + length > size) throw new ContractFault(regionText(pointer, length, size))
-    return this.#memory === undefined ? new Uint8Array() : new Uint8Array(this.#memory.buffer, pointer, length)
+  /** All of the linear memory. The buffer is asked for at each use: growing the memory detaches the old one. */
+  get #bytes(): Uint8Array {
+    const buffer = this.#memory?.buffer
+    if (buffer !== undefined && buffer !== this.#view.buffer) this.#view = new Uint8Array(buffer)
+    return this.#view
   }
 }
 

@@ -1,12 +1,10 @@
 import type { HostFunction } from './environment.ts'
 
-const utf8 = new TextEncoder()
-
 export const fetchFunctionNameLength: HostFunction = {
   name: 'fetch_function_name_length',
   parameters: 0,
   returnsValue: true,
-  call: ({ invocation }) => utf8.encode(invocation.functionName).length,
+  call: ({ functionName }) => functionName.length,
 }
 
 /** `(pointer)`: writes the function name, without a terminator. */
@@ -15,7 +13,7 @@ export const fetchFunctionName: HostFunction = {
   parameters: 1,
   returnsValue: false,
   call(environment, pointer) {
-    environment.write(pointer!, utf8.encode(environment.invocation.functionName))
+    environment.write(pointer!, environment.functionName)
     return undefined
   },
 }

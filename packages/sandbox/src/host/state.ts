@@ -1,5 +1,13 @@
 import { JsonSyntaxError, parseUtf8 } from '@bletchley/bytes'
-import { encodeJson, JsonDepthError, type JsonValue, jsonLength, memberSize, parseJson } from '@bletchley/state'
+import {
+  encodeJson,
+  JsonDepthError,
+  type JsonValue,
+  jsonLength,
+  memberSize,
+  parseJson,
+  structureSize,
+} from '@bletchley/state'
 import { ContractFault } from '../errors.ts'
 import { gasPerStateByte, gasPerWrite } from '../gasCosts.ts'
 import { runLimits } from '../limits.ts'
@@ -22,7 +30,9 @@ export const writeState: HostFunction = {
     const growth = valueLength! - storedLength(environment, old)
     if (growth >= 0) gas.charge(gasPerWrite + growth * gasPerStateByte, name)
     else gas.refund(-growth * gasPerStateByte, name)
-    replaceValue(environment, name, old, parseValue(environment.read(value!, valueLength!)))
+    const parsed = parseValue(environment.read(value!, valueLength!))
+    environment.count(structureSize(parsed))
+    replaceValue(environment, name, old, parsed)
     return undefined
   },
 }
@@ -79,7 +89,7 @@ function storedLength(environment: Environment, value: JsonValue | undefined): n
 /** Length as compact JSON. Finding it out is work in proportion, so it counts. */
 function valueLengthOf(environment: Environment, value: JsonValue): number {
   const length = jsonLength(value)
-  environment.count(length)
+  environment.count(length + structureSize(value))
   return length
 }
 

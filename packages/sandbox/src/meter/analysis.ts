@@ -17,11 +17,13 @@ export interface Charge {
 export interface FunctionAnalysis {
   /** Where gas is charged, in code order. */
   charges: Charge[]
+  /** What entering the function costs: the gas of its outermost block, wherever it is charged. */
+  entryGas: number
   /** True operand height at each `call`, `call_indirect` and `memory.grow`, without what it takes, in code order. */
   callHeights: number[]
   /** Blocks, loops and ifs. */
   blocks: number
-  /** Branches and calls, each target of a `br_table` counted. */
+  /** Branches and calls, each target of a `br_table` counted, and `memory.grow`, which becomes a call. */
   transfers: number
   /** What the reference's stack limiter counts per activation. */
   stackCost: number
@@ -81,6 +83,7 @@ function analyseFunction(
     else if (opcode === Op.memoryGrow) callHeights.push(Math.max(0, before - 1))
 
     if (opcode >= Op.br && opcode <= Op.callIndirect) transfers += opcode === Op.brTable ? instruction.index + 1 : 1
+    else if (opcode === Op.memoryGrow) transfers++
     blocks.add(opcode)
     if (opcode === Op.end || opcode === Op.else) blocks.close(opcode, start)
     if (opcode === Op.else) openBlock(opcode, position)
@@ -91,8 +94,11 @@ function analyseFunction(
   }
   let localCount = type.params.length
   for (let group = 0; group < locals.length; group += 2) localCount += locals[group]!
+  // Charges that are moved in front of a block make it larger, and those that are left to the arms of an `if` smaller.
+  const { entryGas } = blocks
   return {
     charges: blocks.charges(),
+    entryGas,
     callHeights,
     blocks: nested,
     transfers,
@@ -102,13 +108,18 @@ function analyseFunction(
   }
 }
 
+/** All blocks have the same shape, which the engine handles faster: a module may have a million. */
 interface MeteredBlock extends Charge {
   /** The earlier block whose charge always covers this one. */
-  coveredBy?: MeteredBlock
+  coveredBy: MeteredBlock | undefined
   /** Of an `if`'s first arm: the block whose charge its arms take over. */
-  condition?: MeteredBlock
+  condition: MeteredBlock | undefined
   /** The arms that take over this block's charge. */
-  arms?: MeteredBlock[]
+  arms: MeteredBlock[] | undefined
+}
+
+function meteredBlock(at: number, gas: number, opensElse: boolean): MeteredBlock {
+  return { at, gas, opensElse, coveredBy: undefined, condition: undefined, arms: undefined }
 }
 
 /**
@@ -137,7 +148,7 @@ class BlockGas {
    * @param at     where its first instruction is
    */
   open(opcode: number | undefined, at: number): void {
-    const block: MeteredBlock = { at, gas: gasPerBlock, opensElse: false }
+    const block = meteredBlock(at, gasPerBlock, false)
     this.#blocks.push(block)
     this.#open.push(block)
     if (opcode === Op.block && this.#movable !== undefined) {
@@ -164,9 +175,14 @@ class BlockGas {
     const { condition } = this.#open.pop()!
     this.#condition = condition
     if (opcode === Op.else || condition?.arms === undefined) return
-    const missingArm: MeteredBlock = { at, gas: 0, opensElse: true }
+    const missingArm = meteredBlock(at, 0, true)
     this.#blocks.push(missingArm)
     condition.arms.push(missingArm)
+  }
+
+  /** Of the function's own block, before anything is moved. */
+  get entryGas(): number {
+    return this.#blocks[0]!.gas
   }
 
   charges(): Charge[] {

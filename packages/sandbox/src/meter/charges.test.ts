@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { runOnDeepStack } from '../../test/support/deepStack.ts'
+import { wat } from '../../test/support/modules.ts'
 import { compute } from '../../test/support/runs.ts'
 
 // Charges are moved to where fewer of them run (analysis.ts). Nobody may be able to tell: what ends the run in front of a
@@ -77,18 +79,30 @@ describe('what ends a run in the condition of an if has paid for the block aroun
   })
 })
 
+describe('what growing the memory ends in front of a block has not paid for the block', () => {
+  // The helper that grows it takes more of the stack than its caller does at that place: with so many slots for locals and
+  // operands the caller is entered, and the helper passes the limit.
+  const [locals, operands] = [49_000, 16_438]
+  const nearLimit = (code: string): string => `(local ${'i32 '.repeat(locals)})
+    ${'i32.const 0 '.repeat(operands)} (drop (memory.grow (i32.const 0))) ${code} ${'drop '.repeat(operands)}`
+
+  it.each(blocks)('in front of %s', async (_, code, outside) => {
+    const [result] = await runOnDeepStack([{ bytes: wat(module(nearLimit(code))), gasLimit: 100_000_000n }])
+    expect(result!.outcomes).toEqual([
+      {
+        kind: 'failure',
+        message: 'Error in execution of WASM code: stack overflow',
+        // The function's block, const, memory.grow and drop, and what puts the operands there and takes them away.
+        usedGas: 1n + 3n + 2n * BigInt(operands) + outside,
+      },
+    ])
+  })
+})
+
 describe('growing the memory is paid for when it happens', () => {
   it.each(blocks)('in front of %s', (_, code, outside) => {
-    // const, memory.grow, drop; the page is 8192. One gas too few for the page: nothing behind it counts.
-    const around = 1n + 3n + outside
-    const body = `(drop (memory.grow (i32.const 1))) ${code}`
-    expect(compute(module(body), { gasLimit: around + 8191n })).toEqual({
-      kind: 'failure',
-      message: 'Invocation resulted in gas limit violated',
-      usedGas: around + 8191n,
-    })
     expect(compute(module(`(drop (memory.grow (i32.const 1))) (unreachable) ${code}`))).toMatchObject({
-      usedGas: around + 1n + 8192n,
+      usedGas: 1n + 3n + outside + 1n + 8192n,
     })
   })
 })

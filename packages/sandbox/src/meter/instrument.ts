@@ -15,7 +15,7 @@ import {
 import { emptyBlockType, Op, ValueType } from '../wasm/opcodes.ts'
 import type { FunctionAnalysis } from './analysis.ts'
 import { resultToCanonicalise, writeCanonicalisation } from './canonicalNan.ts'
-import { emptyStack, overflowMask, stackAddend } from './stackCounter.ts'
+import { emptyStack, overflowMask, passedLimit, stackAddend } from './stackCounter.ts'
 
 /** Exports of an instrumented module; it has no others. */
 export const instrumentedExports = { entry: 'call', gasLeft: 'gasLeft', stack: 'stack' } as const
@@ -60,6 +60,35 @@ export function instrument(
   return new Instrumentation(module, analyses, profiled).build(entry)
 }
 
+/**
+ * What a run is sure to be charged before anything else can end it: nothing, if the entry is a host function, or if its
+ * activation alone passes a limit of the stack.
+ *
+ * @param entry       function index
+ * @param stackBefore change of the stack counter before the entry is called
+ */
+export function entryCharge(
+  module: WasmModule,
+  entry: number,
+  analyses: readonly FunctionAnalysis[],
+  stackBefore: bigint,
+): number {
+  const defined = entry - importedFunctionTypes(module).length
+  const analysis = analyses[defined]
+  if (analysis === undefined) return 0
+  const frame = activationSlots(analysis, module, defined)
+  return passedLimit(emptyStack + stackBefore + thunkAddend(analysis, 0, frame)) === undefined ? analysis.entryGas : 0
+}
+
+/** What a thunk adds for the function behind it. */
+function thunkAddend({ stackCost }: FunctionAnalysis, params: number, frame: number): bigint {
+  return stackAddend({ height: stackCost, depth: thunkDepth, slots: params + frame })
+}
+
+function activationSlots(analysis: FunctionAnalysis, module: WasmModule, defined: number): number {
+  return frameSlots(analysis, module.types[module.functions[defined]!]!) + hiddenSlots(module.bodies[defined]!)
+}
+
 class Instrumentation {
   readonly #module: WasmModule
   readonly #analyses: readonly FunctionAnalysis[]
@@ -85,10 +114,7 @@ class Instrumentation {
     this.#functionTypes = [...imported, ...module.functions]
     this.#gasLeft = importedGlobals(module).length + module.globals.length
     this.#stack = this.#gasLeft + 1
-    this.#frames = analyses.map((analysis, index) => {
-      const declared = frameSlots(analysis, module.types[module.functions[index]!]!)
-      return declared + hiddenSlots(module.bodies[index]!)
-    })
+    this.#frames = analyses.map((analysis, index) => activationSlots(analysis, module, index))
     const counted = profiled ? analyses.length + 1 : 0
     this.#counters = Array.from({ length: counted }, (_, counter) => this.#stack + 1 + counter)
     const canGrow = declaredMemories(module).length > 0
@@ -128,10 +154,14 @@ class Instrumentation {
   #instrumentBody(body: FunctionBody, analysis: FunctionAnalysis, defined: number): FunctionBody {
     const { locals, code } = body
     const writer = this.#writer
-    writer.clear()
     const { charges, callHeights } = analysis
     const gas = analysis.locals
     const stack = gas + 1
+    // The same at every charge: to copy it is faster than to write it anew.
+    writer.clear()
+    this.#subtractGas(gas)
+    const subtraction = writer.toBytes()
+    writer.clear()
     // What the counter loses from this activation while it waits in a call, but for the operands below the arguments.
     const waiting = analysis.locals + hiddenSlots(body) - this.#frames[defined]!
     let charge = 0
@@ -152,8 +182,11 @@ class Instrumentation {
         writer.range(code, copied, start)
         copied = start
         if (charges[charge]!.opensElse) writer.byte(Op.else)
-        this.#charge(charges[charge]!.gas, gas)
-        this.#count(defined, () => this.#i64(BigInt(charges[charge]!.gas)))
+        this.#local(Op.localGet, gas)
+        const amount = charges[charge]!.gas
+        this.#i64Of(amount)
+        writer.range(subtraction, 0, subtraction.length)
+        this.#count(defined, () => this.#i64Of(amount))
       }
       if (opcode === Op.call || opcode === Op.callIndirect || opcode === Op.memoryGrow) {
         writer.range(code, copied, start)
@@ -215,13 +248,8 @@ class Instrumentation {
     writer.clear()
     const defined = index - this.#imported
     const params = this.#module.types[this.#functionTypes[index]!]!.params.length
-    const addend = stackAddend({
-      height: this.#analyses[defined]!.stackCost,
-      depth: thunkDepth,
-      slots: params + this.#frames[defined]!,
-    })
     this.#global(Op.globalGet, this.#stack)
-    this.#i64(addend)
+    this.#i64(thunkAddend(this.#analyses[defined]!, params, this.#frames[defined]!))
     writer.byte(Op.i64Add)
     this.#global(Op.globalSet, this.#stack)
     for (let param = 0; param < params; param++) {
@@ -267,20 +295,13 @@ class Instrumentation {
     this.#global(Op.globalSet, global)
   }
 
-  #charge(amount: number, gas: number): void {
-    this.#local(Op.localGet, gas)
-    this.#writer.byte(Op.i64Const)
-    this.#writer.i32(amount)
-    this.#subtractGas(gas)
-  }
-
   /** With the old gas and an amount on the stack: `gasLeft = gas = old - amount; if (gas < 0) trap`. */
   #subtractGas(gas: number): void {
     this.#writer.byte(Op.i64Sub)
     this.#local(Op.localTee, gas)
     this.#global(Op.globalSet, this.#gasLeft)
     this.#local(Op.localGet, gas)
-    this.#i64(0n)
+    this.#i64Of(0)
     this.#writer.byte(Op.i64LtS)
     this.#trapIf()
   }
@@ -293,7 +314,7 @@ class Instrumentation {
   #trapIfOverflown(): void {
     this.#i64(overflowMask)
     this.#writer.byte(Op.i64And)
-    this.#i64(0n)
+    this.#i64Of(0)
     this.#writer.byte(Op.i64GtU)
     this.#trapIf()
   }
@@ -328,6 +349,12 @@ class Instrumentation {
   #call(index: number): void {
     this.#writer.byte(Op.call)
     this.#writer.u32(index)
+  }
+
+  /** A constant of 64 bits that fits into 32. */
+  #i64Of(value: number): void {
+    this.#writer.byte(Op.i64Const)
+    this.#writer.i32(value)
   }
 
   #i64(value: bigint): void {

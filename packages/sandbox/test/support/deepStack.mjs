@@ -1,6 +1,6 @@
-// Runs tasks on a thread with the stack that a worker gives its compute threads. Needs the built package.
+// Runs tasks on a thread with the stack that a worker gives its compute threads. It is bundled (deepStack.ts), so that the sources are tested.
 import { parentPort, workerData } from 'node:worker_threads'
-import { deploy, prepareRuntime, runCompute } from '../../dist/index.js'
+import { deploy, prepareRuntime, runCompute } from '../../src/index.ts'
 
 /** Name of the error that ends the code, if there is no sandbox that makes a text of it. */
 function bareError({ compiled, memory }, gasLimit) {

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { TaskReplies, type TaskReply } from './taskReplies.ts'
+
+const mebibyte = 1024 * 1024
+const contract = new Uint8Array(32)
+const small = (): Uint8Array => new Uint8Array(65)
+
+const results = () => ({
+  output: small(),
+  delta: { key: 0, data: small() },
+  usedGas: 1n,
+  ethereumPayload: small(),
+  ethereumAddress: small(),
+  signature: small(),
+})
+
+/** A reply of each kind. */
+const replies: Record<TaskReply['kind'], () => TaskReply> = {
+  deployed: () => ({ kind: 'deployed', result: { ...results(), preCodeHash: small() }, codeHash: small() }),
+  computed: () => ({ kind: 'computed', result: results() }),
+  failed: () => ({ kind: 'failed', result: { output: small(), usedGas: 1n, signature: small() } }),
+}
+
+/** Where a reply holds bytes, as the steps that lead there. */
+function placesOfBytes(value: object): string[][] {
+  return Object.entries(value).flatMap(([name, member]) => {
+    if (member instanceof Uint8Array) return [[name]]
+    if (typeof member !== 'object') return []
+    return placesOfBytes(member).map((rest) => [name, ...rest])
+  })
+}
+
+function withBytes<T extends object>(value: T, [name, ...rest]: string[], bytes: Uint8Array): T {
+  const member = (value as Record<string, object>)[name!]!
+  return { ...value, [name!]: rest.length === 0 ? bytes : withBytes(member, rest, bytes) }
+}
+
+const taskId = (task: number): Uint8Array => Uint8Array.of(task >>> 8, task & 0xff)
+
+function keptOf(count: number, reply: () => TaskReply): number {
+  const kept = new TaskReplies()
+  for (let task = 0; task < count; task++) kept.keep(taskId(task), contract, reply())
+  let found = 0
+  for (let task = 0; task < count; task++) if (kept.get(taskId(task)) !== undefined) found++
+  return found
+}
+
+describe.each(Object.entries(replies))('replies that are kept: %s', (_, reply) => {
+  const places = placesOfBytes(reply())
+
+  it.each(places.map((place) => [place.join('.'), place] as const))('weigh their %s', (_, place) => {
+    // In 64 MiB there is room for 15 of 4 MiB and what is beside them.
+    expect(keptOf(20, () => withBytes(reply(), place, new Uint8Array(4 * mebibyte)))).toBe(15)
+  })
+
+  it('weigh the memory that a small part of a large one keeps', () => {
+    const part = () => new Uint8Array(4 * mebibyte).subarray(0, 65)
+    expect(keptOf(20, () => withBytes(reply(), places[0]!, part()))).toBe(15)
+  })
+
+  it('weigh something without much in them', () => {
+    expect(keptOf(40_000, reply)).toBeLessThan(40_000)
+    expect(keptOf(5000, reply)).toBe(5000)
+  })
+})
+
+it('forgets the replies of one contract', () => {
+  const kept = new TaskReplies()
+  const other = contract.map(() => 1)
+  for (const [task, owner] of [contract, other, contract].entries()) kept.keep(taskId(task), owner, replies.failed())
+  kept.forget(contract)
+  expect([0, 1, 2].map((task) => kept.get(taskId(task)) !== undefined)).toEqual([false, true, false])
+})

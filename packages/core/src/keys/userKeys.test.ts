@@ -1,0 +1,32 @@
+import { generateKeyPair } from '@bletchley/crypto'
+import { expect, it, vi } from 'vitest'
+import { UserKeys } from './userKeys.ts'
+
+const users = (count: number) => Array.from({ length: count }, () => generateKeyPair().publicKey)
+
+it('holds the keys of 10 000 exchanges, and the oldest give way', () => {
+  const keys = new UserKeys(generateKeyPair().secretKey)
+  const all = users(10_002)
+  for (const user of all) keys.exchange(user)
+  expect(keys.size).toBe(10_000)
+  const held = [0, 1, 2, 10_001].map((index) => keys.take(all[index]!) !== undefined)
+  expect(held).toEqual([false, false, true, true])
+})
+
+it('holds a key for a day, whatever is done to the clock', () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] })
+  try {
+    const hour = 60 * 60 * 1000
+    const keys = new UserKeys(generateKeyPair().secretKey)
+    const [first, second] = users(2)
+    keys.exchange(first!)
+    keys.exchange(second!)
+    vi.setSystemTime(Date.now() + 25 * hour)
+    expect(keys.take(first!)).toBeDefined()
+    vi.setSystemTime(Date.now() - 50 * hour)
+    vi.advanceTimersByTime(24 * hour)
+    expect(keys.take(second!)).toBeUndefined()
+  } finally {
+    vi.useRealTimers()
+  }
+})
