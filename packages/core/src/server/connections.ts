@@ -10,6 +10,9 @@ const reserved = { least: 24, most: 384 }
 /** A core with a very low limit serves so many all the same. */
 const leastConnections = 8
 
+/** So often in a row everybody may come again at once. */
+const freeEndings = 4
+
 /**
  * How long connections are not counted when they became too many again at once: whoever does that shall not be able to end
  * those of others all the time. Twice as long each time.
@@ -38,6 +41,7 @@ export class Connections {
   readonly #logger: Logger
   #open = 0
   #endings = 0
+  #inARow = 0
   #isFull = false
   #isExhausted = false
   #pauseMs = pauses.firstMs
@@ -71,7 +75,7 @@ export class Connections {
 
   /** Counts the connections of a socket until it is closed, and the peers that fail before they have shown their key. */
   async watch(socket: Router, refusals: Refusals | undefined): Promise<void> {
-    const returnedAtOnce = this.#isFull && this.#isAgain()
+    const returnedAtOnce = this.#isFull && this.#isTooOften()
     clearTimeout(this.#pause)
     this.#open = 0
     this.#isFull = false
@@ -122,14 +126,18 @@ export class Connections {
     this.#remedy.makeAnew()
   }
 
-  /** Whether the last time was not long ago. */
-  #isAgain(): boolean {
+  /** Whether it has happened again and again. */
+  #isTooOften(): boolean {
     const now = performance.now()
     const quietMs = now - this.#lastEnding
-    const isAgain = quietMs < 2 * this.#pauseMs
-    this.#pauseMs = isAgain ? Math.min(2 * this.#pauseMs, pauses.longestMs) : pauses.firstMs
     this.#lastEnding = now
-    return isAgain
+    if (quietMs > 2 * this.#pauseMs) {
+      this.#inARow = 0
+      this.#pauseMs = pauses.firstMs
+    }
+    if (++this.#inARow <= freeEndings) return false
+    this.#pauseMs = Math.min(2 * this.#pauseMs, pauses.longestMs)
+    return true
   }
 }
 
