@@ -115,6 +115,11 @@ function parseMetrics(text: string): Metrics {
   return { families, samples }
 }
 
+interface CacheSize {
+  entries: number
+  bytes: number
+}
+
 async function scrape(url: string): Promise<Metrics> {
   const response = await fetch(`${url}/metrics`)
   expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4')
@@ -184,6 +189,10 @@ describe('a core with an HTTP door', () => {
     expect(moved('bletchley_reply_bytes_total{type="ComputeTask"}')).toBeGreaterThan(200)
     expect(after.samples.get('bletchley_ptt_last_timestamp_seconds')).toBeGreaterThan(Date.now() / 1000 - 60)
     expect(after.samples.get('bletchley_store_bytes')).toBeGreaterThan(0)
+    const { modules } = ((await json(`${url}/api/status`)) as unknown as { caches: { modules: CacheSize } }).caches
+    expect(modules.entries).toBeGreaterThan(0)
+    // What V8 keeps of the smallest module; by such numbers the memory of all of them is bounded.
+    expect(modules.bytes).toBeGreaterThan(modules.entries * 300 * 1024)
   })
 
   it('counts what is refused before anybody looks into it', async () => {
