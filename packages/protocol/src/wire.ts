@@ -1,7 +1,7 @@
 import { parseHex } from '@bletchley/bytes'
 import type { JsonObject, JsonValue } from './internal/jsonReader.ts'
 import { ExactNumber, Repeated } from './internal/jsonReader.ts'
-import type { JsonWriter } from './internal/jsonWriter.ts'
+import { type JsonWriter, pieceBytes } from './internal/jsonWriter.ts'
 
 /**
  * One value, from the wire to memory and back. Decoding is liberal, encoding writes the one canonical form; both check.
@@ -251,11 +251,17 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
       if (!Array.isArray(values)) throw new FieldError('expected an array')
       writer.raw('[')
       let at = 0
+      let stoppedAt = writer.length
       try {
         for (; at < values.length; at++) {
           if (at > 0) writer.raw(',')
-          yield* inPieces(item, writer, values[at] as In)
+          const value = values[at] as In
+          // Most items are small, and a generator for each costs as much as writing it.
+          if (item.encodeInPieces === undefined || isSmall(value)) item.encode(writer, value)
+          else yield* item.encodeInPieces(writer, value)
+          if (writer.length - stoppedAt < pieceBytes) continue
           yield
+          stoppedAt = writer.length
         }
       } catch (error) {
         throw located(error, at)
@@ -263,6 +269,16 @@ export function list<Out, In>(item: Codec<Out, In>, max = Number.POSITIVE_INFINI
       writer.raw(']')
     },
   }
+}
+
+/** Whether a value is written in one piece: bytes that are not many, or an object with no others, and nothing inside of that. */
+function isSmall(value: unknown): boolean {
+  if (value instanceof Uint8Array) return value.length <= pieceBytes
+  for (const name in value as object) {
+    const member = (value as Record<string, unknown>)[name]
+    if (member instanceof Uint8Array ? member.length > pieceBytes : typeof member === 'object') return false
+  }
+  return true
 }
 
 /** Encodes with any codec, with the stops that there are inside of the value. */

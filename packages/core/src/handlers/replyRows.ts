@@ -1,6 +1,6 @@
 import { maxReplyBytes, numbersLength, WorkerError } from '@bletchley/protocol'
 import { Pacer } from '@bletchley/store'
-import type { ReplyRoom } from '../server/replyRoom.ts'
+import { largeBytes, type ReplyRoom } from '../server/replyRoom.ts'
 
 /** Rows of one reply. */
 const maxRows = 100_000
@@ -10,9 +10,6 @@ export const rowBytes = 106
 
 /** An address in a list, with its quotes and a comma. */
 export const addressBytes = 67
-
-/** Up to this size what a reply will hold is kept at the first reading. */
-const keptBytes = 256 * 1024
 
 /** How much is counted between two looks at the time. */
 const countedBytes = 64 * 1024
@@ -66,7 +63,8 @@ export async function readInRoom<T>(
 }
 
 /**
- * Reads the rows that a reply is made of: once more, if they are many bytes, since room is taken for them first.
+ * Reads the rows that a reply is made of, and takes room for them meanwhile. Where there is none at once they are let go of,
+ * and read once more when there is.
  *
  * @throws WorkerError `limit_exceeded` if the reply would be too large, `busy` if its peer does not read
  */
@@ -74,29 +72,53 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
   room: ReplyRoom,
   read: () => AsyncIterable<T>,
 ): Promise<T[]> {
-  const { rows, bytes } = await gather(read(), keptBytes)
-  await room.take(bytes)
-  return rows ?? (await gather(read(), maxReplyBytes)).rows!
+  const rows = await readAtOnce(room, read())
+  if (rows !== undefined) return rows
+  await room.take(await countRows(read()))
+  const kept: T[] = []
+  for await (const row of read()) kept.push(row)
+  return kept
 }
 
-/** Counts what rows take in a reply, and keeps them if their data has at most so many bytes. */
-async function gather<T extends { data: Uint8Array }>(
+/** Undefined if there is no room for the rows at once, or if it takes counting to know whether they fit into a message. */
+async function readAtOnce<T extends { data: Uint8Array }>(
+  room: ReplyRoom,
   source: AsyncIterable<T>,
-  mostKept: number,
-): Promise<{ rows: T[] | undefined; bytes: number }> {
-  const pacer = new Pacer()
-  let rows: T[] | undefined = []
-  let [count, held, bytes] = [0, 0, 0]
+): Promise<T[] | undefined> {
+  const rows: T[] = []
+  let [most, taken] = [0, 0]
   for await (const row of source) {
-    if (++count > maxRows) throw new WorkerError('limit_exceeded', { limit: 'deltas in a reply', maximum: maxRows })
-    bytes += rowBytes
-    bytes += row.data.length <= countedBytes ? numbersLength(row.data) : await countBytes(row.data, pacer)
+    assertRows(rows.length + 1)
+    most += rowBytes + mostBytes(row.data.length)
+    if (most > taken && most >= largeBytes) {
+      // More than is needed, so that it is not asked for at each row; the surplus is given back.
+      const more = Math.max(most - taken, taken >> 2)
+      if (most > maxReplyBytes || !(room.tryTake(more) || (await room.tryTakeLooked(more)))) {
+        room.shrink(0)
+        return undefined
+      }
+      taken += more
+    }
+    rows.push(row)
+  }
+  room.shrink(most)
+  return rows
+}
+
+/** What rows take in a reply: counted, since a bound is not enough. */
+async function countRows<T extends { data: Uint8Array }>(source: AsyncIterable<T>): Promise<number> {
+  const pacer = new Pacer()
+  let [count, bytes] = [0, 0]
+  for await (const { data } of source) {
+    assertRows(++count)
+    bytes += rowBytes + (await countBytes(data, pacer))
     if (bytes > maxReplyBytes) {
       throw new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: maxReplyBytes })
     }
-    held += row.data.length
-    if (held > mostKept) rows = undefined
-    rows?.push(row)
   }
-  return { rows, bytes }
+  return bytes
+}
+
+function assertRows(count: number): void {
+  if (count > maxRows) throw new WorkerError('limit_exceeded', { limit: 'deltas in a reply', maximum: maxRows })
 }

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import { WorkerError } from '@bletchley/protocol'
 import { collectGarbage } from './collectGarbage.ts'
 
-/** Smaller replies are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
-const largeBytes = 16 * 1024
+/** Smaller replies need no room, but are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
+export const largeBytes = 16 * 1024
 
 /** When so many more bytes are out than after the last collection, those that were read are looked for. */
 const collectEveryBytes = 128 * 1024 * 1024
@@ -86,7 +86,7 @@ export class ReplyRooms {
 
   /** @throws WorkerError `busy` if there is none, and the peer does not read */
   async take(name: string, bytes: number): Promise<Peer> {
-    if (this.#bytes + bytes > this.#collectAt) await this.#collect()
+    await this.look(bytes)
     const peer = this.#peer(name)
     if (peer.waiting.length === 0 && this.#fits(peer, bytes)) {
       this.#take(peer, bytes)
@@ -97,9 +97,14 @@ export class ReplyRooms {
     await new Promise<void>((resolve, reject) => {
       peer.waiting.push({ bytes, resolve, reject })
       this.#waiting++
-      this.#looking ??= setTimeout(() => void this.#look(), lookMs)
+      this.#looking ??= setTimeout(() => void this.#lookOnce(), lookMs)
     })
     return peer
+  }
+
+  /** Looks for what was read, if it is time for that before so many bytes are taken. */
+  async look(bytes: number): Promise<void> {
+    if (this.#bytes + bytes > this.#collectAt) await this.#collect()
   }
 
   /** Gives room back: what was taken was more than what was needed. */
@@ -158,7 +163,7 @@ export class ReplyRooms {
   }
 
   /** Looks for what was read, and gives those up who read nothing. */
-  async #look(): Promise<void> {
+  async #lookOnce(): Promise<void> {
     await this.#collect()
     this.#serve()
     const { unreadBytesPerPeer, unreadPatienceMs } = this.#limits
@@ -167,7 +172,7 @@ export class ReplyRooms {
       if (performance.now() - peer.readAt < unreadPatienceMs) continue
       this.#refuse(peer, new WorkerError('busy', { limit, maximum: unreadBytesPerPeer }))
     }
-    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#look(), lookMs) : undefined
+    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), lookMs) : undefined
   }
 
   #refuse(peer: Peer, error: WorkerError): void {
@@ -217,6 +222,12 @@ export class ReplyRoom {
     return true
   }
 
+  /** Whether there is room at once, or as soon as it is known what was read. */
+  async tryTakeLooked(bytes: number): Promise<boolean> {
+    await this.#rooms.look(bytes)
+    return this.tryTake(bytes)
+  }
+
   /**
    * Waits for room. Whatever is in memory for the reply should be let go of meanwhile.
    *
@@ -229,12 +240,19 @@ export class ReplyRoom {
     this.#bytes += bytes
   }
 
+  /** Gives back what is taken beyond so many bytes. */
+  shrink(bytes: number): void {
+    if (this.#peer === undefined || this.#bytes <= bytes) return
+    this.#rooms.give(this.#peer, this.#bytes - bytes)
+    this.#bytes = bytes
+  }
+
   /** The reply is made, and about to be sent: its room comes back when it was read, what it does not need comes back now. */
   settle(reply: Uint8Array): void {
     const peer = this.#peer
     if (peer === undefined) return
-    const counted = reply.length < largeBytes ? 0 : Math.min(reply.length, this.#bytes)
-    if (counted > 0) this.#rooms.sent(peer, reply, counted)
-    if (this.#bytes > counted) this.#rooms.give(peer, this.#bytes - counted)
+    // Its memory may be larger than the reply; small ones share theirs.
+    this.shrink(reply.length < largeBytes ? 0 : reply.buffer.byteLength)
+    if (this.#bytes > 0) this.#rooms.sent(peer, reply, this.#bytes)
   }
 }

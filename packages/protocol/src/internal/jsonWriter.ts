@@ -32,7 +32,7 @@ const chunkBytes = 8 * 1024
 /** Room that a text begins with. */
 const firstBytes = 512
 /** Bytes that are written between two stops. */
-const pieceBytes = 64 * 1024
+export const pieceBytes = 64 * 1024
 /** How many times larger a buffer gets, at least and at most. */
 const leastGrowth = 2
 const mostGrowth = 128
@@ -154,7 +154,7 @@ export class JsonWriter {
 
   /** Writes the items of a list with commas between them. What is written tells how much room the rest will take. */
   items<T>(items: readonly T[], write: (item: T, index: number) => void): void {
-    this.#listStart = this.#length
+    this.#listStart = this.length
     this.#listLength = items.length
     for (let index = 0; index < items.length; index++) {
       if (index > 0) this.raw(',')
@@ -175,7 +175,7 @@ export class JsonWriter {
     return text
   }
 
-  get #length(): number {
+  get length(): number {
     return this.#at - this.#chunk.used
   }
 
@@ -221,21 +221,21 @@ export class JsonWriter {
   }
 
   #checkLength(): void {
-    if (this.#length > this.#maxBytes) {
+    if (this.length > this.#maxBytes) {
       throw new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: this.#maxBytes })
     }
   }
 
   /** Makes room for so many bytes. */
   #reserve(more: number): Chunk {
-    if (this.#at + more > this.#chunk.buffer.length) this.#grow(this.#length + more)
+    if (this.#at + more > this.#chunk.buffer.length) this.#grow(this.length + more)
     return this.#chunk
   }
 
   /** Fresh memory costs more than what is written into it, so a long list gets about as much as it will need. */
   #grow(wanted: number): void {
     this.#checkLength()
-    const length = this.#length
+    const length = this.length
     const { buffer, used } = this.#chunk
     const perItem = this.#listDone === 0 ? 0 : (length - this.#listStart) / this.#listDone
     const expected = this.#listStart + perItem * this.#listLength * 1.02
