@@ -44,12 +44,15 @@ export class Connections {
   #inARow = 0
   #isFull = false
   #isExhausted = false
+  /** Also of the sockets that cannot be bound at once. */
+  #isPausing = false
+  #watched: Router | undefined
   #pauseMs = pauses.firstMs
   #lastEnding = Number.NEGATIVE_INFINITY
   #pause: NodeJS.Timeout | undefined
 
-  constructor(remedy: Remedy, logger: Logger) {
-    this.#maximum = maxConnections()
+  constructor(remedy: Remedy, logger: Logger, maximum = maxConnections()) {
+    this.#maximum = maximum
     this.#remedy = remedy
     this.#logger = logger
   }
@@ -75,28 +78,29 @@ export class Connections {
 
   /** Counts the connections of a socket until it is closed, and the peers that fail before they have shown their key. */
   async watch(socket: Router, refusals: Refusals | undefined): Promise<void> {
-    const returnedAtOnce = this.#isFull && this.#isTooOften()
     clearTimeout(this.#pause)
+    this.#watched = socket
     this.#open = 0
     this.#isFull = false
     this.#isExhausted = false
-    if (returnedAtOnce) {
+    if (this.#isPausing) {
       // Nobody listens to the reports, or they would be all that the main thread is busy with.
-      this.#pause = setTimeout(() => this.#tooMany(), this.#pauseMs)
+      this.#pause = setTimeout(() => this.#countAgain(), this.#pauseMs)
       return
     }
     // To the end, also when it has been told to end: libzmq waits until its reports are heard.
     for await (const event of socket.events) {
+      // What a socket still reports when another has taken its place says nothing of that one.
+      const isServing = socket === this.#watched
       switch (event?.type) {
         case 'accept':
-          this.#open++
-          if (this.#maximum !== undefined && this.#open >= this.#maximum) this.#tooMany()
+          if (isServing) this.#accepted()
           break
         case 'disconnect':
-          this.#open--
+          if (isServing) this.#open--
           break
         case 'accept:error':
-          this.#exhausted()
+          if (isServing) this.#exhausted()
           break
         // The doorkeeper knows of the others.
         case 'handshake:error:other':
@@ -106,6 +110,19 @@ export class Connections {
           refusals?.add(reasonOf(event.error.code))
       }
     }
+  }
+
+  #accepted(): void {
+    this.#open++
+    if (this.#maximum !== undefined && this.#open >= this.#maximum) this.#tooMany()
+  }
+
+  /** The pause is over: whether there are too many still is for the next socket to show. */
+  #countAgain(): void {
+    this.#isPausing = false
+    this.#endings++
+    this.#logger.warn('connections are counted again: all are made anew')
+    this.#remedy.makeAnew()
   }
 
   #exhausted(): void {
@@ -118,6 +135,7 @@ export class Connections {
   #tooMany(): void {
     if (this.#isFull) return
     this.#isFull = true
+    this.#isPausing = this.#isTooOften()
     this.#endings++
     this.#logger.warn(
       { connections: this.#open, maximum: this.#maximum },
