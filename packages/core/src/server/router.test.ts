@@ -1,6 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { type CurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve-key-file'
@@ -298,7 +299,7 @@ describe('unread replies', () => {
   let refused: number
 
   /** Replies have a mebibyte each, and find room for eight of a peer. */
-  async function serveLarge(unreadPatienceMs: number): Promise<RouterServer> {
+  async function serveLarge(unreadPatienceMs: number, { deafnessMs } = defaultServerLimits): Promise<RouterServer> {
     refused = 0
     const server = await serveRouter(
       ['tcp://127.0.0.1:0'],
@@ -311,7 +312,10 @@ describe('unread replies', () => {
         }
         return Buffer.alloc(mebibyte)
       }),
-      { ...options, limits: { ...defaultServerLimits, unreadBytesPerPeer: 8 * mebibyte, unreadPatienceMs } },
+      {
+        ...options,
+        limits: { ...defaultServerLimits, unreadBytesPerPeer: 8 * mebibyte, unreadPatienceMs, deafnessMs },
+      },
     )
     open.push({ close: () => server.close(0) })
     return server
@@ -328,6 +332,17 @@ describe('unread replies', () => {
     }
     expect(refused).toBe(0)
   })
+
+  // Elsewhere libzmq cannot tell the system to end a connection.
+  if (process.platform === 'linux') {
+    it('are let go with the connection of a peer that takes nothing for too long', async ({ signal }) => {
+      const server = await serveLarge(300_000, { ...defaultServerLimits, deafnessMs: 500 })
+      const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)
+      for (let request = 0; request < 100; request++) await deaf.send(`${request}`)
+      while (server.connections === 0) await nextTurn(undefined, { signal })
+      while (server.connections > 0) await nextTurn(undefined, { signal })
+    })
+  }
 
   it('are bounded, and the others are served; who reads again is served again', async () => {
     const server = await serveLarge(0)

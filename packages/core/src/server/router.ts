@@ -20,9 +20,16 @@ export interface FrameHandler {
 }
 
 /** Beyond these a request waits, or is refused. */
-export interface ServerLimits extends AdmissionLimits, RoomLimits {}
+export interface ServerLimits extends AdmissionLimits, RoomLimits {
+  /** A connection over TCP is ended when its peer takes nothing of what waits for it for so long (on Linux). */
+  readonly deafnessMs: number
+}
 
-export const defaultServerLimits: ServerLimits = { ...defaultAdmissionLimits, ...defaultRoomLimits }
+export const defaultServerLimits: ServerLimits = {
+  ...defaultAdmissionLimits,
+  ...defaultRoomLimits,
+  deafnessMs: 300_000,
+}
 
 export interface RouterOptions {
   readonly limits?: ServerLimits
@@ -156,6 +163,8 @@ export async function serveRouter(
       sendTimeout: 0,
       linger: lingerMs,
       ...keepalive,
+      // While something waits to be taken there are no keepalive probes; and to those who take nothing, the system is patient for ever.
+      tcpMaxRetransmitTimeout: limits.deafnessMs,
     })
     connections.watch(socket, curve && refusals).catch(ignore)
     const bound: string[] = []
