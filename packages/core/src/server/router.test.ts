@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Request, Router } from 'zeromq'
 import { ClientList, parseClientKeys } from './clientList.ts'
+import { collectGarbage } from './collectGarbage.ts'
 import { assertEndpoint, assertLocal } from './endpoints.ts'
 import {
   defaultServerLimits,
@@ -291,6 +293,66 @@ describe('admission', () => {
     while (server.droppedReplies === 0) for (let request = 0; request < 100; request++) await deaf.send(frame)
     await other.send('here')
     expect(String(await other.receive())).toBe('here')
+  })
+})
+
+describe('what the loop over requests holds', () => {
+  it('is no turn of others: behind a large frame comes the event loop, also if it is refused', async () => {
+    let inThisTurn = 0
+    let most = 0
+    let busy = true
+    void (async () => {
+      for (; busy; inThisTurn = 0) await nextTurn()
+    })()
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      {
+        answer: async () => bytes('yes'),
+        // Takes about as long as reading the frame would: others arrive meanwhile.
+        refuse: () => {
+          most = Math.max(most, ++inThisTurn)
+          for (let round = 0; round < 5; round++) createHash('sha256').update(large).digest()
+          return bytes('no')
+        },
+      },
+      { ...options, limits: { ...defaultServerLimits, bytesInFlight: 0 } },
+    )
+    const peer = connect(new Dealer(), server)
+    open.push({ close: () => server.close(0) })
+    open.push({
+      close() {
+        busy = false
+      },
+    })
+    const large = new Uint8Array(200_000)
+    for (let request = 0; request < 50; request++) await peer.send(large)
+    for (let reply = 0; reply < 50; reply++) expect(String(await peer.receive())).toBe('no')
+    // Which of the two loops has its turn first may change once.
+    expect(most).toBeLessThanOrEqual(2)
+  })
+
+  it('is no reply that was sent, however long nothing else comes', async ({ signal }) => {
+    let read = false
+    const replies = new FinalizationRegistry(() => {
+      read = true
+    })
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(async () => {
+        const reply = Buffer.alloc(100_000)
+        replies.register(reply, undefined)
+        return reply
+      }),
+      options,
+    )
+    open.push({ close: () => server.close(0) })
+    const peer = connect(new Request(), server)
+    await peer.send('one')
+    await peer.receive()
+    while (!read) {
+      await collectGarbage()
+      await nextTurn(undefined, { signal })
+    }
   })
 })
 

@@ -241,13 +241,20 @@ export async function serveRouter(
     waiting.clear()
   }
 
+  /** In a function of its own: the loop would hold on to a message, with its replies, until the next one comes. */
+  function take(door: Door, parts: Buffer[]): boolean {
+    // Before they are answered, since answers take the places of requests.
+    const isLarge = parts.some(({ length }) => length > largeFrameBytes)
+    if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
+    return isLarge
+  }
+
   async function receiveRequests(door: Door): Promise<void> {
     try {
       for (;;) {
-        const parts = await door.socket.receive()
-        if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
+        const isLarge = take(door, await door.socket.receive())
         // The binding hands out hundreds of messages in one turn of the event loop, and large ones take long to read.
-        if (parts.some(({ length }) => length > largeFrameBytes)) await setImmediate()
+        if (isLarge) await setImmediate()
       }
     } catch (error) {
       if (!door.socket.closed) throw error
