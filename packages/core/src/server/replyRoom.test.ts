@@ -23,6 +23,17 @@ it('small replies need no room', () => {
   expect(rooms.of('a').tryTake(1000)).toBe(true)
 })
 
+it('a large reply takes room for all that it grows by, in however small steps', () => {
+  const rooms = new ReplyRooms(limits)
+  const room = rooms.of('a')
+  expect(room.tryTake(unit)).toBe(true)
+  let steps = 0
+  while (steps < 10_000 && room.tryTake(1024)) steps++
+  expect(steps).toBe(7 * 1024)
+  room.shrink(0)
+  expect(fill(rooms, 'a')).toBe(8)
+})
+
 it('whoever waits has his turn before those who come later, and the peers in turn', async () => {
   const rooms = new ReplyRooms(limits)
   const first = rooms.of('a')

@@ -212,9 +212,9 @@ export class ReplyRoom {
     return this.#bytes
   }
 
-  /** Whether there is room at once; small replies need none. */
+  /** Whether there is room at once; small replies need none, but what is added to a large one does. */
   tryTake(bytes: number): boolean {
-    if (bytes < largeBytes) return true
+    if (this.#bytes === 0 && bytes < largeBytes) return true
     const peer = this.#rooms.tryTake(this.#name, bytes)
     if (peer === undefined) return false
     this.#peer = peer
@@ -235,7 +235,7 @@ export class ReplyRoom {
    * @throws WorkerError `busy` if the peer reads nothing of what it has been sent
    */
   async take(bytes: number): Promise<void> {
-    if (bytes < largeBytes) return
+    if (this.#bytes === 0 && bytes < largeBytes) return
     this.#peer = await this.#rooms.take(this.#name, bytes)
     this.#bytes += bytes
   }
