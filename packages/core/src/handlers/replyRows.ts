@@ -76,7 +76,10 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
   if (rows !== undefined) return rows
   await room.take(await countRows(read()))
   const kept: T[] = []
-  for await (const row of read()) kept.push(row)
+  for await (const row of read()) {
+    assertRows(kept.length + 1)
+    kept.push(row)
+  }
   return kept
 }
 
