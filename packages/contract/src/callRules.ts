@@ -11,7 +11,16 @@ import {
   UnaryPrefixExpression,
 } from 'assemblyscript'
 import { reportModes, tokens } from './compilerFlags.ts'
-import { containerName, libraryFunction, nameInLibrary, type Refuse } from './elements.ts'
+import {
+  arrayElement,
+  containerName,
+  isTuple,
+  libraryFunction,
+  nameInLibrary,
+  type Refuse,
+  writtenType,
+} from './elements.ts'
+import { isScalar } from './stateTypes.ts'
 import { nodesOf } from './syntax.ts'
 
 /**
@@ -82,6 +91,36 @@ export function requireSortable(call: CallExpression, { name, parent }: Function
   const element = parent.typeArguments?.[0]?.getClass()
   if (element == null || element.lookupOverload(OperatorKind.Lt) !== null) return
   refuse(placeOf(call), `the elements have no order of their own; sort takes a function that compares two of them`)
+}
+
+/** Requires that a member of typed data is of a type that it can hash, and is not null, which would be hashed as a zero. */
+export function requireTypedMember(
+  call: CallExpression,
+  { prototype, typeArguments }: FunctionInstance,
+  refuse: Refuse,
+): void {
+  const type = typeArguments?.[0]
+  if (type === undefined || nameInLibrary(prototype) !== 'typedData/TypedData#add' || isMember(type)) return
+  const { written } = writtenType(call, type)
+  refuse(placeOf(call), `${written} is not a type of the ABI; ${adviceFor(type)}`)
+}
+
+function isMember(type: Type): boolean {
+  const element = arrayElement(type)
+  return element === undefined ? isScalar(type) : isMember(element)
+}
+
+function adviceFor(type: Type): string {
+  if (type.isNullableReference)
+    return 'a member of typed data is never null; with ! behind it, the task reverts where it is'
+  const instance = type.getClass()
+  const isStruct = instance !== null && (isTuple(instance.prototype) || isTypedData(instance))
+  if (isStruct) return 'of a struct within, add the hash() of its own TypedData'
+  return 'members of typed data are numbers, bool, string, U256, Address, Bytes, Bytes1 to Bytes32, and Array of these'
+}
+
+function isTypedData({ prototype }: Class): boolean {
+  return nameInLibrary(prototype) === 'typedData/TypedData'
 }
 
 /** What the library has for numbers with a sign, in the place of functions that would take -1 for 2^64 - 1. */

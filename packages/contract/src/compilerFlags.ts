@@ -24,6 +24,8 @@ export const reportModes = { report: 0, swallow: 1 } as const
 /** `Token`. Those of comparisons and those of assignments follow each other. */
 export const tokens = {
   firstComparison: 72,
+  equal: 76,
+  identical: 78,
   lastComparison: 79,
   minus: 82,
   plusPlus: 87,

@@ -1,4 +1,12 @@
-import { type Class, type ClassPrototype, OperatorKind, type Program } from 'assemblyscript'
+import {
+  type Class,
+  type ClassPrototype,
+  type Node,
+  NullExpression,
+  OperatorKind,
+  type Program,
+  type Type,
+} from 'assemblyscript'
 import { isTuple, libraryFunction, nameInLibrary } from './elements.ts'
 
 /**
@@ -15,6 +23,18 @@ export function compareByValue(program: Program, instance: Class): void {
     const compare = program.resolver.resolveFunction(libraryFunction(program, `equality/${name}`), typeArguments)
     if (compare !== null) instance.operatorOverloads.set(kind, compare)
   }
+}
+
+/**
+ * Whether a comparison asks only if there is a value: of what may be null with the literal `null`. It is then a test of the
+ * pointer, which the compiler understands: behind it the value is there. A call would hide that. Whoever has a function for
+ * null, such as text, is left to it.
+ */
+export function isNullTest(leftType: Type, right: Node): boolean {
+  if (!(right instanceof NullExpression && leftType.isNullableReference)) return false
+  const compare = leftType.getClass()?.lookupOverload(OperatorKind.Eq)
+  if (compare == null) return false
+  return compare.signature.thisType !== null || nameInLibrary(compare.prototype) !== undefined
 }
 
 interface Functions {

@@ -1,8 +1,24 @@
-import { type CallExpression, type Class, Compiler, DiagnosticCode, type Program } from 'assemblyscript'
-import { functionFor, requireCondition, requireContainerCall, requireKeptCopy, requireSortable } from './callRules.ts'
-import { diagnosticCategories, reportModes } from './compilerFlags.ts'
+import {
+  type CallExpression,
+  type Class,
+  Compiler,
+  DiagnosticCode,
+  type Expression,
+  type Node,
+  type Program,
+  Type,
+} from 'assemblyscript'
+import {
+  functionFor,
+  requireCondition,
+  requireContainerCall,
+  requireKeptCopy,
+  requireSortable,
+  requireTypedMember,
+} from './callRules.ts'
+import { diagnosticCategories, reportModes, tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
-import { compareByValue } from './equality.ts'
+import { compareByValue, isNullTest } from './equality.ts'
 import { requireComparableKeys } from './mapKeys.ts'
 import { requireStateTypes } from './stateTypes.ts'
 import { requireOwnFields } from './tupleMethods.ts'
@@ -46,6 +62,7 @@ export function watchTypes(program: Program, changed: ReadonlySet<CallExpression
     if (reportMode !== reportModes.swallow) {
       requireContainerCall(call, instance, refuse)
       requireSortable(call, instance, refuse)
+      requireTypedMember(call, instance, refuse)
       requireKeptCopy(call, instance, changed, refuse)
     }
     return functionFor(call, instance, flow)
@@ -61,4 +78,33 @@ Compiler.prototype.makeIsTrueish = function (expression, type, place) {
   const refuse = conditions.get(this.program)
   if (refuse !== undefined) requireCondition(type, place, this.currentFlow, refuse)
   return makeIsTrueish.call(this, expression, type, place)
+}
+
+/** What the compiler's types keep private: a comparison whose sides are compiled. */
+interface Comparing {
+  compileCommutativeCompareBinaryExpressionFromParts(
+    this: Compiler,
+    operator: number,
+    left: Expression,
+    leftCode: number,
+    leftType: Type,
+    right: Expression,
+    rightCode: number,
+    rightType: Type,
+    contextualType: Type,
+    place: Node,
+  ): number
+}
+
+const comparing = Compiler.prototype as unknown as Comparing
+const compare = comparing.compileCommutativeCompareBinaryExpressionFromParts
+comparing.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
+  const [operator, , leftCode, leftType, right, rightCode, , , place] = args
+  if (!conditions.has(this.program) || !isNullTest(leftType, right)) return compare.apply(this, args)
+  this.currentType = Type.bool
+  const isEqual = operator === tokens.equal || operator === tokens.identical
+  const { usizeType } = this.options
+  return isEqual
+    ? this.makeEq(leftCode, rightCode, usizeType, place)
+    : this.makeNe(leftCode, rightCode, usizeType, place)
 }

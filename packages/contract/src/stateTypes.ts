@@ -31,7 +31,8 @@ export function requireStateTypes(instance: Class, places: readonly Node[], refu
   }
 }
 
-function isScalar(type: Type): boolean {
+/** Whether it is a type of the library or the language that holds one number, text or bytes, and is not null. */
+export function isScalar(type: Type): boolean {
   const name = scalarName(type)
   return name !== undefined && scalars.has(name)
 }

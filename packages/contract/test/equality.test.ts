@@ -124,6 +124,36 @@ describe('== and !=', () => {
   })
 })
 
+describe('a comparison with null', () => {
+  it.each([
+    ['Bytes', 'utf8("abc")', 'length'],
+    ['u32[]', '[1, 2, 3]', 'length'],
+    ['Map<string, Bytes>', 'mapOf("k", utf8("v"))', 'size'],
+    ['Person', 'new Person("x", utf8("abc"))', 'accounts.length'],
+    ['Version', 'new Version(1, 2)', 'minor'],
+    ['U256', 'U256.from(3)', 'toU64()'],
+    ['Address', 'new Address()', 'toBytes().length'],
+    ['StateValue<u32>', 'new StateValue<u32>("v")', 'getOr(3)'],
+    ['string', '"abc"', 'length'],
+    ['Node', 'new Node(utf8("abc"))', 'data.length'],
+  ])('of %s tells whether there is one, and behind it there is', async (type, value, size) => {
+    const source = `${head}
+function maybe(isThere: bool): ${type} | null { return isThere ? ${value} : null }
+@contract export class C { f(isThere: bool): i64[] {
+  const a = maybe(isThere)
+  const results: i64[] = [a == null ? -1 : a.${size}, a !== null ? a.${size} : -1]
+  if (a === null) { results.push(-1); return results }
+  results.push(a.${size})
+  return results
+} }`
+    const { wasm } = await compileText(source, { 'names.ts': names })
+    const running = Running.deploy(wasm)
+    const [there] = running.ask('f(bool)(int64[])', true)
+    expect(there).not.toContain(-1n)
+    expect(running.ask('f(bool)(int64[])', false)).toEqual([[-1n, -1n, -1n]])
+  })
+})
+
 describe('what has no values to compare', () => {
   it.each<[string, string, string, string]>([
     [

@@ -280,10 +280,21 @@ describe('typed data', () => {
     )
   })
 
-  it('is not compiled of what is no type of the ABI', async () => {
-    const withFloat = `import { TypedData } from '@bletchley/contract/assembly'
-      @contract export class C { f(): void { new TypedData('A(bool b)', 1).add<f64>(1.5) } }`
-    await expect(compileText(withFloat)).rejects.toThrow('not a type of the ABI')
+  it.each([
+    ['1.5', 'f64 is not a type of the ABI; members of typed data are numbers, '],
+    ['null', 'usize is not a type of the ABI; members of typed data are numbers, '],
+    ['new Map<string, u64>()', 'Map<String,u64> is not a type of the ABI; members'],
+    ['new Pair(1)', 'Pair is not a type of the ABI; of a struct within, add the hash() of its own TypedData'],
+    ["[new TypedData('B(bool c)', 1)]", 'Array<TypedData> is not a type of the ABI; members'],
+    ["new TypedData('B(bool c)', 1)", 'TypedData is not a type of the ABI; of a struct within, add the hash()'],
+    ['number', 'U256 | null is not a type of the ABI; a member of typed data is never null; with ! behind it'],
+    ['bytes', 'StaticArray<u8> | null is not a type of the ABI; a member of typed data is never null'],
+  ])('does not take %s, and says where', async (member, message) => {
+    const source = `import { Bytes, TypedData, U256 } from '@bletchley/contract/assembly'
+@tuple class Pair { constructor(public a: u64) {} }
+let number: U256 | null = null, bytes: Bytes | null = null
+@contract export class C { f(): void { new TypedData('A(bool b)', 1).add(${member}) } }`
+    await expect(compileText(source)).rejects.toThrow(`contract.ts:4:70: ${message}`)
   })
 })
 
