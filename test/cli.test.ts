@@ -1,5 +1,8 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { CoreClient } from '@bletchley/client'
@@ -8,6 +11,7 @@ import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFol
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ledger = fileURLToPath(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
+const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
 const account = (): string => bytesToHex(randomBytes(32))
 
 describe('bletchley dev, and the commands of a user', () => {
@@ -186,6 +190,32 @@ describe('bletchley core', () => {
       for (let asked = 0; asked < 3; asked++) await client.methods.getAllAddrs(undefined)
       expect((await core.kill('SIGTERM')).code, format).toBe(0)
     }
+  })
+
+  it.skipIf(process.platform !== 'linux')('says that its output cannot be written, and goes on', async () => {
+    await using folder = await temporaryFolder()
+    await using full = await open('/dev/full', 'w')
+    const start = (...args: string[]) => {
+      const child = spawn(process.execPath, [command, ...args], { stdio: ['ignore', full.fd, 'pipe'] })
+      return { child, lines: createInterface({ input: child.stderr! }), end: once(child, 'close') }
+    }
+    const core = start('core', '--data', folder.path, '--bind', 'tcp://127.0.0.1:0', '--log-format', 'json')
+    const told: string[] = []
+    for await (const line of core.lines) {
+      told.push(line)
+      const { endpoints } = line.startsWith('{') ? (JSON.parse(line) as { endpoints?: string[] }) : {}
+      if (endpoints === undefined) continue
+      expect((await runCommand(['call', 'GetAllTips', '--endpoint', endpoints[0]!])).code).toBe(0)
+      core.child.kill('SIGTERM')
+    }
+    expect(await core.end).toEqual([0, null])
+    expect(told).toContain('error: the output cannot be written (ENOSPC)')
+
+    const help = start('--help')
+    const complaints: string[] = []
+    for await (const line of help.lines) complaints.push(line)
+    expect(complaints).toEqual(['error: the output cannot be written (ENOSPC)'])
+    expect(await help.end).toEqual([1, null])
   })
 
   it('goes on after a SIGHUP, also with nothing to read again', async () => {

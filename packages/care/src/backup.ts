@@ -1,4 +1,4 @@
-import { constants, lstatSync } from 'node:fs'
+import { constants, lstatSync, statSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
@@ -227,6 +227,9 @@ async function assertEmpty(folder: string): Promise<void> {
   if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new Error(`${folder} is a symbolic link; name what it leads to`)
   }
+  if (isWorkingDirectory(folder)) {
+    throw new Error(`${folder} is the working directory, which would be replaced; run this elsewhere, and name it`)
+  }
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error
@@ -239,4 +242,9 @@ async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true })
   }
+}
+
+function isWorkingDirectory(folder: string): boolean {
+  const [named, working] = [folder, '.'].map((path) => statSync(path, { throwIfNoEntry: false }))
+  return named !== undefined && named.ino === working?.ino && named.dev === working.dev
 }

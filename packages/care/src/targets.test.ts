@@ -57,6 +57,35 @@ describe('inside of the data folder', () => {
   })
 })
 
+it('nothing is restored in the place of the working directory', async () => {
+  await using folder = await worker()
+  const { base, data } = folder
+  const backup = join(base, 'backup')
+  await backUp(data, backup)
+  const here = join(base, 'here')
+  await mkdir(here)
+  const before = process.cwd()
+  process.chdir(here)
+  try {
+    for (const name of ['.', here]) {
+      await expect(restore(backup, name), name).rejects.toThrow(`${name} is the working directory`)
+    }
+  } finally {
+    process.chdir(before)
+  }
+  expect(await readdir(base)).toEqual(['backup', 'data', 'here'])
+})
+
+describe.skipIf(process.platform === 'win32')('what cannot be read', () => {
+  it('is not taken for what is not there', async () => {
+    await using folder = await worker()
+    const { base } = folder
+    const loop = join(base, 'loop')
+    await symlink(loop, loop)
+    await expect(backUp(loop, join(base, 'backup'))).rejects.toThrow(`${loop} cannot be read (ELOOP)`)
+  })
+})
+
 describe.skipIf(process.platform === 'win32')('what is no file', () => {
   it.each([
     ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],

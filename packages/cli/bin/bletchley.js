@@ -16,12 +16,14 @@ if (!existsSync(main) && existsSync(setup)) {
   spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] })
 }
 
-// Whoever reads the output may have had enough. That is no failure, and must not end a service.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error) => {
-    if (!['EPIPE', 'EIO', 'ECONNRESET'].includes(error.code)) throw error
-  })
-}
+// Whoever reads the output may have had enough. That is no failure. A full disk is one; neither ends a service.
+process.stderr.on('error', () => {})
+process.stdout.on('error', ({ code }) => {
+  if (process.exitCode || ['EPIPE', 'EIO', 'ECONNRESET'].includes(code)) return
+  process.exitCode = 1
+  process.stderr.write(`error: the output cannot be written (${code})\n`)
+})
 
 const { main: run } = await import(main)
-process.exitCode = await run(process.argv)
+const exitCode = await run(process.argv)
+process.exitCode ||= exitCode

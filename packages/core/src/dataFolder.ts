@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeHolder, type FolderLock, FolderLockedError, lockFolderForReading } from '@bletchley/crypto/folder-lock'
 import { ContractReader, canNoteReaders, type KeyValueBackend, openLmdb } from '@bletchley/store'
@@ -7,10 +7,20 @@ export function storeFolder(dataFolder: string): string {
   return join(dataFolder, 'store')
 }
 
-/** @throws Error if the folder holds no worker's database */
+/** @throws Error if the folder holds no worker's database, or that cannot be told */
 export function assertWorker(dataFolder: string): void {
-  if (existsSync(join(storeFolder(dataFolder), 'data.mdb'))) return
-  throw new Error(`${dataFolder} is not the data folder of a worker: it has no store/data.mdb`)
+  try {
+    statSync(join(storeFolder(dataFolder), 'data.mdb'))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR'
+    throw new Error(
+      isAbsent
+        ? `${dataFolder} is not the data folder of a worker: it has no store/data.mdb`
+        : `${dataFolder} cannot be read (${code})`,
+      { cause },
+    )
+  }
 }
 
 /**

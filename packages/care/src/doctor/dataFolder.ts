@@ -38,6 +38,12 @@ export async function checkDataFolder(dataFolder: string, sealing: SealingOption
   if (!folder.isDirectory()) {
     return [problem('data folder', `${dataFolder} is not a folder`, 'name another folder with --data')]
   }
+  const unreadable = await access(dataFolder, constants.R_OK | constants.X_OK).catch((error: unknown) => error)
+  if (unreadable !== undefined) {
+    const { code } = unreadable as NodeJS.ErrnoException
+    const found = `${dataFolder} cannot be read (${code})`
+    return [problem('data folder', found, `run as its owner, user ${folder.uid}`)]
+  }
   const [database, usedBytes] = await checkDatabase(dataFolder)
   return [
     checkOwner('data folder', dataFolder, folder, '700'),
