@@ -4,12 +4,14 @@ import { nodesOf } from './syntax.ts'
 /** The files of the compiler's library with arrays. */
 const arrayFiles = new Set(['~lib/array', '~lib/staticarray'])
 
-/** Methods that hand elements out as they lie in memory. `[]` and `at` look whether there is one. */
-const handOut = new Set('every filter findIndex findLastIndex forEach map pop reduce reduceRight shift some'.split(' '))
+/** Methods that hand elements out, or compare them, as they lie in memory. `[]` and `at` look whether there is one. */
+const handOut = new Set(
+  'every filter findIndex findLastIndex forEach indexOf lastIndexOf map pop reduce reduceRight shift some'.split(' '),
+)
 
 /**
  * Lets the methods of arrays look whether an element was ever set before they hand it out, as `[]` does. Otherwise the
- * `pop()` of a `new Array<Address>(3)` would be address zero.
+ * `pop()` of a `new Array<Address>(3)` would be address zero, and zero would be in a `new Array<U256>(3)`.
  */
 export function checkHoles(sources: readonly Source[]): void {
   for (const { internalPath, statements } of sources) {

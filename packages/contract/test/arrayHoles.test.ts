@@ -59,6 +59,10 @@ export class Holes {
   every(n: u32): bool { return new Array<U256>(n).every((each) => each.isZero()) }
   found(n: u32): i32 { return new Array<U256>(n).findIndex((each) => each.isZero()) }
   foundLast(n: u32): i32 { return new Array<U256>(n).findLastIndex((each) => each.isZero()) }
+  includesZero(n: u32): bool { return new Array<U256>(n).includes(U256.zero) }
+  indexOfAddress(n: u32): i32 { return new Array<Address>(n).indexOf(new Address()) }
+  lastIndexOfBytes(n: u32): i32 { return new Array<Bytes>(n).lastIndexOf(new StaticArray<u8>(0)) }
+  fixedIncludesZero(n: u32): bool { return new StaticArray<U256>(n).includes(U256.zero) }
   fixed(n: u32): bool[] { return new StaticArray<U256>(n).map<bool>((each) => each.isZero()) }
 
   read(n: u32): U256 { return new Array<U256>(n)[0] }
@@ -66,7 +70,7 @@ export class Holes {
   storedUnset(n: u32): void { this.payment.set(new Payment([])) }
 
   plain(n: u32): u32[] { return new Array<u32>(n) }
-  nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return count }
+  nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return new Array<string | null>(n).includes(null) ? count : 0 }
 }
 let sum: u64 = 0
 let count: u32 = 0
@@ -91,7 +95,8 @@ describe('an element that was never set', () => {
   it.each(
     `resultOfNumbers resultOfAddresses resultOfHashes resultOfTexts resultOfBytes resultOfLists resultOfListsWithHoles
     resultOfTuple grown skipped copied storedNumbers storedTexts storedNested storedTuple storedTuples pushed mapped paid
-    signed popped shifted eachOne mappedTo reduced reducedRight filtered some every found foundLast fixed`.split(/\s+/),
+    signed popped shifted eachOne mappedTo reduced reducedRight filtered some every found foundLast fixed
+    includesZero indexOfAddress lastIndexOfBytes fixedIncludesZero`.split(/\s+/),
   )('does not leave the contract: %s', (name) => {
     expect(outcomeOf(name)).toMatch(/: an element of an array was never set$/)
   })
