@@ -1,4 +1,5 @@
 import {
+  type CallExpression,
   type ClassDeclaration,
   ConstructorExpression,
   FieldDeclaration,
@@ -14,7 +15,7 @@ import { type AbiType, AbiTypes, requireName } from './abiTypes.ts'
 import { flags } from './compilerFlags.ts'
 import { requireFreeNames } from './generatedNames.ts'
 import { requireSeparateKeys, type StateField, stateTypes } from './stateKeys.ts'
-import { ContractSourceError, classesOf, hasDecorator, parseExpression, textOf, typeName } from './syntax.ts'
+import { ContractSourceError, classesOf, hasDecorator, parseExpression, typeName } from './syntax.ts'
 import { canNameClass } from './typeScriptNames.ts'
 
 /** A function that users call, or the constructor. */
@@ -170,11 +171,11 @@ export function rewriteClass({ declaration, fields, source }: ContractClass): vo
     member.signature.returnType = Node.createNamedType(Node.createSimpleTypeName('void', range), null, false, range)
   }
   for (const { declaration: field, key } of fields) {
-    const type = textOf(field.type!)
-    field.initializer = parseExpression(
-      `changetype<${type}>(memory.data<u8>([${nameObject(key)}]))`,
-      field.range.source.normalizedPath,
-    )
+    const { normalizedPath } = field.range.source
+    const initializer = parseExpression(`changetype(memory.data<u8>([${nameObject(key)}]))`, normalizedPath)
+    // The author's own node: what is wrong with the type stands where it was written.
+    ;(initializer as CallExpression).typeArguments = [field.type!]
+    field.initializer = initializer
     // Another container in its place would be forgotten after the task.
     field.flags |= flags.readonly
   }

@@ -173,5 +173,6 @@ describe('what containers of containers cannot do', () => {
     expect(error).toBeInstanceOf(CompileError)
     expect((error as Error).message).toContain(`contract.ts:${message}`)
     expect((error as Error).message).not.toContain('~lib/')
+    expect((error as Error).message.split('\n')).toHaveLength(1)
   })
 })
