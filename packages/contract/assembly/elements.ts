@@ -1,3 +1,4 @@
+import { SORT } from 'util/sort'
 import { revert } from './revert'
 
 /**
@@ -23,4 +24,16 @@ function revertHole(): void {
 @inline
 export function __loadElement<T>(at: usize): T {
   return present<T>(load<T>(at))
+}
+
+/** What methods of the compiler's arrays sort by: a function that compares two elements is given no hole. */
+@global
+@inline
+export function __sortElements<T>(start: usize, length: i32, comparator: (a: T, b: T) => i32): void {
+  if (isReference<T>()) {
+    if (!isNullable<T>()) {
+      for (let i = 0; i < length; i++) present<T>(load<T>(start + (<usize>i << alignof<T>())))
+    }
+  }
+  SORT<T>(start, length, comparator)
 }

@@ -6,8 +6,16 @@ const arrayFiles = new Set(['~lib/array', '~lib/staticarray'])
 
 /** Methods that hand elements out, or compare them, as they lie in memory. `[]` and `at` look whether there is one. */
 const handOut = new Set(
-  'every filter findIndex findLastIndex forEach indexOf lastIndexOf map pop reduce reduceRight shift some'.split(' '),
+  'every filter findIndex findLastIndex forEach indexOf lastIndexOf map pop reduce reduceRight shift some sort'.split(
+    ' ',
+  ),
 )
+
+/** Functions of the compiler that do not look whether there is an element, and the library's in their place. */
+const looking = new Map([
+  ['load', '__loadElement'],
+  ['SORT', '__sortElements'],
+])
 
 /**
  * Lets the methods of arrays look whether an element was ever set before they hand it out, as `[]` does. Otherwise the
@@ -20,12 +28,9 @@ export function checkHoles(sources: readonly Source[]): void {
     for (const method of members) {
       if (!(method instanceof MethodDeclaration && handOut.has(method.name.text))) continue
       for (const node of nodesOf(method)) {
-        if (node instanceof CallExpression && isNamed(node, 'load')) node.expression.text = '__loadElement'
+        if (!(node instanceof CallExpression && node.expression instanceof IdentifierExpression)) continue
+        node.expression.text = looking.get(node.expression.text) ?? node.expression.text
       }
     }
   }
-}
-
-function isNamed(call: CallExpression, name: string): call is CallExpression & { expression: IdentifierExpression } {
-  return call.expression instanceof IdentifierExpression && call.expression.text === name
 }

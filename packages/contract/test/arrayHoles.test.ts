@@ -63,6 +63,10 @@ export class Holes {
   indexOfAddress(n: u32): i32 { return new Array<Address>(n).indexOf(new Address()) }
   lastIndexOfBytes(n: u32): i32 { return new Array<Bytes>(n).lastIndexOf(new StaticArray<u8>(0)) }
   fixedIncludesZero(n: u32): bool { return new StaticArray<U256>(n).includes(U256.zero) }
+  sorted(n: u32): u32 { return new Array<U256>(n).sort((a, b) => a < b ? -1 : 1).length }
+  sortedTexts(n: u32): i32 { return new Array<string>(n).sort().length }
+  fixedSorted(n: u32): i32 { return new StaticArray<Address>(n).sort((a, b) => a == b ? 0 : 1).length }
+  sortedNumbers(n: u32): u32[] { return new Array<u32>(n).sort() }
   fixed(n: u32): bool[] { return new StaticArray<U256>(n).map<bool>((each) => each.isZero()) }
 
   read(n: u32): U256 { return new Array<U256>(n)[0] }
@@ -70,7 +74,7 @@ export class Holes {
   storedUnset(n: u32): void { this.payment.set(new Payment([])) }
 
   plain(n: u32): u32[] { return new Array<u32>(n) }
-  nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return new Array<string | null>(n).includes(null) ? count : 0 }
+  nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return new Array<string | null>(n).sort().includes(null) ? count : 0 }
 }
 let sum: u64 = 0
 let count: u32 = 0
@@ -96,7 +100,8 @@ describe('an element that was never set', () => {
     `resultOfNumbers resultOfAddresses resultOfHashes resultOfTexts resultOfBytes resultOfLists resultOfListsWithHoles
     resultOfTuple grown skipped copied storedNumbers storedTexts storedNested storedTuple storedTuples pushed mapped paid
     signed popped shifted eachOne mappedTo reduced reducedRight filtered some every found foundLast fixed
-    includesZero indexOfAddress lastIndexOfBytes fixedIncludesZero`.split(/\s+/),
+    includesZero indexOfAddress lastIndexOfBytes fixedIncludesZero
+    sorted sortedTexts fixedSorted`.split(/\s+/),
   )('does not leave the contract: %s', (name) => {
     expect(outcomeOf(name)).toMatch(/: an element of an array was never set$/)
   })
@@ -109,6 +114,7 @@ describe('an element that was never set', () => {
 
   it('is 0 of numbers, and null where that is allowed', () => {
     expect(holes.ask('plain(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
+    expect(holes.ask('sortedNumbers(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
     expect(holes.ask('nullable(uint32)(uint32)', 3)).toEqual([3n])
   })
 })
