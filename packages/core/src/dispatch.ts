@@ -50,9 +50,6 @@ const noFrame = new Uint8Array()
 /** A larger reply is written with pauses for others. */
 const writtenAtOnceBytes = 256 * 1024
 
-/** Room is taken for four characters a byte; those of encrypted data have 3.57. What has more makes the writer's memory grow once. */
-const usualShare = 0.9
-
 /** What is told of a message besides its sizes. */
 type Outcome = Pick<AnsweredMessage, 'outcome' | 'code' | 'gas'>
 
@@ -115,7 +112,7 @@ export class Dispatcher implements FrameHandler {
 
   async #encodeInPieces(reply: ResultReply | FailedTaskReply, bytes: number): Promise<Uint8Array> {
     const pacer = new Pacer()
-    const pieces = encodeReplyInPieces(reply, this.#dialect, Math.ceil(bytes * usualShare), this.#replyMemory)
+    const pieces = encodeReplyInPieces(reply, this.#dialect, bytes, this.#replyMemory)
     for (;;) {
       const { done, value } = pieces.next()
       if (done) return value

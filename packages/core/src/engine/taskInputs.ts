@@ -1,3 +1,4 @@
+import { bytesToUtf8 } from '@bletchley/bytes'
 import { CryptoError, decrypt } from '@bletchley/crypto'
 
 /** What a user asks a contract to do, decrypted. */
@@ -45,11 +46,9 @@ function open(sharedKey: Uint8Array, blob: Uint8Array): Uint8Array {
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    return utf8.decode(bytes)
+    return bytesToUtf8(bytes)
   } catch (error) {
     const flaw = findUtf8Flaw(bytes)
     if (flaw === undefined) throw error

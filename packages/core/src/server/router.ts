@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { isJsonSpace } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
 import type { Logger } from 'pino'
@@ -400,7 +401,7 @@ const maxIdentityBytes = 255
 /** Peers choose theirs freely, but none looks like a request: a JSON object, with white space before it perhaps. */
 function mayBeIdentity(frame: Uint8Array): boolean {
   if (frame.length > maxIdentityBytes) return false
-  for (const code of frame) if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return code !== 0x7b
+  for (const code of frame) if (!isJsonSpace(code)) return code !== 0x7b
   return true
 }
 

@@ -1,3 +1,4 @@
+import { isJsonSpace } from '@bletchley/bytes'
 import { ExactNumber, readJsonScalar } from './jsonReader.ts'
 
 /** A value that may stand where an `id` or a `type` is. */
@@ -57,6 +58,6 @@ function memberValue(bytes: Uint8Array, start: number): Scalar | undefined {
 
 function skipSpace(bytes: Uint8Array, start: number): number {
   let at = start
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
+  while (isJsonSpace(bytes[at] as number)) at++
   return at
 }

@@ -1,3 +1,4 @@
+import { utf8ToBytes } from '@bletchley/bytes'
 import type { StateAccess } from '@bletchley/state'
 import { ContractFault, regionText } from '../errors.ts'
 import { hostCallBytes, type Limit, runLimits } from '../limits.ts'
@@ -70,7 +71,7 @@ export class Environment {
 
   /** The function name in UTF-8, made once: it may be as long as a request, and asking for it costs 1 gas. */
   get functionName(): Uint8Array {
-    this.#functionName ??= new TextEncoder().encode(this.invocation.functionName)
+    this.#functionName ??= utf8ToBytes(this.invocation.functionName)
     return this.#functionName
   }
 
