@@ -7,6 +7,7 @@ import {
   compareBytes,
   concatBytes,
   equalBytes,
+  HexParts,
   hexToBytes,
   parseHex,
   parseUtf8,
@@ -20,6 +21,22 @@ import {
 const bytes = fc.uint8Array({ maxLength: 100 })
 
 describe('hexadecimal', () => {
+  it('comes in parts of any length, and means the same', () => {
+    const digit = fc.constantFrom(...'0123456789abcdefABCDEF')
+    const part = fc.oneof(
+      { weight: 8, arbitrary: fc.array(digit, { maxLength: 5 }).map((digits) => digits.join('')) },
+      fc.constantFrom('0x', '0X', '0', 'x', 'g', ' ', '\u00e9'),
+    )
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+        const hex = new HexParts()
+        for (const text of parts) hex.add(text)
+        expect(hex.finish()).toEqual(parseHex(parts.join('')))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   it('survives the round trip in both letter cases', () => {
     fc.assert(
       fc.property(bytes, (value) => {

@@ -1,4 +1,4 @@
-import { assertBytes } from './byteArrays.ts'
+import { assertBytes, concatBytes } from './byteArrays.ts'
 import { bytesToUtf8, utf8ToBytes } from './utf8.ts'
 
 const digits = utf8ToBytes('0123456789abcdef')
@@ -44,6 +44,38 @@ export function parseHex(text: string): Uint8Array | undefined {
   if ((text.length - start) % 2 !== 0) return undefined
   const bytes = new Uint8Array((text.length - start) / 2)
   return readDigits(text, start, bytes) === text.length ? bytes : undefined
+}
+
+/** {@link parseHex} for a text that comes in parts. Takes no longer for the last of them than for the others. */
+export class HexParts {
+  readonly #bytes: Uint8Array[] = []
+  /** What is left of the parts so far: a digit, or what may be the `0x`. */
+  #left = ''
+  #isStart = true
+  #isHex = true
+
+  /** @param part of any length */
+  add(part: string): void {
+    if (!this.#isHex) return
+    let text = this.#left + part
+    if (this.#isStart) {
+      if (text.length < 2) {
+        this.#left = text
+        return
+      }
+      this.#isStart = false
+      if (text.startsWith('0x') || text.startsWith('0X')) text = text.slice(2)
+    }
+    const bytes = new Uint8Array(text.length >> 1)
+    this.#isHex = readDigits(text, 0, bytes) === 2 * bytes.length
+    this.#bytes.push(bytes)
+    this.#left = text.slice(2 * bytes.length)
+  }
+
+  /** What the parts are together; undefined if that is not hex of whole bytes. */
+  finish(): Uint8Array | undefined {
+    return this.#isHex && this.#left === '' ? concatBytes(...this.#bytes) : undefined
+  }
 }
 
 /** Fills `bytes` from the digits at `start`. Returns where it stopped: behind them, or at what is no digit. */

@@ -1,5 +1,6 @@
 export { assertBytes, compareBytes, concatBytes, equalBytes } from './byteArrays.ts'
-export { bytesToHex, hexToBytes, parseHex } from './hex.ts'
+export { bytesToHex, HexParts, hexToBytes, parseHex } from './hex.ts'
 export { isDigit, isJsonSpace, JsonSyntaxError, JsonTokens, type NumberToken } from './jsonTokens.ts'
 export { u32At, u32be, u64At, u64be } from './numbers.ts'
+export { atOnce, type Pieces } from './pieces.ts'
 export { bytesToUtf8, parseUtf8, utf8ToBytes } from './utf8.ts'

@@ -189,3 +189,64 @@ it('begins and goes on where the reader says', () => {
   expect(tokens.position).toBe(9)
   expect(tokens.next()).toBe(-1)
 })
+
+describe('a string in parts', () => {
+  const character = fc.constantFrom(
+    ...[
+      'a',
+      ' ',
+      '\u007f',
+      '\u00e9',
+      '\u20ac',
+      '\ud83d\ude00',
+      '\\n',
+      '\\"',
+      '\\\\',
+      '\\u00e9',
+      '\\ud83d\\ude00',
+      '\\ud83d',
+    ],
+    // What is no part of a string.
+    ...['\n', '\\x', '\\u00'],
+  )
+  const inParts = (tokens: JsonTokens, partBytes: number) => [...tokens.stringInParts(partBytes)].join('')
+
+  it('is the string, wherever a part ends, and the position is behind it', () => {
+    fc.assert(
+      fc.property(fc.array(character, { maxLength: 12 }), fc.integer({ min: 1, max: 9 }), (characters, partBytes) => {
+        const bytes = utf8ToBytes(`"${characters.join('')}" x`)
+        const whole = new JsonTokens(bytes)
+        const parts = new JsonTokens(bytes)
+        const wanted = outcomeOf(() => whole.string())
+        const found = outcomeOf(() => inParts(parts, partBytes))
+        if ('message' in wanted) expect(found).toHaveProperty('message')
+        else expect([found, parts.position]).toEqual([wanted, whole.position])
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('is refused where its bytes are no characters, or it does not end', () => {
+    for (const partBytes of [1, 2, 3, 100]) {
+      for (const bytes of [[0xc3], [0x80], [0xe2, 0x82], [0xf0, 0x9f, 0x98], [0x80, 0x80, 0x80, 0x80, 0x80]]) {
+        const tokens = new JsonTokens(Uint8Array.of(0x22, 0x61, ...bytes, 0x61, 0x22))
+        expect(() => inParts(tokens, partBytes), `${bytes}`).toThrow('not UTF-8 at byte 0')
+      }
+      for (const text of ['"', '"abc', '"abc\\', '"abc\\"', '"abc\\u00']) {
+        expect(() => inParts(new JsonTokens(utf8ToBytes(text)), partBytes), text).toThrow(/unexpected end|wrong escape/)
+      }
+    }
+  })
+})
+
+it('what is longer than the reader takes is left, or refused', () => {
+  const tokens = new JsonTokens(utf8ToBytes('   "abc"  1234'))
+  expect([tokens.next(2), tokens.position]).toEqual([0x20, 2])
+  expect([tokens.next(2), tokens.position]).toEqual([0x22, 3])
+  expect([tokens.string(4), tokens.position]).toEqual([undefined, 3])
+  expect([tokens.string(5), tokens.position]).toEqual(['abc', 8])
+  tokens.next()
+  expect(() => tokens.number(3)).toThrow('number with too many digits at byte 13')
+  tokens.position = 10
+  expect(tokens.number(4).text).toBe('1234')
+})

@@ -51,9 +51,14 @@ export class JsonTokens {
     this.#text = text
   }
 
-  /** Steps over white space. Returns the byte that comes then, -1 at the end. */
-  next(): number {
-    while (isJsonSpace(this.#byte())) this.position++
+  /**
+   * Steps over white space. Returns the byte that comes then, -1 at the end.
+   *
+   * @param most how many bytes of white space at most; if there are more, the byte that comes then is one of them
+   */
+  next(most = Number.POSITIVE_INFINITY): number {
+    const end = this.position + most
+    while (isJsonSpace(this.#byte()) && this.position < end) this.position++
     return this.#byte()
   }
 
@@ -66,10 +71,20 @@ export class JsonTokens {
 
   /** Reads the name of a member and its colon. @throws JsonSyntaxError */
   name(): string {
-    if (this.next() !== quote) throw this.error('expected the name of a member')
+    this.beginName()
     const name = this.string()
-    if (!this.take(colon)) throw this.error('expected ":"')
+    this.colon()
     return name
+  }
+
+  /** Steps to the name of a member. @throws JsonSyntaxError */
+  beginName(): void {
+    if (this.next() !== quote) throw this.error('expected the name of a member')
+  }
+
+  /** Steps over the colon behind a name. @throws JsonSyntaxError */
+  colon(): void {
+    if (!this.take(colon)) throw this.error('expected ":"')
   }
 
   /** Whether another item comes, rather than the end of the container; steps over what says so. @throws JsonSyntaxError */
@@ -84,18 +99,27 @@ export class JsonTokens {
     if (this.next() !== -1) throw this.error('text after the end')
   }
 
-  /** Reads the string that begins at the position. @throws JsonSyntaxError */
-  string(): string {
+  /**
+   * Reads the string that begins at the position. @throws JsonSyntaxError
+   *
+   * @param most how many bytes it may have; of a longer one nothing is read, and `undefined` is returned
+   */
+  string(): string
+  string(most: number): string | undefined
+  string(most = Number.POSITIVE_INFINITY): string | undefined {
     const bytes = this.bytes
     const start = this.position
+    const end = Math.min(bytes.length, start + most)
     let at = start + 1
     let isAscii = true
     let hasEscapes = false
     let surplus = 0
     for (;;) {
-      const code = bytes[at]
-      if (code === undefined) throw this.error('unexpected end in a string')
-      at++
+      if (at >= end) {
+        if (end < bytes.length) return undefined
+        throw this.error('unexpected end in a string')
+      }
+      const code = bytes[at++]!
       if (code >= 0x80) {
         isAscii = false
         // The first byte of a character stands for one unit, or for two if three more follow.
@@ -119,24 +143,67 @@ export class JsonTokens {
     return value
   }
 
-  /** Reads the number that begins at the position. @throws JsonSyntaxError if none does */
-  number(): NumberToken {
+  /**
+   * Reads the string that begins at the position part by part, so that a long one need not be read in one go. The parts
+   * together are the string. @throws JsonSyntaxError
+   *
+   * @param partBytes how long a part is, about
+   */
+  *stringInParts(partBytes: number): Generator<string, void> {
+    const bytes = this.bytes
+    let start = this.position + 1
+    for (;;) {
+      const end = start + partBytes
+      let at = start
+      let hasEscapes = false
+      let code = bytes[at]
+      while (at < end && code !== quote) {
+        if (code === undefined) throw this.error('unexpected end in a string')
+        if (code < 0x20) {
+          this.position = at
+          throw this.error('control character in a string')
+        }
+        // No part ends inside of an escape.
+        if (code === backslash) {
+          hasEscapes = true
+          at += bytes[at + 1] === 0x75 ? 6 : 2
+        } else at++
+        code = bytes[at]
+      }
+      // Nor inside of a character, of which at most three bytes follow the first one.
+      for (let more = 0; more < 3 && (bytes[at]! & 0xc0) === 0x80; more++) at++
+      const part = this.#decode(start, at)
+      yield hasEscapes ? this.#unescape(`"${part}"`) : part
+      start = at
+      if (bytes[at] === quote) {
+        this.position = at + 1
+        return
+      }
+    }
+  }
+
+  /**
+   * Reads the number that begins at the position. @throws JsonSyntaxError if none does
+   *
+   * @param most how many digits it may have in a row
+   */
+  number(most = Number.POSITIVE_INFINITY): NumberToken {
     const start = this.position
     const code = this.#byte()
     if (code !== minus && !isDigit(code)) throw this.#unexpected()
     this.#step(minus)
     if (this.#step(0x30)) {
       if (isDigit(this.#byte())) throw this.error('number with a leading zero')
-    } else this.#digits()
+    } else this.#digits(most)
     let isInteger = true
     if (this.#step(0x2e)) {
       isInteger = false
-      this.#digits()
+      this.#digits(most)
     }
     if (this.#step(0x65) || this.#step(0x45)) {
       isInteger = false
       if (!this.#step(minus)) this.#step(0x2b)
-      this.#digits()
+      this.#digits(most)
     }
     return { text: this.#ascii(start, this.position), isInteger }
   }
@@ -169,9 +236,13 @@ export class JsonTokens {
     return true
   }
 
-  #digits(): void {
+  #digits(most: number): void {
     if (!isDigit(this.#byte())) throw this.error('expected a digit')
-    while (isDigit(this.#byte())) this.position++
+    const end = this.position + most
+    while (isDigit(this.#byte())) {
+      if (this.position === end) throw this.error('number with too many digits')
+      this.position++
+    }
   }
 
   #ascii(start: number, end: number): string {
@@ -185,6 +256,10 @@ export class JsonTokens {
   /** @param surplus how many more bytes than UTF-16 units there are in between */
   #slice(start: number, end: number, surplus: number): string {
     if (this.#text !== undefined) return this.#text.slice(start - this.#surplus, end - this.#surplus - surplus)
+    return this.#decode(start, end)
+  }
+
+  #decode(start: number, end: number): string {
     try {
       return decoder.decode(this.bytes.subarray(start, end))
     } catch {

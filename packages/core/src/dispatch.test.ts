@@ -1,3 +1,4 @@
+import { WorkerError } from '@bletchley/protocol'
 import { StorageError } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
@@ -42,5 +43,78 @@ describe('an exception that nobody foresaw', () => {
     const { reply, log } = await answerOf(new StorageError('/data/secret/data.mdb: no space'))
     expect(reply.msg).not.toContain('data.mdb')
     expect(log).toContain('no space')
+  })
+})
+
+describe('a large request', () => {
+  /** What a dispatcher has looked up, in order, and what it is asked with. */
+  function observed() {
+    const seen: string[] = []
+    const store = {
+      getTip: (address: Uint8Array) => {
+        seen.push(`tip ${address[0]}`)
+        return Promise.resolve(undefined)
+      },
+    }
+    const engine = {
+      putDeltas: (rows: unknown[]) => {
+        seen.push(`rows ${rows.length}`)
+        return Promise.resolve()
+      },
+    }
+    const worker = { store, engine, logger: pino({ enabled: false }) } as unknown as WorkerContext
+    const dispatcher = new Dispatcher(worker, 'document')
+    const rooms = new ReplyRooms(defaultRoomLimits)
+    const ask = (peer: string, request: object) =>
+      dispatcher.answer(new TextEncoder().encode(JSON.stringify({ id: peer, ...request })), rooms.of(peer))
+    return { seen, dispatcher, ask }
+  }
+  const tip = (first: string) => ({ type: 'GetTip', input: first.repeat(32) })
+  const rows = (count: number, length: number) => ({
+    type: 'UpdateDeltas',
+    deltas: Array.from({ length: count }, () => ({
+      address: 'ab'.repeat(32),
+      key: 1,
+      data: new Array(length).fill(200),
+    })),
+  })
+
+  it('is read while others have their turn, and before what its own peer sends behind it', async () => {
+    const { seen, ask } = observed()
+    const replies = [
+      ask('busy', rows(2, 2_500_000)),
+      ask('busy', tip('01')),
+      ask('busy', rows(1, 1)),
+      ask('busy', tip('02')),
+    ]
+    let turns = 0
+    for (; turns < 3; turns++) {
+      await ask('idle', tip('03'))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(seen).toEqual(Array(3).fill('tip 3'))
+    await Promise.all(replies)
+    expect(seen.slice(3)).toEqual(['rows 2', 'tip 1', 'rows 1', 'tip 2'])
+  })
+
+  it('that is refused is not read: its id and type are those at its beginning', () => {
+    const { dispatcher } = observed()
+    const refused = (frame: string) =>
+      JSON.parse(
+        new TextDecoder().decode(
+          dispatcher.refuse(new WorkerError('shutting_down', {}), new TextEncoder().encode(frame)),
+        ),
+      ) as object
+    const { msg } = refused('') as { msg: string }
+    expect(refused(`{"id":"first","type":"GetTip","input":[${'1,'.repeat(100_000)}`)).toEqual({
+      id: 'first',
+      type: 'GetTip',
+      msg,
+    })
+    expect(refused(`{"x":[${'1,'.repeat(100_000)}1],"id":"last","type":"GetTip"}`)).toEqual({
+      id: '',
+      type: 'Error',
+      msg,
+    })
   })
 })

@@ -1,21 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import {
+  type DecodedRequest,
   type Dialect,
   decodeRequest,
+  decodeRequestInPieces,
   type ErrorCode,
   encodeReply,
   encodeReplyInPieces,
-  type FailedTaskReply,
   handle,
   isWorkerError,
   type MessageId,
   ReplyMemory,
-  type ResultReply,
   replyTo,
+  salvage,
   toWireMessage,
   WorkerError,
 } from '@bletchley/protocol'
-import { Pacer, StorageError } from '@bletchley/store'
+import { KeyedQueue, Pacer, paced, StorageError } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { contextOf, type WorkerContext } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
@@ -47,6 +48,8 @@ export type MessageObserver = (message: AnsweredMessage) => void
 
 const noFrame = new Uint8Array()
 
+/** A larger request is read with pauses for others. */
+const readAtOnceBytes = 16 * 1024
 /** A larger reply is written with pauses for others. */
 const writtenAtOnceBytes = 256 * 1024
 
@@ -59,6 +62,8 @@ export class Dispatcher implements FrameHandler {
   readonly #dialect: Dialect
   readonly #observe: MessageObserver | undefined
   readonly #replyMemory = new ReplyMemory()
+  /** Requests that are being read, by their peers: those of one peer are read in the order in which they came. */
+  readonly #reading = new KeyedQueue()
   #stopping = false
   #inFlight = 0
 
@@ -84,7 +89,18 @@ export class Dispatcher implements FrameHandler {
 
   async answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array> {
     const start = this.#observe === undefined ? 0 : performance.now()
-    const request = decodeRequest(frame)
+    if (frame.length <= readAtOnceBytes && this.#reading.length(room.peer) === 0 && !new Pacer().due) {
+      return this.#answer(decodeRequest(frame), frame, room, start)
+    }
+    // The work on a request begins before the next one is read.
+    const { reply } = await this.#reading.run([room.peer], async () => {
+      const request = await paced(decodeRequestInPieces(frame))
+      return { reply: this.#answer(request, frame, room, start) }
+    })
+    return reply
+  }
+
+  async #answer(request: DecodedRequest, frame: Uint8Array, room: ReplyRoom, start: number): Promise<Uint8Array> {
     if (!request.ok) {
       const { id, requestType, code, message } = request
       const reply = this.#refuse(id, requestType, message)
@@ -99,7 +115,7 @@ export class Dispatcher implements FrameHandler {
       const reply =
         room.bytes < writtenAtOnceBytes
           ? encodeReply(written, this.#dialect, this.#replyMemory)
-          : await this.#encodeInPieces(written, room.bytes)
+          : await paced(encodeReplyInPieces(written, this.#dialect, room.bytes, this.#replyMemory))
       return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
     } catch (error) {
       const { code, message } = refusalOf(error, type, this.#worker.logger)
@@ -110,25 +126,11 @@ export class Dispatcher implements FrameHandler {
     }
   }
 
-  async #encodeInPieces(reply: ResultReply | FailedTaskReply, bytes: number): Promise<Uint8Array> {
-    const pacer = new Pacer()
-    const pieces = encodeReplyInPieces(reply, this.#dialect, bytes, this.#replyMemory)
-    for (;;) {
-      const { done, value } = pieces.next()
-      if (done) return value
-      if (pacer.due) await pacer.pause()
-    }
-  }
-
-  refuse({ code, message }: WorkerError, frame?: Uint8Array): Uint8Array {
+  refuse({ code, message }: WorkerError, frame: Uint8Array = noFrame): Uint8Array {
     const start = this.#observe === undefined ? 0 : performance.now()
-    const outcome: Outcome = { outcome: 'error', code, gas: undefined }
-    if (frame === undefined) {
-      return this.#seen(start, noFrame, this.#refuse('', undefined, message), '', undefined, undefined, outcome)
-    }
-    const request = decodeRequest(frame)
-    const type = request.ok ? request.type : request.requestType
-    return this.#seen(start, frame, this.#refuse(request.id, type, message), request.id, type, undefined, outcome)
+    const { id, type } = salvage(frame)
+    const reply = this.#refuse(id, type, message)
+    return this.#seen(start, frame, reply, id, type, undefined, { outcome: 'error', code, gas: undefined })
   }
 
   #refuse(id: MessageId, requestType: string | undefined, message: string): Uint8Array {

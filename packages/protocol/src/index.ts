@@ -1,4 +1,4 @@
-export type { MessageId } from './envelope.ts'
+export { type MessageId, salvage } from './envelope.ts'
 export type { AnyWorkerError, DbCommand, DbFailure, EnclaveErrorName, ErrorCode, ErrorData } from './errors.ts'
 export {
   dbCommands,
@@ -37,4 +37,4 @@ export type { DecodedReply, Dialect, ErrorReply, FailedTaskReply, Reply, ResultR
 export { decodeReply, dialects, encodeReply, encodeReplyInPieces, handle, replyId, replyTo } from './reply.ts'
 export { ReplyMemory } from './replyMemory.ts'
 export type { DecodedRequest, RefusedRequest, Request } from './request.ts'
-export { decodeRequest, encodeRequest } from './request.ts'
+export { decodeRequest, decodeRequestInPieces, encodeRequest } from './request.ts'

@@ -10,6 +10,12 @@ export const maxFramesPerMessage = 1000
 /** Largest reply that is written or read, in bytes. GetDeltas returns everything asked for, so it is wider than a request. */
 export const maxReplyBytes = 256 * 1024 * 1024
 
+/** Longest text in a frame, in bytes: an `id`, a `type`, a name. A longer string can only be hex. */
+export const maxTextBytes = 64 * 1024
+
+/** Most digits of a number in a row; 20 are needed. */
+export const maxDigits = 1024 * 1024
+
 /** Deepest nesting of arrays and objects in a frame; the messages themselves need five. */
 export const maxJsonDepth = 64
 

@@ -42,7 +42,7 @@ export function renderReference(): string {
     '# Messages',
     '<!-- Written by scripts/generateMessagesDoc.mjs from packages/protocol; edit the messages there. -->',
     'One UTF-8 JSON object in each frame; each frame is answered by exactly one frame. A reply has the `id` of its request, ' +
-      'which may be any JSON string, number or boolean and is repeated digit by digit. Type and member names are ' +
+      'which may be any JSON string (of up to 64 KiB), number or boolean and is repeated digit by digit. Type and member names are ' +
       'case-sensitive; unknown members are ignored; a known member that is given twice is an error.',
     'The core serves ZeroMQ, by default at `tcp://127.0.0.1:5552`. A REQ socket has one request under way. A DEALER ' +
       'socket, with or without the empty frame that REQ puts first, may have many: their replies come in the order in ' +

@@ -1,3 +1,4 @@
+import type { Pieces } from '@bletchley/bytes'
 import type { MessageId } from './envelope.ts'
 import { beginMessage, idOf, noId, textOf } from './envelope.ts'
 import { WorkerError } from './errors.ts'
@@ -23,7 +24,7 @@ import { messageOf, replies } from './registry.ts'
 import type { ReplyMemory } from './replyMemory.ts'
 import type { Request } from './request.ts'
 import { problemOf } from './request.ts'
-import { type Codec, inPieces, type Pieces, within } from './wire.ts'
+import { type Codec, inPieces, within } from './wire.ts'
 
 /**
  * How replies are written. `document` follows the published document; `enigma-p2p` suits the archived client of that

@@ -1,12 +1,12 @@
-import { JsonSyntaxError } from '@bletchley/bytes'
+import { atOnce, JsonSyntaxError, type Pieces } from '@bletchley/bytes'
 import type { MessageId } from './envelope.ts'
 import { beginMessage, idOf, noId, salvage, textOf } from './envelope.ts'
 import type { ErrorCode, ErrorData } from './errors.ts'
 import { WorkerError } from './errors.ts'
 import type { JsonValue } from './internal/jsonReader.ts'
-import { readJson } from './internal/jsonReader.ts'
+import { readJsonInPieces } from './internal/jsonReader.ts'
 import { JsonWriter } from './internal/jsonWriter.ts'
-import { maxFrameBytes, maxRequestValues } from './limits.ts'
+import { maxFrameBytes, maxRequestValues, maxTextBytes } from './limits.ts'
 import type { Input, MessageType, RequestInput } from './registry.ts'
 import { isMessageType, messageOf } from './registry.ts'
 import { FieldError } from './wire.ts'
@@ -25,7 +25,7 @@ export interface RefusedRequest {
   readonly ok: false
   /** That of the frame if it can be found, else `""`. */
   readonly id: MessageId
-  /** The `type` of the frame if it is a string, known or not, of any length. */
+  /** The `type` of the frame if it is a string, known or not; of a long one, the beginning. */
   readonly requestType: string | undefined
   readonly code: ErrorCode
   readonly message: string
@@ -35,10 +35,15 @@ export type DecodedRequest = Request | RefusedRequest
 
 /** Reads one frame. Never throws, whatever the bytes; the time is linear in their number. */
 export function decodeRequest(frame: Uint8Array): DecodedRequest {
+  return atOnce(decodeRequestInPieces(frame))
+}
+
+/** Reads one frame as {@link decodeRequest} does, but for stops in which others can have their turn. */
+export function* decodeRequestInPieces(frame: Uint8Array): Pieces<DecodedRequest> {
   let value: JsonValue
   try {
     if (frame.length > maxFrameBytes) throw new JsonSyntaxError(`more than ${maxFrameBytes} bytes`)
-    value = readJson(frame, maxRequestValues)
+    value = yield* readJsonInPieces(frame, maxRequestValues)
   } catch (error) {
     const { id, type } = salvage(frame)
     return refused(id, type, 'malformed_frame', { problem: problemOf(error) })
@@ -48,7 +53,9 @@ export function decodeRequest(frame: Uint8Array): DecodedRequest {
   const type = textOf(value, 'type')
   const found = idOf(value)
   if (!found?.unique) {
-    const problem = found ? 'id: given more than once' : 'id: expected a string, a number or a boolean'
+    const problem = found
+      ? 'id: given more than once'
+      : `id: expected a string of at most ${maxTextBytes} bytes, a number or a boolean`
     return refused(found?.id ?? noId, type, 'malformed_frame', { problem })
   }
   const { id } = found

@@ -1,6 +1,6 @@
-import { parseHex } from '@bletchley/bytes'
+import { type Pieces, parseHex } from '@bletchley/bytes'
 import type { JsonObject, JsonValue } from './internal/jsonReader.ts'
-import { ExactNumber, Repeated } from './internal/jsonReader.ts'
+import { ExactNumber, LongString, Repeated } from './internal/jsonReader.ts'
 import { type JsonWriter, pieceBytes } from './internal/jsonWriter.ts'
 
 /**
@@ -20,9 +20,6 @@ export interface Codec<Out, In = Out> {
   encodeInPieces?(writer: JsonWriter, value: In): Pieces
 }
 type AnyCodec = Codec<unknown, never>
-
-/** Work that may be interrupted between any two of its pieces. */
-export type Pieces<T = void> = Generator<undefined, T>
 
 /** What decoding with a codec gives. */
 export type Decoded<C> = C extends { decode(value: never): infer Out } ? Out : never
@@ -77,7 +74,7 @@ function unexpected(wanted: string, value: JsonValue | undefined): FieldError {
 function describe(value: JsonValue | undefined): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'null'
-  if (typeof value === 'string') return `a string of ${value.length} characters`
+  if (typeof value === 'string' || value instanceof LongString) return `a string of ${value.length} characters`
   if (typeof value === 'number' || value instanceof ExactNumber) return 'a number'
   if (typeof value === 'boolean') return 'a boolean'
   if (value instanceof Repeated) return 'the member more than once'
@@ -105,7 +102,7 @@ function decodeBytes(value: JsonValue, lengths: Lengths): Uint8Array {
       ? `${hexLengths} hex characters (0x allowed) or an array of ${lengths.join(' or ')} bytes`
       : 'hex characters (0x allowed) or an array of bytes'
   }
-  const bytes = typeof value === 'string' ? parseHex(value) : value
+  const bytes = typeof value === 'string' ? parseHex(value) : value instanceof LongString ? value.bytes : value
   if (bytes instanceof Uint8Array) {
     if (lengths && !lengths.includes(bytes.length)) throw unexpected(wanted(), value)
     return bytes

@@ -1,3 +1,5 @@
+import type { Pieces } from '@bletchley/bytes'
+
 /** How long work may go on before others have their turn. */
 const maxStretchMs = 3
 
@@ -28,6 +30,16 @@ export class Pacer {
     await new Promise<void>((resolve) => {
       waiting.push(resolve)
     })
+  }
+}
+
+/** Does work that may be interrupted, with pauses for others. */
+export async function paced<T>(pieces: Pieces<T>): Promise<T> {
+  const pacer = new Pacer()
+  for (;;) {
+    if (pacer.due) await pacer.pause()
+    const { done, value } = pieces.next()
+    if (done) return value
   }
 }
 

@@ -197,14 +197,15 @@ export class ReplyRooms {
 
 /** The room that one request takes for its reply. */
 export class ReplyRoom {
+  /** Whose request it is: what belongs to one connection. */
+  readonly peer: string
   readonly #rooms: ReplyRooms
-  readonly #name: string
   #peer: Peer | undefined
   #bytes = 0
 
   constructor(rooms: ReplyRooms, name: string) {
     this.#rooms = rooms
-    this.#name = name
+    this.peer = name
   }
 
   /** What is taken. */
@@ -215,7 +216,7 @@ export class ReplyRoom {
   /** Whether there is room at once; small replies need none, but what is added to a large one does. */
   tryTake(bytes: number): boolean {
     if (this.#bytes === 0 && bytes < largeBytes) return true
-    const peer = this.#rooms.tryTake(this.#name, bytes)
+    const peer = this.#rooms.tryTake(this.peer, bytes)
     if (peer === undefined) return false
     this.#peer = peer
     this.#bytes += bytes
@@ -236,7 +237,7 @@ export class ReplyRoom {
    */
   async take(bytes: number): Promise<void> {
     if (this.#bytes === 0 && bytes < largeBytes) return
-    this.#peer = await this.#rooms.take(this.#name, bytes)
+    this.#peer = await this.#rooms.take(this.peer, bytes)
     this.#bytes += bytes
   }
 

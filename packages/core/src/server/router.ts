@@ -16,7 +16,7 @@ import { type Doorkeeper, guardConnections } from './zap.ts'
 export interface FrameHandler {
   /** Answers one frame with one frame. A large one takes its room before it is made. */
   answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array>
-  /** The reply to a frame that is not acted upon; to one that was not even looked at, if `frame` is absent. */
+  /** The reply to a frame that is not acted upon, and not read; to one that was not even looked at, if `frame` is absent. */
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
 }
 
@@ -80,8 +80,8 @@ const receiveHighWaterMark = 100
  */
 const sendHighWaterMark = 10_000
 
-/** Behind a larger frame, others than peers have their turn. */
-const largeFrameBytes = 64 * 1024
+/** How long messages are taken before others than peers have their turn: the binding hands out hundreds in one go. */
+const takingMs = 3
 
 /** How long a closing socket may go on sending replies that are already queued. */
 const lingerMs = 1000
@@ -243,19 +243,17 @@ export async function serveRouter(
   }
 
   /** In a function of its own: the loop would hold on to a message, with its replies, until the next one comes. */
-  function take(door: Door, parts: Buffer[]): boolean {
-    // Before they are answered, since answers take the places of requests.
-    const isLarge = parts.some(({ length }) => length > largeFrameBytes)
+  function take(door: Door, parts: Buffer[]): void {
     if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
-    return isLarge
   }
 
   async function receiveRequests(door: Door): Promise<void> {
     try {
-      for (;;) {
-        const isLarge = take(door, await door.socket.receive())
-        // The binding hands out hundreds of messages in one turn of the event loop, and large ones take long to read.
-        if (isLarge) await setImmediate()
+      for (let since = performance.now(); ; ) {
+        take(door, await door.socket.receive())
+        if (performance.now() - since < takingMs) continue
+        await setImmediate()
+        since = performance.now()
       }
     } catch (error) {
       if (!door.socket.closed) throw error

@@ -1,9 +1,9 @@
-import { JsonSyntaxError } from '@bletchley/bytes'
+import { JsonSyntaxError, parseHex } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxJsonDepth } from '../limits.ts'
+import { maxDigits, maxJsonDepth, maxTextBytes } from '../limits.ts'
 import type { JsonValue } from './jsonReader.ts'
-import { ExactNumber, Repeated, readJson } from './jsonReader.ts'
+import { ExactNumber, LongString, Repeated, readJson, readJsonInPieces } from './jsonReader.ts'
 
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -13,6 +13,7 @@ const read = (text: string) => readJson(encoder.encode(text), 1_000_000)
 function plain(value: JsonValue): unknown {
   if (value instanceof ExactNumber) return Number(value.text)
   if (value instanceof Uint8Array) return Array.from(value)
+  if (value instanceof LongString) return value.text
   if (value instanceof Map) return Object.fromEntries([...value].map(([name, member]) => [name, plain(member)]))
   if (value instanceof Repeated) throw new Error('repeated member')
   return Array.isArray(value) ? value.map(plain) : value
@@ -145,4 +146,86 @@ test('arrays of bytes keep their values, however many and long they are', () => 
     expect(Buffer.compare(values[index]!, array), `array ${index}`).toBe(0)
   }
   expect(values.slice(-2)).toEqual([[1, 2, 3, 256], arrays[0]])
+})
+
+describe('a long string', () => {
+  test.each([
+    ['of hex', 'ab'],
+    ['of hex with a prefix', '0xAb'],
+    ['of no hex', 'zz'],
+    ['of hex with something else at its end', 'ab', ' '],
+    ['of characters of two, three and four bytes', '\u00e9\u20ac\ud83d\ude00'],
+    ['of escapes', '\\u0061\\u0062\\n'],
+  ])('%s means the same, whatever its length', (_, unit, end = '') => {
+    for (const length of [256, 257, 300, 16_000, maxTextBytes - 2, maxTextBytes - 1, maxTextBytes, 100_001, 300_000]) {
+      const text = `${unit.repeat(length).slice(0, length)}${end}`.replace(/\\u?[0-9a-z]{0,3}$/, '')
+      const wanted = JSON.parse(`"${text}"`) as string
+      const value = read(`["x", "${text}" ]`) as JsonValue[]
+      const found = value[1] as string | LongString
+      expect(found.length).toBe(wanted.length)
+      if (typeof found === 'string') {
+        expect(found).toBe(wanted)
+        continue
+      }
+      expect(found.isWhole ? found.text === wanted : wanted.startsWith(found.text) && found.text.length > 100).toBe(
+        true,
+      )
+      expect(found.isWhole).toBe(encoder.encode(text).length <= maxTextBytes - 2)
+      const bytes = parseHex(wanted)
+      expect(found.bytes === undefined ? undefined : Buffer.from(found.bytes)).toEqual(bytes && Buffer.from(bytes))
+    }
+  })
+
+  test('as a name is no name', () => {
+    expect(read(`{"a":1,"${'n'.repeat(maxTextBytes)}" : [1, 2],"b":2}`)).toEqual(
+      new Map([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    )
+  })
+})
+
+test('a number has a longest row of digits', () => {
+  expect(read('7'.repeat(maxDigits))).toEqual(new ExactNumber('7'.repeat(maxDigits)))
+  expect(() => read('7'.repeat(maxDigits + 1))).toThrow(/too many digits/)
+})
+
+const space = ' '.repeat(70_000)
+test('white space of any length may stand wherever some may', () => {
+  const text = '{ "a" : [ 1 , 2 ] , "b" : [ "x" , null ] , "c" : { } , "d" : [ ] , "e" : 7 } '
+  expect(read(text.replaceAll(' ', space))).toEqual(read(text))
+  expect(read(` ${text}`.replace(' ', space))).toEqual(read(text))
+  for (const broken of ['{ "a" ', '{ x', '[ 1 ', '[ 1 , x', '7 x', ' ']) {
+    expect(() => read(broken.replaceAll(' ', space)), broken).toThrow(JsonSyntaxError)
+  }
+})
+
+test.each([
+  ['numbers', '[', '200,', '1]'],
+  ['short numbers', '[', '1,', '1]'],
+  ['numbers with much space', '[', `1,${' '.repeat(200)}`, '1]'],
+  ['numbers that are no bytes in the end', '[', '1,', '"]'],
+  ['space', '[1', ' ', ']'],
+  ['space in front', '', ' ', '1'],
+  ['space behind', '1', ' ', ''],
+  ['space in an object', '{', '\n', '}'],
+  ['a string', '"', 'a', '"'],
+  ['a string of escapes', '"', '\\u0061', '"'],
+  ['a string that does not end', '"', 'a', ''],
+  ['a name', '{"', 'a', '":1}'],
+  ['strings', '[', `"${'ab'.repeat(1000)}",`, '1]'],
+  ['members', '{', `"${'m'.repeat(100)}":{"x":[1]},`, '"n":1}'],
+  ['objects', '[', `{"m":"${'m'.repeat(100)}"},`, '1]'],
+])('there are stops in a long text of %s', (_, head, unit, tail) => {
+  const bytes = Buffer.concat([Buffer.from(head), Buffer.alloc(3_000_000, unit), Buffer.from(tail)])
+  // What the fill cut off does not matter: a text that is refused has stops as well.
+  const pieces = readJsonInPieces(bytes, 1_000_000)
+  let stops = 0
+  try {
+    while (!pieces.next().done) stops++
+  } catch (error) {
+    expect(error).toBeInstanceOf(JsonSyntaxError)
+  }
+  expect(stops).toBeGreaterThan(3_000_000 / 20_000)
 })
