@@ -113,7 +113,8 @@ export class Dispatcher implements FrameHandler {
       const outcome = await handle(handlers, request, contextOf(this.#worker, room))
       const written = replyTo(request, outcome)
       const reply =
-        room.bytes < writtenAtOnceBytes
+        // A reply that takes no room is not larger than its request, about.
+        Math.max(room.bytes, frame.length) < writtenAtOnceBytes
           ? encodeReply(written, this.#dialect, this.#replyMemory)
           : await paced(encodeReplyInPieces(written, this.#dialect, room.bytes, this.#replyMemory))
       return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
