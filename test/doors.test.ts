@@ -1,6 +1,9 @@
-import { chmod, mkdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { chmod, chown, mkdir, readFile, rename, stat, symlink, unlink, writeFile } from 'node:fs/promises'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { hexToBytes } from '@bletchley/bytes'
 import { type ClientOptions, CoreClient } from '@bletchley/client'
 import { encodeZ85 } from '@bletchley/crypto'
@@ -22,6 +25,12 @@ beforeAll(async () => {
 })
 afterAll(() => cleanUp())
 
+const execute = promisify(execFile)
+const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
+
+const isRoot = process.getuid?.() === 0
+const nobody = 65_534
+
 /** A client's key pair, and where its file is. */
 async function createClient(name: string) {
   const file = join(folder, `${name}.key`)
@@ -39,6 +48,13 @@ async function list(path: string, ...lines: string[]): Promise<void> {
 async function listWithMode(mode: number, path: string, ...lines: string[]): Promise<void> {
   await writeFile(`${path}.new`, `# the clients of a test\n${lines.join('\n')}\n`)
   await chmod(`${path}.new`, mode)
+  await rename(`${path}.new`, path)
+}
+
+/** A list that another user has put in the place of ours. */
+async function listOfAnother(path: string, line: string): Promise<void> {
+  await writeFile(`${path}.new`, `${line}\n`, { mode: 0o600 })
+  await chown(`${path}.new`, nobody, nobody)
   await rename(`${path}.new`, path)
 }
 
@@ -193,6 +209,9 @@ describe('a core with CURVE', () => {
     ['gone', () => unlink(path), /ENOENT/],
     // In one step: a list that could be written only a moment later would be taken in between.
     ['open to writers', () => listWithMode(0o666, path, stranger.text), /can be written by other users/],
+    ...(isRoot
+      ? [["another user's", () => listOfAnother(path, stranger.text), /belongs to another user/] as const]
+      : []),
   ])('keeps the old list when the new one is %s, and says so', async (_, change, reason) => {
     const before = core.process.stderr.length
     await change()
@@ -275,6 +294,35 @@ describe('where a core binds', () => {
     }
   })
 
+  // A machine whose `localhost` is another address needs a file system view of its own.
+  it.skipIf(!isRoot || process.platform !== 'linux')(
+    'takes localhost for what it is on the machine',
+    async (context) => {
+      const hosts = join(folder, 'hosts')
+      await writeFile(hosts, '192.0.2.1 localhost\n')
+      const elsewhere = async (...args: string[]) => {
+        const line = 'mount --bind "$0" /etc/hosts && exec "$@"'
+        const { stderr } = await execute('unshare', ['-m', 'bash', '-c', line, hosts, ...args]).catch(
+          (error: { stderr: string }) => error,
+        )
+        return stderr
+      }
+      if ((await elsewhere('true')) !== '') return context.skip()
+      const data = ['--data', join(folder, 'elsewhere')]
+      const bletchley = (...args: string[]) => elsewhere(process.execPath, command, ...args, ...data)
+      const [endpoint, door, principal] = await Promise.all([
+        bletchley('core', '--bind', 'tcp://localhost:0'),
+        bletchley('core', '--bind', 'tcp://127.0.0.1:0', '--http', 'localhost:0'),
+        bletchley('principal', '--host', 'localhost', '--port', '0'),
+      ])
+      expect(endpoint).toContain(
+        'tcp://localhost:0 is tcp://192.0.2.1:0 on this machine, which can be reached by others',
+      )
+      expect(door).toContain('localhost is 192.0.2.1 on this machine, which can be reached from other machines')
+      expect(principal).toContain('Other machines can reach localhost, which is 192.0.2.1 on this machine')
+    },
+  )
+
   it('serves it with --insecure, and says so loudly', async () => {
     await using core = new CommandProcess([
       'core',
@@ -328,8 +376,22 @@ describe('where a core binds', () => {
     const open = join(folder, 'open')
     await mkdir(open)
     await chmod(open, 0o777)
+    const own = join(open, 'own')
+    await mkdir(own, { mode: 0o700 })
+    const [link, wayBack] = [join(folder, 'link'), join(open, 'back')]
+    await symlink(own, link)
+    const safe = join(folder, 'safe')
+    await mkdir(safe, { mode: 0o700 })
+    await symlink(safe, wayBack)
     const file = join(folder, 'precious')
     await writeFile(file, 'precious')
+    // A folder of ours below one that others can write to can be renamed, and so can a link in it.
+    for (const each of [own, link, wayBack]) {
+      expect(await start('--bind', `ipc://${join(each, 'core.sock')}`), each).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`other users can write to ${open}, and replace the socket`),
+      })
+    }
     const [unsafe, taken] = await Promise.all([
       start('--bind', `ipc://${join(open, 'core.sock')}`),
       start('--bind', `ipc://${file}`),

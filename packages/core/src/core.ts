@@ -15,7 +15,7 @@ import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
 import { TipOmissions } from './handlers/tipOmissions.ts'
-import { assertLoopbackHost, type HttpAddress } from './http/httpAddress.ts'
+import { type HttpAddress, loopbackAddress } from './http/httpAddress.ts'
 import type { HttpDoor } from './http/httpDoor.ts'
 import { KeyFetcher } from './keys/keyFetcher.ts'
 import { loadSigningIdentity } from './keys/signingKey.ts'
@@ -25,7 +25,7 @@ import { logged } from './observation/messageLog.ts'
 import type { Observation } from './observation/observation.ts'
 import { availableProcessors } from './processors.ts'
 import { ClientList } from './server/clientList.ts'
-import { assertEndpoint, assertLocal, folderRisk, isLocal } from './server/endpoints.ts'
+import { assertEndpoint, assertLocal, folderRisk, isLocal, withAddress } from './server/endpoints.ts'
 import {
   defaultServerLimits,
   type RouterCounts,
@@ -114,10 +114,13 @@ const lastRepliesMs = 500
  * @throws Error if the data folder, the signing key or an endpoint cannot be opened
  */
 export async function startCore(asked: CoreOptions): Promise<Core> {
-  // The working directory may go away.
-  const options = { ...asked, dataFolder: resolve(asked.dataFolder) }
-  checkEndpoints(options)
-  if (options.http !== undefined) assertLoopbackHost(options.http.host)
+  const options = {
+    ...asked,
+    // The working directory may go away.
+    dataFolder: resolve(asked.dataFolder),
+    endpoints: await checkEndpoints(asked),
+    ...(asked.http && { http: await loopbackAddress(asked.http) }),
+  }
   const lock = await lockFolder(options.dataFolder, 'core')
   try {
     const core = await startLocked(options, lock)
@@ -277,20 +280,28 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
   }
 }
 
-/** Refuses endpoints that others can reach, and says loudly what is served all the same. */
-function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOptions): void {
+/**
+ * Refuses endpoints that others can reach, and says loudly what is served all the same.
+ *
+ * @returns the endpoints with addresses in place of names
+ */
+async function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOptions): Promise<string[]> {
+  const addresses: string[] = []
   for (const endpoint of endpoints) {
     assertEndpoint(endpoint)
     const risk = folderRisk(endpoint)
-    if (curve === undefined) {
-      if (insecure !== true) assertLocal(endpoint)
-      if (risk?.replaceable && insecure !== true) throw new Error(`${endpoint} is not safe: ${risk.text}`)
-      if (!isLocal(endpoint)) {
-        logger.warn({ endpoint }, 'INSECURE: whoever reaches this endpoint may read, change and remove all contracts')
-      }
+    const isGuarded = curve !== undefined || insecure === true
+    if (!isGuarded) assertLocal(endpoint)
+    const address = await withAddress(endpoint)
+    if (!isGuarded) assertLocal(endpoint, address)
+    if (risk?.replaceable && !isGuarded) throw new Error(`${endpoint} is not safe: ${risk.text}`)
+    if (curve === undefined && !isLocal(address)) {
+      logger.warn({ endpoint }, 'INSECURE: whoever reaches this endpoint may read, change and remove all contracts')
     }
     if (risk !== undefined) logger.warn({ endpoint, reason: risk.text }, 'the folder of the socket is not safe')
+    addresses.push(address)
   }
+  return addresses
 }
 
 async function openCurve({ keyPath, clientsPath }: CurveOptions, dataFolder: string, logger: Logger) {

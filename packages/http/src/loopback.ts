@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 
 const loopback = new BlockList()
@@ -15,6 +16,17 @@ export function isLoopback(host: string): boolean {
   const family = isIP(address)
   // An IPv6 address that stands for one of IPv4 (`::ffff:127.0.0.1`) is looked up as that one.
   return family !== 0 && loopback.check(address, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/**
+ * The address that a host is on this machine. Whoever lets `localhost` in binds to this: it is what the machine's resolver
+ * makes of it, and need not be loopback.
+ *
+ * @throws Error of Node if the name stands for none
+ */
+export async function resolveHost(host: string): Promise<string> {
+  const name = withoutBrackets(host)
+  return isIP(name) === 0 ? (await lookup(name)).address : name
 }
 
 /** An address of IPv6 as sockets want it, where it is written as in a URL; anything else as it is. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -31,6 +31,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const isRoot = process.getuid?.() === 0
 const contract = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32)
 
 async function temporaryFolder() {
@@ -344,7 +345,19 @@ describe('who may have keys', () => {
     expect((await ask(principal.url, friend)).error).toMatchObject({ code: -32001 })
     expect((await ask(principal.url, other)).result).toBeDefined()
 
-    for (const change of [() => writeFile(workersFile, 'nonsense'), () => rm(workersFile)]) {
+    const letsIn = async (change: () => Promise<void>) => {
+      await writeFile(`${workersFile}~`, friend.address, { mode: 0o644 })
+      await change()
+      await rename(`${workersFile}~`, workersFile)
+    }
+    const changes = [
+      () => writeFile(workersFile, 'nonsense'),
+      () => letsIn(() => chmod(`${workersFile}~`, 0o666)),
+      () => letsIn(() => chmod(`${workersFile}~`, 0o620)),
+      ...(isRoot ? [() => letsIn(() => chown(`${workersFile}~`, 65_534, 65_534))] : []),
+      () => rm(workersFile),
+    ]
+    for (const change of changes) {
       await change()
       expect((await ask(principal.url, other)).result).toBeDefined()
       expect((await ask(principal.url, friend)).error).toMatchObject({ code: -32001 })
@@ -352,6 +365,9 @@ describe('who may have keys', () => {
     const complaints = lines.filter(({ msg }) => String(msg).includes('cannot be read'))
     expect(complaints.map(({ reason }) => reason)).toEqual([
       expect.stringContaining('line 1: this is no address'),
+      expect.stringContaining('can be written by other users'),
+      expect.stringContaining('can be written by other users'),
+      ...(isRoot ? [expect.stringContaining('belongs to another user')] : []),
       expect.stringContaining('ENOENT'),
     ])
     expect((await auditLines(principal.dataFolder)).map(({ worker, outcome }) => [worker, outcome])).toEqual([
@@ -359,10 +375,10 @@ describe('who may have keys', () => {
       [other.address, 'refused'],
       [friend.address, 'refused'],
       [other.address, 'given'],
-      [other.address, 'given'],
-      [friend.address, 'refused'],
-      [other.address, 'given'],
-      [friend.address, 'refused'],
+      ...changes.flatMap(() => [
+        [other.address, 'given'],
+        [friend.address, 'refused'],
+      ]),
     ])
   })
 
@@ -386,6 +402,9 @@ describe('who may have keys', () => {
     await expect(runPrincipal({ workersFile })).rejects.toThrow('ENOENT')
     await writeFile(workersFile, `${makeWorker().address}\n${makeWorker().address}ff\n`)
     await expect(runPrincipal({ workersFile })).rejects.toThrow('line 2: this is no address')
+    await chmod(workersFile, 0o666)
+    await expect(runPrincipal({ workersFile })).rejects.toThrow('can be written by other users')
+    await chmod(workersFile, 0o600)
     await writeFile(workersFile, '')
     await using principal = await runPrincipal({ workersFile })
     expect((await ask(principal.url, makeWorker())).error).toMatchObject({ code: -32001 })

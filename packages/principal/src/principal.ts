@@ -2,7 +2,7 @@ import { bytesToHex } from '@bletchley/bytes'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { modeIfOpen, openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import { createJsonRpcRoute, type HttpBindings, noPages, openHttpServer, type RpcMethods } from '@bletchley/http'
-import { isLoopback } from '@bletchley/http/loopback'
+import { isLoopback, resolveHost } from '@bletchley/http/loopback'
 import { Hono } from 'hono'
 import { type Logger, pino } from 'pino'
 import { AuditLog } from './auditLog.ts'
@@ -62,15 +62,14 @@ export interface Principal {
  * @throws Error of Node if it cannot listen
  */
 export async function startPrincipal(options: PrincipalOptions): Promise<Principal> {
-  const { host, workersFile, authorize, insecure } = options
-  if ((workersFile ?? authorize) === undefined && !insecure && host !== undefined && !isLoopback(host)) {
-    throw new Error(
-      `Other machines can reach ${host}: list the workers that may have keys (--workers), or say --insecure`,
-    )
-  }
+  const { host = '127.0.0.1', workersFile, authorize, insecure } = options
+  const isOpen = (workersFile ?? authorize) === undefined && !insecure
+  if (isOpen && !isLoopback(host)) throw reachable(host)
+  const address = await resolveHost(host)
+  if (isOpen && !isLoopback(address)) throw reachable(`${host}, which is ${address} on this machine`)
   const lock = await lockFolder(options.dataFolder, 'principal')
   try {
-    const principal = await startLocked(options)
+    const principal = await startLocked({ ...options, host: address })
     return {
       ...principal,
       close: async () => {
@@ -84,8 +83,14 @@ export async function startPrincipal(options: PrincipalOptions): Promise<Princip
   }
 }
 
-async function startLocked(options: PrincipalOptions): Promise<Principal> {
-  const { host = '127.0.0.1', port = 0, dataFolder, workersFile } = options
+function reachable(host: string): Error {
+  return new Error(
+    `Other machines can reach ${host}: list the workers that may have keys (--workers), or say --insecure`,
+  )
+}
+
+async function startLocked(options: PrincipalOptions & { host: string }): Promise<Principal> {
+  const { host, port = 0, dataFolder, workersFile } = options
   const logger = options.logger ?? pino({ enabled: false })
 
   const sealingKey = await openSealingKey(dataFolder, options.sealing)

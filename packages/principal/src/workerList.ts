@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
+import { readAccessList } from '@bletchley/crypto/key-file'
 import type { Logger } from 'pino'
 
 /** A list has some 60 bytes a worker. */
@@ -9,7 +10,7 @@ const maxListBytes = 1 << 24
  * a name if wanted, and `#` before comments.
  *
  * The file is looked at with every request, so that a worker who is taken off gets nothing from then on. If it has become
- * unreadable or malformed, the list stays as it was, and the log says so.
+ * unreadable, malformed or others' to write, the list stays as it was, and the log says so.
  */
 export class WorkerList {
   readonly #path: string
@@ -70,12 +71,10 @@ export class WorkerList {
 async function readList(path: string): Promise<ReadonlySet<string>> {
   let text: string
   try {
-    if ((await stat(path)).size > maxListBytes) throw new WorkerListError(`${path} is too large for a list of workers`)
-    text = await readFile(path, 'utf8')
+    text = await readAccessList(path, maxListBytes)
   } catch (error) {
-    if (error instanceof WorkerListError) throw error
-    const { code } = error as NodeJS.ErrnoException
-    throw new WorkerListError(`The list of workers ${path} cannot be read: ${code}`, { cause: error })
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new WorkerListError(`The list of workers ${path} cannot be read: ${code ?? message}`, { cause: error })
   }
   const workers = new Set<string>()
   for (const [i, line] of text.split(/\r?\n/).entries()) {

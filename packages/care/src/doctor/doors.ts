@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { assertLoopbackHost, type HttpAddress, isLocal, readClientKeys } from '@bletchley/core/doors'
+import { type HttpAddress, isLocal, loopbackAddress, readClientKeys, withAddress } from '@bletchley/core/doors'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { KeyFileError } from '@bletchley/crypto/key-file'
@@ -17,8 +17,10 @@ export async function checkClients(options: DoctorOptions): Promise<Check[]> {
     ]
   }
   const name = 'clients'
+  // A name that stands for nothing is told of where ports are looked at.
+  const addresses = await Promise.all(endpoints.map((endpoint) => withAddress(endpoint).catch(() => endpoint)))
   return endpoints
-    .filter((endpoint) => !isLocal(endpoint))
+    .filter((endpoint, index) => !isLocal(endpoint) || !isLocal(addresses[index]!))
     .map((endpoint) => {
       const remedy =
         '`bletchley keys curve`, and --clients with the public keys of those who may come; or bind to loopback'
@@ -59,7 +61,7 @@ export async function checkHttp(address: HttpAddress | undefined, dataFolder: st
   const name = 'HTTP door'
   const shown = `${address.host}:${address.port}`
   try {
-    assertLoopbackHost(address.host)
+    await loopbackAddress(address)
   } catch (error) {
     return [problem(name, reasonOf(error), 'take 127.0.0.1; a tunnel or an agent on this machine carries it further')]
   }

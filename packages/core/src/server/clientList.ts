@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { encodeZ85, parseCurvePublicKey } from '@bletchley/crypto'
+import { readAccessList } from '@bletchley/crypto/key-file'
 import type { Logger } from 'pino'
 
 /** How often the file is looked at. Its status is polled: that survives editors that rename, and network file systems. */
@@ -9,8 +9,6 @@ const pollMs = 1000
 
 /** Some ten thousand clients. */
 const maxFileBytes = 1 << 20
-
-const writableByOthers = 0o022
 
 /** The public keys of the clients that may talk to a core, in Z85, with the names that the operator gave them. */
 export type ClientKeys = ReadonlyMap<string, string>
@@ -103,18 +101,7 @@ export class ClientList {
 
 /** @throws Error if the file cannot be read, can be written by others, or is no list of clients */
 export async function readClientKeys(path: string): Promise<ClientKeys> {
-  const file = await open(path, 'r')
-  try {
-    const status = await file.stat()
-    if (!status.isFile()) throw new Error(`${path} is not a file`)
-    if (process.platform !== 'win32' && (status.mode & writableByOthers) !== 0) {
-      throw new Error(`${path} can be written by other users, who could let themselves in (chmod go-w)`)
-    }
-    if (status.size > maxFileBytes) throw new Error(`${path} is larger than ${maxFileBytes} bytes`)
-    return parseClientKeys(await file.readFile('utf8'))
-  } finally {
-    await file.close()
-  }
+  return parseClientKeys(await readAccessList(path, maxFileBytes))
 }
 
 function difference(one: ClientKeys, other: ClientKeys): string[] {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { chmodSync, lstatSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
 import { connect, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -41,12 +41,14 @@ export function isLocal(endpoint: string): boolean {
  * Refuses endpoints that others can reach: without CURVE whoever reaches the socket may read the database, remove
  * contracts and install keys.
  *
+ * @param address the endpoint with the address that its name stands for: `localhost` need not be loopback
  * @throws RangeError if the endpoint is not local; the text says what to do
  */
-export function assertLocal(endpoint: string): void {
-  if (isLocal(endpoint)) return
+export function assertLocal(endpoint: string, address: string = endpoint): void {
+  if (isLocal(endpoint) && isLocal(address)) return
+  const what = address === endpoint ? endpoint : `${endpoint} is ${address} on this machine, which`
   throw new RangeError(
-    `${endpoint} can be reached by others, so its clients must be known: make a key pair with \`bletchley keys curve\`, ` +
+    `${what} can be reached by others, so its clients must be known: make a key pair with \`bletchley keys curve\`, ` +
       'list the public keys of the clients in a file, and say --clients <file>; or bind to 127.0.0.1; ' +
       'or say --insecure to serve whoever comes',
   )
@@ -59,21 +61,33 @@ export interface FolderRisk {
   readonly replaceable: boolean
 }
 
-/** The folder that holds the socket, as it is now; undefined if nothing speaks against it, or it is not of that kind. */
+/**
+ * The folder that holds the socket, and those above it, as they are now; undefined if nothing speaks against them, or the
+ * endpoint is not of that kind.
+ */
 export function folderRisk(endpoint: string): FolderRisk | undefined {
   const path = socketPath(endpoint)
   if (path === undefined || process.getuid === undefined) return undefined
   const folder = dirname(resolve(path))
-  const status = statSync(folder, { throwIfNoEntry: false })
-  if (status === undefined) throw new Error(`${endpoint} cannot be bound: there is no folder ${folder}`)
-  const { mode, uid } = status
-  if (uid !== 0 && uid !== process.getuid()) {
-    return { text: `${folder} belongs to another user, who can replace the socket`, replaceable: true }
+  if (!existsSync(folder)) throw new Error(`${endpoint} cannot be bound: there is no folder ${folder}`)
+  // Whoever can rename a folder on the way, or replace a link, puts another one in its place.
+  for (const each of new Set([...upwardsFrom(folder), ...upwardsFrom(realpathSync(folder))])) {
+    const { mode, uid } = statSync(each)
+    if (uid !== 0 && uid !== process.getuid()) {
+      return { text: `${each} belongs to another user, who can replace the socket`, replaceable: true }
+    }
+    if ((mode & writableByOthers) !== 0 && (mode & sticky) === 0) {
+      return { text: `other users can write to ${each}, and replace the socket (chmod go-w)`, replaceable: true }
+    }
   }
-  if ((mode & writableByOthers) === 0) return undefined
-  return (mode & sticky) === 0
-    ? { text: `other users can write to ${folder}, and replace the socket (chmod go-w)`, replaceable: true }
-    : { text: `other users can put a socket into ${folder} while this core is not running`, replaceable: false }
+  if ((statSync(folder).mode & writableByOthers) === 0) return undefined
+  return { text: `other users can put a socket into ${folder} while this core is not running`, replaceable: false }
+}
+
+/** A folder and all above it. */
+function upwardsFrom(folder: string): string[] {
+  const above = dirname(folder)
+  return above === folder ? [folder] : [folder, ...upwardsFrom(above)]
 }
 
 /**
