@@ -9,10 +9,32 @@ import { CoreClient } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Router } from 'zeromq'
 
 const ledger = fileURLToPath(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
 const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
 const account = (): string => bytesToHex(randomBytes(32))
+
+describe('a core that is hostile', () => {
+  it('cannot drive the terminal of who asks it', async () => {
+    const hostile = 'gone \u001b[2J\u007f\u009b31m\u2028\u202e'
+    const core = new Router({ linger: 0 })
+    await core.bind('tcp://127.0.0.1:0')
+    const answering = (async () => {
+      for await (const frames of core) {
+        const { id } = JSON.parse(String(frames.at(-1))) as { id: string }
+        await core.send([...frames.slice(0, -1), JSON.stringify({ id, type: 'Error', msg: hostile })])
+      }
+    })()
+    for (const args of [['call', 'GetAllTips'], ['inspect'], ['inspect', '--json'], ['compute', account(), 'f()']]) {
+      const { code, stdout, stderr } = await runCommand([...args, '--endpoint', core.lastEndpoint!])
+      expect([code, stdout + stderr], args.join(' ')).toEqual([1, expect.stringContaining('gone ')])
+      expect(stdout + stderr, args.join(' ')).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u)
+    }
+    core.close()
+    await answering.catch(() => {})
+  })
+})
 
 describe('bletchley dev, and the commands of a user', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>

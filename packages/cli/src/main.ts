@@ -3,6 +3,7 @@ import { commandNames, knownOptions, leavesOf, loadCommand } from './commands/in
 import { addConfiguration } from './configuration.ts'
 import { CommandError, exitCodes } from './exitCodes.ts'
 import { option } from './options.ts'
+import { printableLines } from './output.ts'
 
 /**
  * Runs the command.
@@ -42,7 +43,8 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failur
     if (typeof process.exitCode === 'number') exitCode = process.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-    process.stderr.write(`error: ${reasonOf(error)}\n`)
+    // It may quote a peer, a contract, or a file that somebody else made.
+    process.stderr.write(`error: ${printableLines(reasonOf(error))}\n`)
     return error instanceof CommandError ? error.exitCode : exitCodes.failed
   }
   return exitCode

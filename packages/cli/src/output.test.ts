@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
-import { quoted } from './output.ts'
+import { printableJson, quoted } from './output.ts'
 
 it.each([...['/srv/bletchley/core', 'a b', "it's", '$HOME', '`x`', 'é', '#', '*', '']])(
   '%j comes through a shell as it is',
@@ -11,4 +11,12 @@ it.each([...['/srv/bletchley/core', 'a b', "it's", '$HOME', '`x`', 'é', '#', '*
 
 it('leaves a plain path as it is', () => {
   expect(quoted('/srv/bletchley/core-1')).toBe('/srv/bletchley/core-1')
+})
+
+it('writes out what drives a terminal, in JSON of the same meaning', () => {
+  const value = { name: 'a\u0000\u001b[2J\u007f\u009b31m\u00ad\u200d\u2028\u202e\u{e0041}é😀"\\' }
+  const shown = printableJson(JSON.stringify(value))
+  expect(JSON.parse(shown)).toEqual(value)
+  expect(shown).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+  expect(shown).toContain('é😀')
 })

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
 import { exitCodes, usageError } from '../exitCodes.ts'
 import { inputFileOption, readInput } from '../inputFile.ts'
+import { printableJson } from '../output.ts'
 
 interface CallFlags extends ConnectionFlags {
   input?: string
@@ -25,8 +26,9 @@ export const createCommand = () => {
       using client = await connectCore(flags)
       const id = client.createId()
       const reply = bytesToUtf8(await client.exchange(id, utf8ToBytes(frameOf(id, type, input))))
-      process.stdout.write(`${reply}\n`)
-      if ('msg' in (JSON.parse(reply) as object)) process.exitCode = exitCodes.failed
+      const isError = 'msg' in (JSON.parse(reply) as object)
+      process.stdout.write(`${printableJson(reply)}\n`)
+      if (isError) process.exitCode = exitCodes.failed
     })
 }
 
