@@ -71,3 +71,19 @@ it('a reply beyond the limit is made when nothing else is there', async () => {
   await room.take(30 * unit)
   expect(rooms.of('b').tryTake(unit)).toBe(false)
 })
+
+it('who gets no room is told whether it has left too much unread itself, or all have', async () => {
+  const rooms = new ReplyRooms({ ...limits, unreadPatienceMs: 0 })
+  for (const peer of ['a', 'b', 'c', 'd', 'e']) fill(rooms, peer)
+  const refusals = ['a', 'd', 'f'].map((peer) =>
+    rooms
+      .of(peer)
+      .take(2 * unit)
+      .catch((error: Error) => error.message),
+  )
+  expect(await Promise.all(refusals)).toEqual([
+    'Busy: too many bytes of replies that this peer has not read, at most 8388608',
+    'Busy: too many bytes of replies that all peers have not read, at most 25165824',
+    'Busy: too many bytes of replies that all peers have not read, at most 25165824',
+  ])
+})

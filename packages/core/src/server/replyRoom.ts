@@ -166,13 +166,20 @@ export class ReplyRooms {
   async #lookOnce(): Promise<void> {
     await this.#collect()
     this.#serve()
-    const { unreadBytesPerPeer, unreadPatienceMs } = this.#limits
-    const limit = 'bytes of replies that this peer has not read'
     for (const peer of this.#peers.values()) {
-      if (performance.now() - peer.readAt < unreadPatienceMs) continue
-      this.#refuse(peer, new WorkerError('busy', { limit, maximum: unreadBytesPerPeer }))
+      if (performance.now() - peer.readAt < this.#limits.unreadPatienceMs) continue
+      this.#refuse(peer, this.#busy(peer))
     }
     this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), lookMs) : undefined
+  }
+
+  /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
+  #busy({ bytes, waiting: [next] }: Peer): WorkerError {
+    const { unreadBytesPerPeer, unreadBytes } = this.#limits
+    const isOwn = bytes > 0 && bytes + (next?.bytes ?? 0) > unreadBytesPerPeer
+    return isOwn
+      ? new WorkerError('busy', { limit: 'bytes of replies that this peer has not read', maximum: unreadBytesPerPeer })
+      : new WorkerError('busy', { limit: 'bytes of replies that all peers have not read', maximum: unreadBytes })
   }
 
   #refuse(peer: Peer, error: WorkerError): void {
