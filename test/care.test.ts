@@ -411,6 +411,19 @@ describe('export and import', () => {
     expect(await contentsOf(folder)).toEqual({ ...before, [name]: (await contentsOf(whole))[name] })
   })
 
+  it('say what is wrong with a path, in words', async () => {
+    for (const [args, message] of [
+      [['export', join(base.path, 'no folder', 'x')], `There is no folder ${join(base.path, 'no folder')} (ENOENT)`],
+      [['export', '/dev/null/x'], '/dev/null/x: a part of this path is no folder (ENOTDIR)'],
+      [['backup', '/dev/null/x'], '/dev/null/x: a part of this path is no folder (ENOTDIR)'],
+      [['import', join(base.path, 'nothing')], `${join(base.path, 'nothing')}: it is not there (ENOENT)`],
+      [['import', base.path], `${base.path} is a folder, and no export`],
+    ] as const) {
+      const { code, stderr } = await runCommand([...args, '--data', whole])
+      expect([code, stderr]).toEqual([1, `error: ${message}\n`])
+    }
+  })
+
   it('refuse a file that is damaged or cut off, and keep what came before', async () => {
     const [file, bad] = [join(base.path, 'whole.export'), join(base.path, 'bad.export')]
     await json('export', file, '--data', whole)
@@ -626,6 +639,11 @@ describe('doctor', () => {
       expect(check, `${expected}: ${JSON.stringify(found)}`).toBeDefined()
       expect(check!.remedy).toBeTruthy()
     }
+    const blank = await copyOfWhole('it’s ill')
+    await chmod(blank, 0o755)
+    expect((await examine({ dataFolder: blank, ...free })).map(({ remedy }) => remedy)).toContain(
+      `chmod 700 '${blank}'`,
+    )
     await copyOfWhole('ill')
     await chmod(folder, 0o755)
     expect((await doctor('--data', folder, '--bind', 'tcp://127.0.0.1:0')).code).toBe(1)
@@ -712,12 +730,19 @@ describe('disks', () => {
       if (!disk.mounted) return context.skip()
       const folder = join(disk.path, 'data')
       await cp(whole, folder, { recursive: true })
+      await chmod(folder, 0o755)
       await run('mount', ['-o', 'remount,ro', disk.path])
       for (const args of [['core', '--bind', 'tcp://127.0.0.1:0'], ['compact']]) {
         const { code, stderr } = await runCommand([...args, '--data', folder])
         expect([code, stderr], args[0]).toEqual([1, expect.stringContaining('cannot be written (EROFS)')])
       }
-      expect(await json('doctor', '--data', folder, '--bind', 'tcp://127.0.0.1:0')).toMatchObject({ code: 1 })
+      const doctor = await json('doctor', '--data', folder, '--bind', 'tcp://127.0.0.1:0')
+      const remedies = new Map(
+        (doctor.checks as { name: string; remedy?: string }[]).map((each) => [each.name, each.remedy]),
+      )
+      expect(doctor.code).toBe(1)
+      expect(remedies.get('writing')).toMatch(/^mount it for writing/)
+      expect(remedies.get('data folder')).toBe(`mount it for writing, and then chmod 700 ${folder}`)
       expect(await json('verify', '--data', folder)).toMatchObject({ code: 0, contracts: 3 })
       expect(await json('backup', join(base.path, 'from-read-only'), '--data', folder)).toMatchObject({ code: 0 })
     },

@@ -55,6 +55,7 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
       return open(partial, 'r+')
     })
     try {
+      await assertOwn(file, partial)
       const names = new Set(wanted.map(bytesToHex))
       const kept = await keepWhole(file, names)
       const output = new Output(file, kept.end)
@@ -84,6 +85,14 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
       await file.close()
     }
   })
+}
+
+/** @throws Error if somebody else has put it there: what is whole in it would be kept, and he could still write it */
+async function assertOwn(file: FileHandle, path: string): Promise<void> {
+  const { uid } = await file.stat()
+  if (process.getuid !== undefined && uid !== process.getuid()) {
+    throw new Error(`${path} belongs to another user; remove it, or write elsewhere`)
+  }
 }
 
 /** @throws Error if the path leads to another file than the one that is open */

@@ -47,6 +47,7 @@ const batchBytes = 1 << 22
 export async function importContracts(options: ImportOptions): Promise<Imported> {
   const file = await open(options.file, 'r')
   try {
+    if ((await file.stat()).isDirectory()) throw new Error(`${options.file} is a folder, and no export`)
     const reader = await RecordReader.open(file).catch((error: unknown) => {
       throw named(error, options.file)
     })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { renameSync } from 'node:fs'
-import { copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chown, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { openSealingKey } from '@bletchley/crypto/key-file'
@@ -148,3 +148,15 @@ it('an export whose file was taken away on the way is not given out as one', asy
   await expect(exported).rejects.toThrow('was removed or replaced meanwhile')
   await expect(lstat(file)).rejects.toThrow('ENOENT')
 })
+
+it.skipIf(process.getuid?.() !== 0)(
+  'an export does not go on with what another user has put in its place',
+  async () => {
+    await using folder = await worker()
+    const file = join(folder.base, 'contracts')
+    await writeFile(`${file}.partial`, 'somebody’s')
+    await chown(`${file}.partial`, 65_534, 65_534)
+    await expect(exportContracts({ dataFolder: folder.data, file })).rejects.toThrow('.partial belongs to another user')
+    expect(await readFile(`${file}.partial`, 'utf8')).toBe('somebody’s')
+  },
+)

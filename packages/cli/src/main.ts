@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { commandNames, knownOptions, leavesOf, loadCommand } from './commands/index.ts'
 import { addConfiguration } from './configuration.ts'
@@ -63,7 +65,29 @@ function reasonOf(error: unknown): string {
   if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
     return 'The working directory was removed. Go to another one, or name all files by their full paths.'
   }
-  return error.message
+  return systemReasonOf(error) ?? error.message
+}
+
+/** What the system has against a path, in words; undefined for other errors. */
+function systemReasonOf({ code, path }: NodeJS.ErrnoException): string | undefined {
+  if (code === undefined || path === undefined) return undefined
+  const folder = dirname(path)
+  if (code === 'ENOENT' && !existsSync(folder)) return `There is no folder ${folder} (${code})`
+  const reason = systemReasons[code]
+  return reason && `${path}: ${reason} (${code})`
+}
+
+/** Those that a path on the command line can bring about. */
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not do that',
+  EISDIR: 'this is a folder',
+  ELOOP: 'its symbolic links go round in a circle',
+  ENAMETOOLONG: 'the name is too long',
+  ENOENT: 'it is not there',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of this path is no folder',
+  EPERM: 'this user may not do that',
+  EROFS: 'it is mounted read-only',
 }
 
 /** What stands below the message of a wrong command line. */

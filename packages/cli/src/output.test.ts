@@ -1,17 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
-import { printableJson, quoted } from './output.ts'
-
-it.each([...['/srv/bletchley/core', 'a b', "it's", '$HOME', '`x`', 'é', '#', '*', '']])(
-  '%j comes through a shell as it is',
-  (path) => {
-    expect(execFileSync('sh', ['-c', `printf %s ${quoted(path)}`], { encoding: 'utf8' })).toBe(path)
-  },
-)
-
-it('leaves a plain path as it is', () => {
-  expect(quoted('/srv/bletchley/core-1')).toBe('/srv/bletchley/core-1')
-})
+import { printableJson } from './output.ts'
 
 it('writes out what drives a terminal, in JSON of the same meaning', () => {
   const value = { name: 'a\u0000\u001b[2J\u007f\u009b31m\u00ad\u200d\u2028\u202e\u{e0041}é😀"\\' }

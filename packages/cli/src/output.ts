@@ -52,8 +52,3 @@ export function printableJson(json: string): string {
       .join(''),
   )
 }
-
-/** A path as it can be pasted into a shell. */
-export function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
-}

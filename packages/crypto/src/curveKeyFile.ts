@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { dirname } from 'node:path'
 import { bytesToUtf8, equalBytes, utf8ToBytes } from '@bletchley/bytes'
 import { curveKeyLength } from './curveKeys.ts'
-import { createExclusively, createFolder, KeyFileError, readOwnerOnly } from './keyFile.ts'
+import { createExclusively, createFolder, KeyFileError, quoted, readOwnerOnly } from './keyFile.ts'
 import { Secret } from './secret.ts'
 import { decodeZ85, encodeZ85 } from './z85.ts'
 
@@ -67,7 +67,7 @@ export async function createCurveKeyFile(path: string, role: CurveRole): Promise
 export async function readCurveKeyFile(path: string, role: CurveRole): Promise<CurveKeyPair> {
   const content = await readOwnerOnly(path)
   if (content === undefined) {
-    const command = `bletchley keys curve${role === 'client' ? ' --client' : ''}`
+    const command = `bletchley keys curve${role === 'client' ? ' --client' : ''} --curve-key ${quoted(path)}`
     throw new KeyFileError('missing', `There is no CURVE key file ${path}; \`${command}\` makes one`)
   }
   const [first, ...rest] = toText(content, path).trimEnd().split('\n')

@@ -27,7 +27,7 @@ export {
   type SealingOptions,
 } from './keyFile/openSealingKey.ts'
 export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
-export { isInside } from './keyFile/paths.ts'
+export { isInside, quoted } from './keyFile/paths.ts'
 export {
   type OpenedFile,
   openAllSealed,

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { storeFolder, withReader } from '@bletchley/core/data-folder'
 import { readSigningIdentity } from '@bletchley/core/signing-key'
 import { describeHolder, lockHolder } from '@bletchley/crypto/folder-lock'
-import { KeyFileError, listSealed, readSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import { KeyFileError, listSealed, quoted, readSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 
 const MB = 1 << 20
@@ -25,6 +25,8 @@ const fileSystems: Readonly<Record<number, { name: string; status: 'warning' | '
 }
 
 const groupAndOthers = 0o077
+/** What the system says of a mount that is not for writing. */
+const readOnly = 'EROFS'
 
 /** The folder, who has it, its database, and the room around it. */
 export async function checkDataFolder(dataFolder: string, sealing: SealingOptions): Promise<Check[]> {
@@ -45,12 +47,13 @@ export async function checkDataFolder(dataFolder: string, sealing: SealingOption
     return [problem('data folder', found, `run as its owner, user ${folder.uid}`)]
   }
   const [database, usedBytes] = await checkDatabase(dataFolder)
+  const unwritable = await whyUnwritable(dataFolder)
   return [
-    checkOwner('data folder', dataFolder, folder, '700'),
-    await checkWritable(dataFolder),
+    checkOwner('data folder', dataFolder, folder, '700', unwritable),
+    checkWritable(unwritable, folder),
     checkHolder(dataFolder),
     database,
-    ...(await checkKeyFiles(dataFolder, sealing)),
+    ...(await checkKeyFiles(dataFolder, sealing, unwritable)),
     ...(await checkRoom(dataFolder, usedBytes)),
   ]
 }
@@ -60,35 +63,45 @@ function checkHolder(dataFolder: string): Check {
   return ok('lock', holder === undefined ? 'no process has the data folder' : `held by ${describeHolder(holder)}`)
 }
 
-function checkOwner(name: string, path: string, { uid, mode }: Stats, wanted: string): Check {
+/** @param unwritable the system's code if the data folder cannot be written: then nothing about it can be changed before */
+function checkOwner(
+  name: string,
+  path: string,
+  { uid, mode }: Stats,
+  wanted: string,
+  unwritable: string | undefined,
+): Check {
   const rights = (mode & 0o777).toString(8)
   const me = process.getuid?.()
   if (me === undefined) return ok(name, path)
   if (uid !== me) {
-    return problem(
-      name,
-      `${path} belongs to user ${uid}, and this is user ${me}`,
-      `run as its owner, or chown it to ${me}`,
-    )
+    const remedy = unwritable === readOnly ? 'run as its owner' : `run as its owner, or chown it to ${me}`
+    return problem(name, `${path} belongs to user ${uid}, and this is user ${me}`, remedy)
   }
   if ((mode & groupAndOthers) !== 0) {
-    return problem(name, `${path} is open to other users (mode ${rights})`, `chmod ${wanted} ${path}`)
+    const remedy = `chmod ${wanted} ${quoted(path)}`
+    const first = unwritable === readOnly ? 'mount it for writing, and then ' : ''
+    return problem(name, `${path} is open to other users (mode ${rights})`, `${first}${remedy}`)
   }
   return ok(name, `${path}, its owner’s alone`)
 }
 
-async function checkWritable(dataFolder: string): Promise<Check> {
+async function whyUnwritable(dataFolder: string): Promise<string | undefined> {
   try {
     await access(dataFolder, constants.W_OK)
-    return ok('writing', 'the data folder can be written')
+    return undefined
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return problem(
-      'writing',
-      `the data folder cannot be written (${code})`,
-      'mount it for writing, or give the right to',
-    )
+    return (error as NodeJS.ErrnoException).code ?? 'unknown'
   }
+}
+
+function checkWritable(unwritable: string | undefined, { uid }: Stats): Check {
+  const name = 'writing'
+  if (unwritable === undefined) return ok(name, 'the data folder can be written')
+  const found = `the data folder cannot be written (${unwritable})`
+  if (unwritable !== readOnly) return problem(name, found, `run as its owner, user ${uid}, who may write to it`)
+  const remedy = 'mount it for writing; verify, export and backup read it as it is'
+  return problem(name, `${found}: it is mounted read-only`, remedy)
 }
 
 async function checkDatabase(dataFolder: string): Promise<[Check, number | undefined]> {
@@ -109,7 +122,11 @@ async function checkDatabase(dataFolder: string): Promise<[Check, number | undef
   }
 }
 
-async function checkKeyFiles(dataFolder: string, sealing: SealingOptions): Promise<Check[]> {
+async function checkKeyFiles(
+  dataFolder: string,
+  sealing: SealingOptions,
+  unwritable: string | undefined,
+): Promise<Check[]> {
   const checks: Check[] = []
   const names = ['sealing.key', 'curve.key', ...(await listSealed(dataFolder))]
   const paths = names.map((name) => join(dataFolder, name))
@@ -120,7 +137,7 @@ async function checkKeyFiles(dataFolder: string, sealing: SealingOptions): Promi
     const file = await statOf(path)
     if (file === undefined) continue
     files += 1
-    const check = checkOwner('key files', path, file, '600')
+    const check = checkOwner('key files', path, file, '600', path === sealing.path ? undefined : unwritable)
     if (check.status !== 'ok') unsafe.push(check)
   }
   checks.push(...(unsafe.length > 0 ? unsafe : [ok('key files', `${files}, their owner’s alone`)]))

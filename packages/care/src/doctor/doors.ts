@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type HttpAddress, isLocal, loopbackAddress, readClientKeys, withAddress } from '@bletchley/core/doors'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
-import { KeyFileError } from '@bletchley/crypto/key-file'
+import { KeyFileError, quoted } from '@bletchley/crypto/key-file'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 import type { DoctorOptions } from './options.ts'
 import { listen } from './ports.ts'
@@ -51,7 +51,9 @@ async function checkCurveKey(path: string): Promise<Check> {
     return ok(name, path)
   } catch (error) {
     const missing = error instanceof KeyFileError && error.code === 'missing'
-    return problem(name, missing ? `${path} is not there` : reasonOf(error), '`bletchley keys curve` makes one')
+    return missing
+      ? problem(name, `${path} is not there`, `bletchley keys curve --curve-key ${quoted(path)}`)
+      : problem(name, reasonOf(error), 'put the file back as it was, or make a new pair at another place')
   }
 }
 

@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect, it } from 'vitest'
-import { isInside } from './paths.ts'
+import { isInside, quoted } from './paths.ts'
 
 it('knows what lies in a folder, by whatever way', async () => {
   const base = await mkdtemp(join(tmpdir(), 'bletchley-'))
@@ -33,4 +34,15 @@ it('knows what lies in a folder, by whatever way', async () => {
   } finally {
     await rm(base, { recursive: true })
   }
+})
+
+it.each([...['/srv/bletchley/core', 'a b', "it's", '$HOME', '`x`', 'é', '#', '*', '']])(
+  '%j comes through a shell as it is',
+  (path) => {
+    expect(execFileSync('sh', ['-c', `printf %s ${quoted(path)}`], { encoding: 'utf8' })).toBe(path)
+  },
+)
+
+it('leaves a plain path as it is', () => {
+  expect(quoted('/srv/bletchley/core-1')).toBe('/srv/bletchley/core-1')
 })

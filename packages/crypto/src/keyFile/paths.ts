@@ -10,6 +10,11 @@ export function isInside(path: string, folder: string): boolean {
   return way !== '..' && !way.startsWith(`..${sep}`) && resolve(way) !== way
 }
 
+/** A path as it can be pasted into a shell. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+}
+
 /** Where a path leads, as far as there is something. */
 function realPathOf(path: string): string {
   try {
