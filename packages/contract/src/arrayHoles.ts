@@ -1,12 +1,26 @@
-import { CallExpression, ClassDeclaration, IdentifierExpression, MethodDeclaration, type Source } from 'assemblyscript'
+import {
+  CallExpression,
+  ClassDeclaration,
+  IdentifierExpression,
+  MethodDeclaration,
+  Node,
+  type Range,
+  type Source,
+  type TypeNode,
+} from 'assemblyscript'
 import { nodesOf } from './syntax.ts'
+
+/** Of the elements, as the compiler's arrays call it. */
+function elementType(range: Range): TypeNode {
+  return Node.createNamedType(Node.createSimpleTypeName('T', range), null, false, range)
+}
 
 /** The files of the compiler's library with arrays. */
 const arrayFiles = new Set(['~lib/array', '~lib/staticarray'])
 
-/** Methods that hand elements out, or compare them, as they lie in memory. `[]` and `at` look whether there is one. */
+/** Methods that hand elements out, compare or join them, as they lie in memory. `[]` and `at` look whether there is one. */
 const handOut = new Set(
-  'every filter findIndex findLastIndex forEach indexOf lastIndexOf map pop reduce reduceRight shift some sort'.split(
+  'every filter findIndex findLastIndex forEach indexOf join lastIndexOf map pop reduce reduceRight shift some sort'.split(
     ' ',
   ),
 )
@@ -15,6 +29,8 @@ const handOut = new Set(
 const looking = new Map([
   ['load', '__loadElement'],
   ['SORT', '__sortElements'],
+  ['joinReferenceArray', '__joinReferences'],
+  ['joinStringArray', '__joinTexts'],
 ])
 
 /**
@@ -29,7 +45,10 @@ export function checkHoles(sources: readonly Source[]): void {
       if (!(method instanceof MethodDeclaration && handOut.has(method.name.text))) continue
       for (const node of nodesOf(method)) {
         if (!(node instanceof CallExpression && node.expression instanceof IdentifierExpression)) continue
-        node.expression.text = looking.get(node.expression.text) ?? node.expression.text
+        const own = looking.get(node.expression.text)
+        if (own === undefined) continue
+        node.expression.text = own
+        node.typeArguments ??= [elementType(node.range)]
       }
     }
   }

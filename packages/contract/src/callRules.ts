@@ -6,6 +6,7 @@ import {
   type Function as FunctionInstance,
   type Node,
   OperatorKind,
+  type Program,
   PropertyAccessExpression,
   Type,
   UnaryPrefixExpression,
@@ -16,6 +17,7 @@ import {
   containerName,
   isTuple,
   libraryFunction,
+  libraryPrefix,
   nameInLibrary,
   type Refuse,
   writtenType,
@@ -135,11 +137,32 @@ export function functionFor(call: CallExpression, called: FunctionInstance, flow
   const [value] = call.args
   if (twin === undefined || value === undefined) return called
   const { program } = called
+  if (!isSigned(value, program, flow)) return called
+  return program.resolver.resolveFunction(libraryFunction(program, twin), null) ?? called
+}
+
+/** Requires that the limbs of a `U256` have no sign: -1 would be 2^64 - 1. */
+export function requireUnsigned(
+  { parent, program }: FunctionInstance,
+  args: readonly Expression[],
+  place: Node,
+  flow: Flow,
+  refuse: Refuse,
+): void {
+  if (!(parent instanceof Class) || nameInLibrary(parent.prototype) !== 'u256/U256') return
+  if (place.range.source.internalPath.startsWith(libraryPrefix)) return
+  const signed = args.find((each) => isSigned(each, program, flow))
+  if (signed === undefined) return
+  refuse(
+    signed.range,
+    'this has a sign, and new U256 takes limbs of 64 bits without; U256.from takes numbers with a sign',
+  )
+}
+
+function isSigned(value: Expression, program: Program, flow: Flow): boolean {
   // A literal alone takes the type that is asked for.
   const asked = [...nodesOf(value)].some(isNegation) ? Type.i64 : Type.u64
-  const given = program.resolver.resolveExpression(value, flow, asked, reportModes.swallow)
-  if (!given?.isSignedIntegerValue) return called
-  return program.resolver.resolveFunction(libraryFunction(program, twin), null) ?? called
+  return program.resolver.resolveExpression(value, flow, asked, reportModes.swallow)?.isSignedIntegerValue ?? false
 }
 
 function isNegation(node: Node): boolean {

@@ -21,16 +21,17 @@ import { libraryName } from './toolchain.ts'
 /** Tells what is wrong, and where. */
 export type Refuse = (range: Range, message: string) => void
 
-const prefix = `~lib/${libraryName}/`
+/** What names of the library's elements and paths of its files begin with. */
+export const libraryPrefix = `~lib/${libraryName}/`
 
 /** The name of an element of the library, such as `state/StateMap`; undefined for all others. */
 export function nameInLibrary({ internalName }: Element): string | undefined {
-  return internalName.startsWith(prefix) ? internalName.slice(prefix.length) : undefined
+  return internalName.startsWith(libraryPrefix) ? internalName.slice(libraryPrefix.length) : undefined
 }
 
 /** @param name as `nameInLibrary` gives it */
 export function libraryFunction(program: Program, name: string): FunctionPrototype {
-  return program.elementsByName.get(prefix + name) as FunctionPrototype
+  return program.elementsByName.get(libraryPrefix + name) as FunctionPrototype
 }
 
 /** `StateValue`, `StateMap` or `StateList`, if a class is one. */

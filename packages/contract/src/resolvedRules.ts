@@ -5,6 +5,7 @@ import {
   DiagnosticCode,
   type Expression,
   type Node,
+  NullExpression,
   type Program,
   Type,
 } from 'assemblyscript'
@@ -15,6 +16,7 @@ import {
   requireKeptCopy,
   requireSortable,
   requireTypedMember,
+  requireUnsigned,
 } from './callRules.ts'
 import { diagnosticCategories, reportModes, tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
@@ -42,7 +44,7 @@ export function watchTypes(program: Program, changed: ReadonlySet<CallExpression
     }
     return instance
   }
-  conditions.set(program, refuse)
+  refusals.set(program, refuse)
   resolved(program.arrayBufferInstance)
   resolver.resolveClass = (...args) => resolved(resolveClass.apply(resolver, args))
   resolver.resolveClassInclTypeArguments = (...args) => {
@@ -70,14 +72,22 @@ export function watchTypes(program: Program, changed: ReadonlySet<CallExpression
 }
 
 /** Of the programs that are watched. */
-const conditions = new WeakMap<Program, Refuse>()
+const refusals = new WeakMap<Program, Refuse>()
 
 // No other place of the compiler knows the type of a condition.
 const { makeIsTrueish } = Compiler.prototype
 Compiler.prototype.makeIsTrueish = function (expression, type, place) {
-  const refuse = conditions.get(this.program)
+  const refuse = refusals.get(this.program)
   if (refuse !== undefined) requireCondition(type, place, this.currentFlow, refuse)
   return makeIsTrueish.call(this, expression, type, place)
+}
+
+// Constructors are resolved without their arguments.
+const { compileInstantiate } = Compiler.prototype
+Compiler.prototype.compileInstantiate = function (instance, args, constraints, place) {
+  const refuse = refusals.get(this.program)
+  if (refuse !== undefined) requireUnsigned(instance, args, place, this.currentFlow, refuse)
+  return compileInstantiate.call(this, instance, args, constraints, place)
 }
 
 /** What the compiler's types keep private: a comparison whose sides are compiled. */
@@ -99,8 +109,25 @@ interface Comparing {
 const comparing = Compiler.prototype as unknown as Comparing
 const compare = comparing.compileCommutativeCompareBinaryExpressionFromParts
 comparing.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
-  const [operator, , leftCode, leftType, right, rightCode, , , place] = args
-  if (!conditions.has(this.program) || !isNullTest(leftType, right)) return compare.apply(this, args)
+  const [operator, left, leftCode, leftType, right, rightCode, rightType, contextualType, place] = args
+  if (!refusals.has(this.program)) return compare.apply(this, args)
+  // The compiler asks the left side what null is to be. Nothing else depends on the order.
+  if (left instanceof NullExpression && rightType.isNullableReference) {
+    const { compileCommutativeCompareBinaryExpressionFromParts: compareAgain } = comparing
+    return compareAgain.call(
+      this,
+      operator,
+      right,
+      rightCode,
+      rightType,
+      left,
+      leftCode,
+      rightType,
+      contextualType,
+      place,
+    )
+  }
+  if (!isNullTest(leftType, right)) return compare.apply(this, args)
   this.currentType = Type.bool
   const isEqual = operator === tokens.equal || operator === tokens.identical
   const { usizeType } = this.options

@@ -66,6 +66,12 @@ export class Holes {
   sorted(n: u32): u32 { return new Array<U256>(n).sort((a, b) => a < b ? -1 : 1).length }
   sortedTexts(n: u32): i32 { return new Array<string>(n).sort().length }
   fixedSorted(n: u32): i32 { return new StaticArray<Address>(n).sort((a, b) => a == b ? 0 : 1).length }
+  joined(n: u32): string { return new Array<Bytes32>(n).join() }
+  joinedTexts(n: u32): string { return new Array<string>(n).join('-') }
+  joinedLists(n: u32): string { return [new Array<string>(n)].join() }
+  fixedJoined(n: u32): string { return new StaticArray<string>(n).join() }
+  asText(n: u32): string { return new Array<string>(n).toString() }
+  joinedWhole(n: u32): string { return ['a', 'b'].join('-') + [n, 4].join() + [U256.from(7), U256.from(8)].join('') + new StaticArray<u8>(2).toString() + [[n, n], [n]].join('|') }
   sortedNumbers(n: u32): u32[] { return new Array<u32>(n).sort() }
   fixed(n: u32): bool[] { return new StaticArray<U256>(n).map<bool>((each) => each.isZero()) }
 
@@ -75,6 +81,7 @@ export class Holes {
 
   plain(n: u32): u32[] { return new Array<u32>(n) }
   nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return new Array<string | null>(n).sort().includes(null) ? count : 0 }
+  nullableJoined(n: u32): string { return new Array<string | null>(n).join() }
 }
 let sum: u64 = 0
 let count: u32 = 0
@@ -101,7 +108,7 @@ describe('an element that was never set', () => {
     resultOfTuple grown skipped copied storedNumbers storedTexts storedNested storedTuple storedTuples pushed mapped paid
     signed popped shifted eachOne mappedTo reduced reducedRight filtered some every found foundLast fixed
     includesZero indexOfAddress lastIndexOfBytes fixedIncludesZero
-    sorted sortedTexts fixedSorted`.split(/\s+/),
+    sorted sortedTexts fixedSorted joined joinedTexts joinedLists fixedJoined asText`.split(/\s+/),
   )('does not leave the contract: %s', (name) => {
     expect(outcomeOf(name)).toMatch(/: an element of an array was never set$/)
   })
@@ -116,5 +123,7 @@ describe('an element that was never set', () => {
     expect(holes.ask('plain(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
     expect(holes.ask('sortedNumbers(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
     expect(holes.ask('nullable(uint32)(uint32)', 3)).toEqual([3n])
+    expect(holes.ask('nullableJoined(uint32)(string)', 3)).toEqual([',,'])
+    expect(holes.ask('joinedWhole(uint32)(string)', 3)).toEqual(['a-b3,4780,03,3|3'])
   })
 })

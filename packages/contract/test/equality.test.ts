@@ -142,6 +142,8 @@ function maybe(isThere: bool): ${type} | null { return isThere ? ${value} : null
 @contract export class C { f(isThere: bool): i64[] {
   const a = maybe(isThere)
   const results: i64[] = [a == null ? -1 : a.${size}, a !== null ? a.${size} : -1]
+  results.push(null == a ? -1 : a.${size})
+  results.push(null !== a ? a.${size} : -1)
   if (a === null) { results.push(-1); return results }
   results.push(a.${size})
   return results
@@ -150,7 +152,7 @@ function maybe(isThere: bool): ${type} | null { return isThere ? ${value} : null
     const running = Running.deploy(wasm)
     const [there] = running.ask('f(bool)(int64[])', true)
     expect(there).not.toContain(-1n)
-    expect(running.ask('f(bool)(int64[])', false)).toEqual([[-1n, -1n, -1n]])
+    expect(running.ask('f(bool)(int64[])', false)).toEqual([[-1n, -1n, -1n, -1n, -1n]])
   })
 })
 

@@ -26,6 +26,7 @@ export class Arithmetic {
   fromSigned(a: i64): U256 { return U256.from(a) }
   fromSmall(a: i32): U256 { const byte = <i8>a; return U256.from(byte) }
   fromSum(a: i32, b: u64): Array<U256> { return [U256.from(a + 1), U256.from(2_000_000_000 + 2_000_000_000), U256.from(b), U256.from(0xffff_ffff_ffff_ffff), U256.from(1 << 40), U256.from(a > 0 ? 1 : 2)] }
+  fromLimbs(a: u64, b: u32): U256 { return new U256(a, b, 1, 0xffff_ffff_ffff_ffff) }
   fromLiteral(): U256 { return U256.from(-1) }
   fromChoice(a: bool): U256 { return U256.from(a ? (-1) : 1) }
   drawSigned(a: i32): u64 { return randomBelow(a) }
@@ -67,7 +68,17 @@ describe('a number with a sign', () => {
     const values = [8n, 4_000_000_000n, 2n ** 64n - 1n, 2n ** 64n - 1n, 2n ** 40n, 1n]
     expect(contract.ask('fromSum(int32,uint64)(uint256[])', 7, 2n ** 64n - 1n)).toEqual([values])
     expect(contract.ask('fromChoice(bool)(uint256)', false)).toEqual([1n])
+    const limbs = [2n ** 64n - 1n, 2, (2n ** 64n - 1n) * 2n ** 192n + 2n ** 128n + 2n ** 65n + 2n ** 64n - 1n] as const
+    expect(contract.ask('fromLimbs(uint64,uint32)(uint256)', limbs[0], limbs[1])).toEqual([limbs[2]])
     expect(contract.ask('drawSigned(int32)(uint64)', 1)).toEqual([0n])
+  })
+
+  it.each(['-1', '1, 0, -2', 'n', 'n + 1', '<i8>1', '-n', 'list.length'])('is no limb: new U256(%s)', async (limbs) => {
+    const text = `import { U256 } from '@bletchley/contract/assembly'
+@contract export class C { f(n: i64, list: u32[]): U256 { return new U256(${limbs}) } }`
+    const before = text.split('\n')[1]!.indexOf(`(${limbs})`) + 1
+    const place = before + limbs.lastIndexOf(' -') + 2
+    await expect(compileText(text)).rejects.toThrow(`contract.ts:2:${place}: this has a sign, and new U256 takes limbs`)
   })
 
   it.each<[string, unknown[], string]>([
