@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readFile, rename, stat, symlink, unlink, writeFile } from 'node:fs/promises'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -228,6 +228,37 @@ describe('a core with CURVE', () => {
     await core.process.untilLogged(/list of clients read/, before)
   })
 
+  it('shows whoever listens neither keys nor messages', async () => {
+    const heard: Buffer[] = []
+    const wire = createServer((client) => {
+      const server = connectTcp(Number(new URL(core.endpoint).port), '127.0.0.1')
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        from.on('data', (bytes: Buffer) => {
+          heard.push(bytes)
+          to.write(bytes)
+        })
+        from.on('error', () => {}).on('close', () => to.destroy())
+      }
+    })
+    await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve))
+    const { port } = wire.address() as { port: number }
+    using client = new CoreClient(`tcp://127.0.0.1:${port}`, { curve: { serverKey: core.serverKey, ...listed } })
+    const address = new Uint8Array(32).fill(0x5a)
+    await client.methods.updateDeltas({ deltas: [{ address, key: 0, data: address }] })
+    expect((await client.methods.getDelta({ address, key: 0 })).data).toEqual(address)
+    await client.methods.removeContract({ address })
+    client.close()
+    wire.close()
+    const bytes = Buffer.concat(heard)
+    expect(bytes.includes('CURVE')).toBe(true)
+    for (const secret of [listed.publicKey, core.serverKey, 'UpdateDeltas', '5a5a5a', '90,90,90']) {
+      expect(bytes.includes(secret)).toBe(false)
+    }
+  })
+
   it('is spoken to by the command', async () => {
     const call = ['call', 'GetAllAddrs', '--endpoint', core.endpoint, '--curve-server-key', encodeZ85(core.serverKey)]
     const refusedWithin = (timeout: number) =>
@@ -278,7 +309,10 @@ describe('keys curve', () => {
     await createCurveKeyFile(join(data, 'curve.key'), 'server')
     await chmod(join(data, 'curve.key'), 0o640)
     const [missing, wide] = await Promise.all([start(join(folder, 'without')), start(data)])
-    expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/`bletchley keys curve --curve-key \S+curve\.key` makes one/) })
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/`bletchley keys curve --curve-key \S+curve\.key` makes one/),
+    })
     expect(wide).toMatchObject({ code: 1, stderr: expect.stringContaining('chmod 600') })
   })
 })

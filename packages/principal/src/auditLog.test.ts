@@ -44,6 +44,26 @@ describe('the log of requests', () => {
     expect(await verifyAudit(folder.path, first.hash)).toMatchObject({ n: 5 })
   })
 
+  it('that somebody has made anew is told by a noted hash alone, of a line behind what he changed', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 5)
+    const lines = (await readFile(folder.file, 'utf8')).trimEnd().split('\n')
+    const hashes = lines.map((line) => (JSON.parse(line) as { hash: string }).hash)
+    let previous = hashes[0]!
+    const anew = lines.slice(1).map((line, index) => {
+      const linked = (text: string) => text.replace(/"previous":"\w+"/, `"previous":"${previous}"`)
+      const forged = forge(line, (text) => linked(index === 1 ? text.replace('given', 'refused') : text))
+      previous = (JSON.parse(forged) as { hash: string }).hash
+      return forged
+    })
+    await writeFile(folder.file, `${[lines[0], ...anew].join('\n')}\n`)
+    const outcomes = await Promise.allSettled([undefined, ...hashes].map((noted) => verifyAudit(folder.path, noted)))
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      ...['fulfilled', 'fulfilled', 'fulfilled'],
+      ...['rejected', 'rejected', 'rejected'],
+    ])
+  })
+
   it('shows that a line was changed, removed, put in, moved or copied', async () => {
     await using folder = await temporaryFolder()
     await writeLog(folder.path, 5)
