@@ -385,6 +385,14 @@ describe('a core with an HTTP door', () => {
     for (const origin of ['http://evil.example', 'null', `http://localhost:${port}`, `https://127.0.0.1:${port}`]) {
       expect(await ask({ origin }), origin).toBe(403)
     }
+    // A page need not say where it is from if it does not read the answer; browsers do.
+    for (const site of ['cross-site', 'same-site']) {
+      for (const destination of ['empty', 'image', 'script', 'iframe']) {
+        expect(await ask({ 'sec-fetch-site': site, 'sec-fetch-dest': destination }), `${site} ${destination}`).toBe(403)
+      }
+      expect(await ask({ 'sec-fetch-site': site, 'sec-fetch-dest': 'document' }), `a link, ${site}`).toBe(200)
+    }
+    for (const site of ['same-origin', 'none']) expect(await ask({ 'sec-fetch-site': site }), site).toBe(200)
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) expect(await ask({}, method), method).toBe(405)
     expect(await ask({}, 'HEAD')).toBe(200)
   })

@@ -9,9 +9,13 @@ type Guard = MiddlewareHandler<{ Bindings: HttpBindings }>
  * elsewhere, also one that had its name rebound to this address, must not read what only this machine may see.
  */
 export const ownPagesOnly: Guard = async (context, next) => {
-  const { host, origin } = context.req.header()
+  const { host, origin, 'sec-fetch-site': site, 'sec-fetch-dest': destination } = context.req.header()
   if (!isOurs(host, context.env.incoming.socket.localPort)) return context.text('Unknown host\n', 403)
-  if (origin !== undefined && origin !== `http://${host}`) return context.text('Not for pages from elsewhere\n', 403)
+  // Without an origin a page cannot read the answer, but have many of them made. A link to a page here may be followed.
+  const isElsewhere = (site === 'cross-site' || site === 'same-site') && destination !== 'document'
+  if (isElsewhere || (origin !== undefined && origin !== `http://${host}`)) {
+    return context.text('Not for pages from elsewhere\n', 403)
+  }
   return next()
 }
 
