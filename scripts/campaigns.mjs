@@ -1,8 +1,10 @@
 // The long forms of what `npm test` has in short: generated modules against the reference interpreter, a second engine and
-// the code before pruning; recursion of random shapes; kills; what frames of megabytes cost; and the processor time of tasks
-// at the limits of the sandbox, which docs/limits.md shows. Half an hour and more. Seeds are new each time; a failure names
-// its own, and `BLETCHLEY_SEED` begins where one is told to. `npm run campaigns -- mutants` is another one: do the tests
-// notice small wrong changes of the code (mutants.mjs)?
+// the code before pruning; recursion of random shapes; kills; what frames of megabytes cost; how long an idle peer waits beside
+// the worst requests of another; and the processor time of tasks at the limits of the sandbox, which docs/limits.md shows. An
+// hour and more. Seeds are new each time; a failure names its own, and `BLETCHLEY_SEED` begins where one is told to.
+//
+// Others are run by their names, `npm run campaigns -- <name>`, since they take hours: `memory`, what is resident behind 500 of
+// each kind of request; and `mutants`, do the tests notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +20,12 @@ if (campaign === 'mutants') {
   process.exit(spawnSync(process.execPath, ['scripts/mutants.mjs', ...rest], { stdio: 'inherit', env }).status ?? 1)
 }
 
-const files = ['packages/sandbox/test', 'test/crash.test.ts', 'test/frameCost.test.ts']
+if (campaign === 'memory') {
+  const env = { ...process.env, BLETCHLEY_REPETITIONS: process.env.BLETCHLEY_REPETITIONS ?? '500' }
+  process.exit(spawnSync('npx', ['vitest', 'run', 'test/memory.test.ts'], { stdio: 'inherit', env }).status ?? 1)
+}
+
+const files = ['packages/sandbox/test', 'test/crash.test.ts', 'test/frameCost.test.ts', 'test/idlePeer.test.ts']
 const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
   stdio: 'inherit',
   env: {
@@ -29,6 +36,7 @@ const { status } = spawnSync('npx', ['vitest', 'run', ...files], {
     BLETCHLEY_CRASH_ROUNDS: process.env.BLETCHLEY_CRASH_ROUNDS ?? '250',
     BLETCHLEY_FRAMES: process.env.BLETCHLEY_FRAMES ?? '2000',
     BLETCHLEY_FRAME_BYTES: process.env.BLETCHLEY_FRAME_BYTES ?? '8000000',
+    BLETCHLEY_PEER_SECONDS: process.env.BLETCHLEY_PEER_SECONDS ?? '10',
   },
 })
 const costs = spawnSync(process.execPath, ['--stack-size=4000', 'scripts/measureCosts.mjs'], { stdio: 'inherit' })

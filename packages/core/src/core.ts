@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
-import { encodeZ85, keccak256 } from '@bletchley/crypto'
+import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
 import { modeIfOpen, openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
@@ -21,6 +21,7 @@ import { KeyFetcher } from './keys/keyFetcher.ts'
 import { loadSigningIdentity } from './keys/signingKey.ts'
 import { StateKeys } from './keys/stateKeys.ts'
 import { UserKeys } from './keys/userKeys.ts'
+import { hashWithPauses } from './largeBytes.ts'
 import { logged } from './observation/messageLog.ts'
 import type { Observation } from './observation/observation.ts'
 import { availableProcessors } from './processors.ts'
@@ -151,7 +152,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
   const backend = openLmdb({ folder: storeFolder(dataFolder) })
   const store = await ContractStore.open(observation?.watchCommits(backend) ?? backend, {
-    hashDelta: keccak256,
+    hashDelta: hashWithPauses,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
   const folderWatch = new DataFolderWatch(dataFolder, store, lock, logger)

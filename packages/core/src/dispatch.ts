@@ -94,7 +94,7 @@ export class Dispatcher implements FrameHandler {
     }
     // The work on a request begins before the next one is read.
     const { reply } = await this.#reading.run([room.peer], async () => {
-      const request = await paced(decodeRequestInPieces(frame))
+      const request = await paced(decodeRequestInPieces(frame), new Pacer(room.peer))
       return { reply: this.#answer(request, frame, room, start) }
     })
     return reply
@@ -116,7 +116,10 @@ export class Dispatcher implements FrameHandler {
         // A reply that takes no room is not larger than its request, about.
         Math.max(room.bytes, frame.length) < writtenAtOnceBytes
           ? encodeReply(written, this.#dialect, this.#replyMemory)
-          : await paced(encodeReplyInPieces(written, this.#dialect, room.bytes, this.#replyMemory))
+          : await paced(
+              encodeReplyInPieces(written, this.#dialect, room.bytes, this.#replyMemory),
+              new Pacer(room.peer),
+            )
       return this.#seen(start, frame, reply, id, type, input, outcomeOf(outcome))
     } catch (error) {
       const { code, message } = refusalOf(error, type, this.#worker.logger)

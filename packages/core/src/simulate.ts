@@ -46,7 +46,7 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
       storedRecords(store),
     )
     try {
-      const request = { ...call, stateKey, tip: tip && { key: tip.key, data: copy(tip.data) } }
+      const request = { ...call, args: call.args.slice(), stateKey, tip: tip && { key: tip.key, data: copy(tip.data) } }
       const run = await pool.run('simulate', request)
       if (run.kind === 'refused') throw enclaveError(run.name)
       return run

@@ -1,7 +1,7 @@
 export { decrypt, encrypt } from './aesGcm.ts'
 export { CryptoError, type CryptoErrorCode } from './cryptoError.ts'
 export { curveKeyLength, parseCurvePublicKey } from './curveKeys.ts'
-export { keccak256, lengthPrefixed, sha256 } from './hashes.ts'
+export { keccak256, keccak256InPieces, lengthPrefixed, lengthPrefixedParts, sha256 } from './hashes.ts'
 export { addressOf, ecdh, generateKeyPair, type KeyPair, keyPairFromSecret, parsePublicKey, SecretKey } from './keys.ts'
 export { MsgPackReader, type MsgPackType } from './msgPackReader.ts'
 export { MsgPackWriter } from './msgPackWriter.ts'
@@ -16,6 +16,7 @@ export {
   type PttResponse,
   pttRequestItems,
   type StateKey,
+  stateKeyCount,
 } from './ptt.ts'
 export { createSimulatedQuote, parseQuote, type Quote, reportDataOfQuote } from './quote.ts'
 export { randomBytes } from './random.ts'

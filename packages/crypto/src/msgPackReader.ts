@@ -129,6 +129,12 @@ export class MsgPackReader {
         this.#offset++
         continue
       }
+      const second = this.#bytes[this.#offset + 1]
+      if (first === 0xcc && second !== undefined) {
+        result[i] = second
+        this.#offset += 2
+        continue
+      }
       const value = this.int()
       if (value < 0 || value > 255) throw malformed('an integer where a byte should be')
       result[i] = Number(value)

@@ -136,6 +136,15 @@ export function decodeStateKeys(bytes: Uint8Array): StateKey[] {
   }
 }
 
+/**
+ * How many keys the plaintext of a response says that it has, at once.
+ *
+ * @throws CryptoError malformed_message if it is no list
+ */
+export function stateKeyCount(bytes: Uint8Array): number {
+  return new MsgPackReader(bytes).arrayHeader()
+}
+
 type PttData =
   | { kind: 'request' }
   | { kind: 'encrypted'; bytes: Uint8Array }

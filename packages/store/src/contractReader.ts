@@ -83,8 +83,7 @@ export class ContractReader {
   }
 
   /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
-  async *tips(addresses: Iterable<Uint8Array>): AsyncGenerator<Delta | undefined> {
-    const pacer = new Pacer()
+  async *tips(addresses: Iterable<Uint8Array>, pacer = new Pacer()): AsyncGenerator<Delta | undefined> {
     for (const address of addresses) {
       yield await this.getTip(address)
       await pacer.pause()
@@ -95,8 +94,11 @@ export class ContractReader {
    * The tips of contracts with the bytes of their data, one answer per address in their order, as {@link tips}; the data
    * itself only up to a size.
    */
-  async *tipLengths(addresses: Iterable<Uint8Array>, mostBytes: number): AsyncGenerator<TipLength | undefined> {
-    const pacer = new Pacer()
+  async *tipLengths(
+    addresses: Iterable<Uint8Array>,
+    mostBytes: number,
+    pacer = new Pacer(),
+  ): AsyncGenerator<TipLength | undefined> {
     for (const address of addresses) {
       yield await this.#tipLength(address, mostBytes)
       await pacer.pause()

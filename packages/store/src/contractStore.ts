@@ -40,7 +40,7 @@ export const keptReceipts = 64
 
 export interface ContractStoreOptions {
   /** How a delta's hash is made from a delta's data: keccak256 in the worker. */
-  hashDelta(data: Uint8Array): Uint8Array
+  hashDelta(data: Uint8Array): Uint8Array | Promise<Uint8Array>
   /** Is told of each contract that a write of this store has changed, once that is on disk. It may not throw. */
   onChange?(change: ContractChange): void
 }
@@ -76,7 +76,7 @@ export interface TaskCommit {
  * Arrays that are passed in must not change until the promise settles.
  */
 export class ContractStore extends ContractReader {
-  readonly #hashDelta: (data: Uint8Array) => Uint8Array
+  readonly #hashDelta: ContractStoreOptions['hashDelta']
   readonly #onChange: ((change: ContractChange) => void) | undefined
   readonly #queue = new KeyedQueue()
   /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
@@ -159,10 +159,17 @@ export class ContractStore extends ContractReader {
       async (edit) => {
         if (edit.stored === undefined) return
         const merged = mergeRanges(contracts.get(nameOf(edit.address))?.rows ?? [])
-        for (const { from, to } of merged) await this.#deleteAll(edit, deltaSpan(edit.address, from, to))
+        const pacer = new Pacer()
+        for (const { from, to } of merged) {
+          await this.#deleteAll(edit, deltaSpan(edit.address, from, to))
+          await pacer.pause()
+        }
         if (edit.writes.length === 0) return
         edit.delete(snapshotKey(edit.address))
-        for (const { from, to } of merged) await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
+        for (const { from, to } of merged) {
+          await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
+          await pacer.pause()
+        }
         edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
         edit.remains = edit.tip !== undefined || (await this.#exists(bytecodeSpan(edit.address)))
         if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
@@ -210,7 +217,7 @@ export class ContractStore extends ContractReader {
   async putSnapshot(address: Uint8Array, snapshot: Snapshot, deltaHash: Uint8Array): Promise<void> {
     await this.#write([address], async (edit) => {
       const delta = await this.getDelta(address, snapshot.key)
-      if (delta === undefined || !equalBytes(this.#hashDelta(delta), deltaHash)) return
+      if (delta === undefined || !equalBytes(await this.#hashDelta(delta), deltaHash)) return
       edit.put(snapshotKey(address), encodeSnapshot(snapshot))
     })
   }
@@ -230,7 +237,7 @@ export class ContractStore extends ContractReader {
     }
     if (key === 0 || hash === undefined) return
     const previous = await this.getDelta(address, key - 1)
-    if (!previous || !equalBytes(this.#hashDelta(previous), hash)) {
+    if (!previous || !equalBytes(await this.#hashDelta(previous), hash)) {
       throw new ConflictError(`delta ${key - 1} is not the one that the task was computed on`)
     }
   }
@@ -272,10 +279,12 @@ export class ContractStore extends ContractReader {
   }
 
   async #highestDelta({ address }: ContractEdit, ranges: Range[]): Promise<number | undefined> {
+    const pacer = new Pacer()
     for (const { from, to } of ranges.toReversed()) {
       const entry = await this.backend.first({ ...deltaSpan(address, from, to), reverse: true })
       const key = entry && parseKey(entry.key)
       if (key?.kind === 'delta') return key.index
+      await pacer.pause()
     }
     return undefined
   }

@@ -15,6 +15,7 @@ import {
   type Write,
 } from './backend.ts'
 import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
+import { Pacer } from './pacer.ts'
 
 export interface LmdbOptions {
   /** Created if it does not exist. */
@@ -66,6 +67,9 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
 /** A chunk of a range ends at the first of the two. */
 const maxChunkLength = 512
 const maxChunkBytes = 1 << 20
+
+/** Commits share a transaction, and its flush, until they have so many writes together: they are applied without a pause. */
+const maxSharedWrites = 4096
 
 interface PendingCommit {
   batch: Write[]
@@ -169,8 +173,19 @@ class LmdbBackend implements KeyValueBackend {
   }
 
   async #flush(): Promise<void> {
-    while (this.#pending.length > 0) await this.#transact(() => this.#pending.splice(0))
+    while (this.#pending.length > 0) await this.#transact(() => this.#nextGroup())
     this.#flushing = undefined
+  }
+
+  /** Those that came first; at least one. */
+  #nextGroup(): PendingCommit[] {
+    let [length, writes] = [0, 0]
+    for (const { batch } of this.#pending) {
+      writes += batch.length
+      if (length > 0 && writes > maxSharedWrites) break
+      length++
+    }
+    return this.#pending.splice(0, length)
   }
 
   /** @param take is called when the transaction begins, so that all commits that came until then share it */
@@ -219,6 +234,7 @@ class LmdbBackend implements KeyValueBackend {
     keyOf: (item: T) => Uint8Array,
     sizeOf: (item: T) => number,
   ): AsyncIterable<T[]> {
+    const pacer = new Pacer()
     let last: Uint8Array | undefined
     for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
       this.#assertOpen()
@@ -236,7 +252,7 @@ class LmdbBackend implements KeyValueBackend {
       if (chunk.length < length && bytes < maxChunkBytes) return
       left -= chunk.length
       last = keyOf(chunk.at(-1)!)
-      if (left > 0) await setImmediate()
+      if (left > 0) await pacer.pause()
     }
   }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Pacer } from './pacer.ts'
+import { Pacer, paced } from './pacer.ts'
 
 /** Keeps the thread busy until a pause is due. */
 function work(pacer: Pacer): void {
@@ -35,4 +35,47 @@ it('a loop that is not due goes on at once', async () => {
   setImmediate(() => turns++)
   for (let step = 0; step < 10 && !pacer.due; step++) await pacer.pause()
   expect(turns).toBe(0)
+})
+
+it('whoever has little to do does not wait behind all of another’s loops', async () => {
+  const ended: string[] = []
+  const loop = async (lane: string): Promise<void> => {
+    const pacer = new Pacer(lane)
+    work(pacer)
+    await pacer.pause()
+    work(pacer)
+    ended.push(lane)
+  }
+  await Promise.all([...Array.from({ length: 20 }, () => loop('much')), loop('little'), loop('less')])
+  expect(ended).toHaveLength(22)
+  expect(ended.indexOf('little')).toBeLessThan(3)
+  expect(ended.indexOf('less')).toBeLessThan(4)
+})
+
+it('what begins at once has one stretch, if it asks immediately before', async () => {
+  let turn = 0
+  let running = true
+  const others = (): void => {
+    turn++
+    if (running) setImmediate(others)
+  }
+  setImmediate(others)
+  const turns = await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      const pacer = new Pacer()
+      while (pacer.due) await pacer.pause()
+      work(pacer)
+      return turn
+    }),
+  )
+  running = false
+  expect(new Set(turns).size).toBe(10)
+})
+
+it('finishes work that stops, with its result', async () => {
+  function* steps(): Generator<undefined, string> {
+    for (let step = 0; step < 10; step++) yield
+    return 'done'
+  }
+  expect(await paced(steps())).toBe('done')
 })

@@ -3,8 +3,8 @@ import type { Pieces } from '@bletchley/bytes'
 /** How long work may go on before others have their turn. */
 const maxStretchMs = 3
 
-/** What waits for its turn, in order. One resumes in each turn of the event loop. */
-const waiting: (() => void)[] = []
+/** What waits for its turn, in order, by whom it is for. One resumes in each turn of the event loop. */
+const lanes = new Map<string, (() => void)[]>()
 let scheduled = false
 /** When the first work of this turn of the event loop began. */
 let turnStart = 0
@@ -13,9 +13,14 @@ let turnStart = 0
  * Lets other work of the process have its turn in long loops over what is answered at once.
  *
  * All such loops share one stretch in each turn of the event loop: a thousand of them hold up nobody longer than one does.
+ * Work that many may begin at once asks whether it is `due` immediately before, and until it is not.
  */
 export class Pacer {
-  constructor() {
+  readonly #lane: string
+
+  /** @param lane for whom the work is: whoever has little of it does not wait behind all of another's */
+  constructor(lane = '') {
+    this.#lane = lane
     schedule()
   }
 
@@ -28,14 +33,15 @@ export class Pacer {
     schedule()
     if (!this.due) return
     await new Promise<void>((resolve) => {
-      waiting.push(resolve)
+      const waiting = lanes.get(this.#lane)
+      if (waiting === undefined) lanes.set(this.#lane, [resolve])
+      else waiting.push(resolve)
     })
   }
 }
 
 /** Does work that may be interrupted, with pauses for others. */
-export async function paced<T>(pieces: Pieces<T>): Promise<T> {
-  const pacer = new Pacer()
+export async function paced<T>(pieces: Pieces<T>, pacer = new Pacer()): Promise<T> {
   for (;;) {
     if (pacer.due) await pacer.pause()
     const { done, value } = pieces.next()
@@ -52,8 +58,13 @@ function schedule(): void {
 
 function nextTurn(): void {
   scheduled = false
-  const resume = waiting.shift()
-  if (resume === undefined) return
-  schedule()
-  resume()
+  for (const [lane, waiting] of lanes) {
+    const resume = waiting.shift()!
+    lanes.delete(lane)
+    // Behind the others.
+    if (waiting.length > 0) lanes.set(lane, waiting)
+    schedule()
+    resume()
+    return
+  }
 }

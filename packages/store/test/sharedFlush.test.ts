@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { u32be } from '@bletchley/bytes'
 import { open } from 'lmdb'
 import { expect, it } from 'vitest'
 import { ContractStore, openLmdb } from '../src/index.ts'
@@ -31,6 +32,30 @@ it('tasks of 8 contracts that commit at once share flushes', async () => {
     expect((await transactions(folder)) - before).toBeLessThanOrEqual(2 * rounds)
     for (const address of addresses) expect((await store.getTip(address))?.key, `${address[0]}`).toBe(rounds)
     await store.close()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+it('writes of many records do not share a transaction: nobody else has a turn while one is applied', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
+  try {
+    const backend = openLmdb({ folder })
+    const batch = (first: number, count: number) =>
+      Array.from({ length: count }, (_, index) => ({ key: u32be(first + index), value: Uint8Array.of(1) }))
+    const before = await transactions(folder)
+    const order: string[] = []
+    const commit = (name: string, first: number, count: number) =>
+      backend.commit(batch(first, count)).then(() => order.push(name))
+    await Promise.all([
+      commit('large', 0, 4000),
+      commit('larger', 10_000, 9000),
+      commit('small', 20_000, 10),
+      commit('last', 30_000, 10),
+    ])
+    expect(order).toEqual(['large', 'larger', 'small', 'last'])
+    expect((await transactions(folder)) - before).toBe(3)
+    await backend.close()
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -57,6 +57,9 @@ interface Surroundings {
 /** A state that does not fit ends its task, and not the process. */
 const maxOldGenerationSizeMb = 1024
 
+/** Smaller arrays are copied, which is cheaper. */
+const movedBytes = 64 * 1024
+
 const restartPauseMs = 1000
 
 type LossReason = ErrorData['task_aborted']['reason']
@@ -204,7 +207,7 @@ export class ComputeWorker {
     } catch (error) {
       answer = { kind: 'noRecords', reason: error instanceof Error ? error.name : 'unknown' }
     }
-    worker.postMessage(answer)
+    worker.postMessage(answer, answer.kind === 'records' ? buffersOf(answer.value) : [])
     this.#watch()
   }
 
@@ -234,13 +237,16 @@ export class ComputeWorker {
     const { job, home } = queued
     const module = 'codeHash' in job.request ? this.#surroundings.findModule(job.request.codeHash) : undefined
     this.#running = { queued, settles: home.isNew, start: performance.now() }
-    this.#post({ kind: 'job', job: { ...job, forget: home.isNew, ...(module && { module }) } as Job })
+    this.#post(
+      { kind: 'job', job: { ...job, forget: home.isNew, ...(module && { module }) } as Job },
+      buffersOf(job.request),
+    )
     home.isNew = false
     this.#watch()
   }
 
-  #post(message: MessageToThread): void {
-    this.#worker?.postMessage(message)
+  #post(message: MessageToThread, moved: ArrayBuffer[] = []): void {
+    this.#worker?.postMessage(message, moved)
   }
 
   #replace(): void {
@@ -264,6 +270,14 @@ function leaveRemovedFolder(): void {
   } catch {
     process.chdir('/')
   }
+}
+
+/** Large arrays are moved to the thread: to copy them takes long. Nobody needs them here any more. */
+function buffersOf(value: unknown): ArrayBuffer[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (!(value instanceof Uint8Array)) return Object.values(value).flatMap(buffersOf)
+  const { buffer, length } = value
+  return length >= movedBytes && length === buffer.byteLength ? [buffer as ArrayBuffer] : []
 }
 
 function aborted(reason: LossReason): WorkerError {

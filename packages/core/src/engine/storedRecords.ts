@@ -21,9 +21,9 @@ export function storedRecords(store: ContractReader): ContractRecords {
   }
 }
 
-/** A copy of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */
+/** In memory of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */
 export function copy(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes)
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
 /** The deltas as views of one buffer, which is cloned faster than hundreds. */

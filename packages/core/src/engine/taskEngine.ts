@@ -1,11 +1,12 @@
 import { bytesToHex, u64be, utf8ToBytes } from '@bletchley/bytes'
-import { keccak256, lengthPrefixed, parsePublicKey } from '@bletchley/crypto'
-import { type Input, isWorkerError, WorkerError } from '@bletchley/protocol'
-import { ConflictError, type ContractStore, type DeltaRow, KeyedQueue, type TaskCommit } from '@bletchley/store'
+import { lengthPrefixedParts, parsePublicKey } from '@bletchley/crypto'
+import { type Input, isWorkerError, type TaskType, WorkerError } from '@bletchley/protocol'
+import { ConflictError, type ContractStore, type DeltaRow, KeyedQueue, Pacer, type TaskCommit } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { BoundedMap } from '../boundedMap.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
+import { copyWithPauses, hashWithPauses } from '../largeBytes.ts'
 import { enclaveError, notFound, storeFailed } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
 import type {
@@ -54,12 +55,20 @@ export interface TaskObserver {
 /** A task that a contract was run for; a retry that gets the kept reply is none. */
 export interface EndedTask {
   address: Uint8Array
-  type: 'DeploySecretContract' | 'ComputeTask'
+  type: TaskType
   outcome: 'success' | 'failed' | 'error'
   /** 0 for an error: nobody is billed. */
   usedGas: bigint
   /** The delta that it made, if it made one. */
   delta?: { key: number; data: Uint8Array } | undefined
+}
+
+/** What a task is known by. */
+interface TaskIdentity {
+  /** 32 bytes. */
+  taskId: Uint8Array
+  /** keccak256 of what is to be deployed, 32 bytes; empty for a computation. */
+  preCodeHash: Uint8Array
 }
 
 /** Contracts whose code hash is remembered. */
@@ -129,15 +138,17 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: key missing, address in use, storage
    */
   deploy(input: DeployInput): Promise<DeployedReply | FailedReply> {
-    const preCodeHash = keccak256(input.preCode)
-    const taskId = taskIdOf('DeploySecretContract', input, preCodeHash)
-    return this.#task(input, taskId, async (request) => {
+    return this.#task('DeploySecretContract', input, async (request, { taskId, preCodeHash }) => {
       const { store } = this.#parts
       const address = input.contractAddress
       if (await store.hasContract(address)) {
         throw new WorkerError('already_exists', { address })
       }
-      const run = await this.#pool.run('deploy', { ...request, preCode: copy(input.preCode), preCodeHash })
+      const run = await this.#pool.run('deploy', {
+        ...request,
+        preCode: await copyWithPauses(input.preCode),
+        preCodeHash,
+      })
       if (run.kind !== 'success') return failure(run)
       const { delta, output: bytecode, codeHash, stateBytes } = run
       const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run), delta, preCodeHash }, codeHash }
@@ -155,8 +166,7 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: contract or key missing, state unusable, storage
    */
   compute(input: ComputeInput): Promise<ComputedReply | FailedReply> {
-    const taskId = taskIdOf('ComputeTask', input)
-    return this.#task(input, taskId, async (request) => {
+    return this.#task('ComputeTask', input, async (request, { taskId }) => {
       const address = input.contractAddress
       const tip = await this.#parts.store.getTip(address)
       const run = await this.#pool.run('compute', {
@@ -178,9 +188,11 @@ export class TaskEngine {
 
   /** Rebuilds contracts' states from their deltas with the keys that are held now; tells which ones do not rebuild. */
   async rebuild(addresses: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const pacer = new Pacer()
     const failed = await Promise.all(
       addresses.map((address) =>
         this.#queue.run([bytesToHex(address)], async () => {
+          while (pacer.due) await pacer.pause()
           const tip = await this.#parts.store.getTip(address)
           const stateKey = this.#parts.stateKeys.get(address)
           if (tip === undefined || stateKey === undefined) return []
@@ -221,7 +233,9 @@ export class TaskEngine {
       if (first === undefined || row.key < first.key) firstKeys.set(name, row)
     }
     return this.#inTurn([...firstKeys.keys()], async () => {
+      const pacer = new Pacer()
       for (const { address, key } of firstKeys.values()) {
+        await pacer.pause()
         if (!this.#pool.knows(address)) continue
         const tip = await store.getTip(address)
         if (tip === undefined || key <= tip.key) this.#forget(address)
@@ -241,14 +255,15 @@ export class TaskEngine {
 
   /** What deployment and computation share: the retry, the one-time key, the state key, the home thread. */
   #task<R extends TaskReply>(
-    input: ComputeInput,
-    taskId: Uint8Array,
-    run: (request: TaskRequest) => Promise<R>,
+    type: TaskType,
+    input: ComputeInput & { preCode?: Uint8Array },
+    run: (request: TaskRequest, identity: TaskIdentity) => Promise<R>,
   ): Promise<R> {
     const { userKeys, observer } = this.#parts
     const address = input.contractAddress
-    const type = 'preCode' in input ? 'DeploySecretContract' : 'ComputeTask'
     return this.#inTurn([bytesToHex(address)], async () => {
+      const identity = await identityOf(type, input)
+      const { taskId } = identity
       // The id names the type of the task, so what is kept under it is a reply of that type.
       const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(address, taskId))
       if (earlier !== undefined) return earlier as R
@@ -260,14 +275,14 @@ export class TaskEngine {
       try {
         const request: TaskRequest = {
           address,
-          encryptedFn: copy(input.encryptedFn),
-          encryptedArgs: copy(input.encryptedArgs),
+          encryptedFn: await copyWithPauses(input.encryptedFn),
+          encryptedArgs: await copyWithPauses(input.encryptedArgs),
           userKey,
           sharedKey,
           stateKey: await this.#stateKey(address),
           gasLimit: input.gasLimit,
         }
-        const reply = await run(request)
+        const reply = await run(request, identity)
         this.#replies.keep(taskId, address, reply)
         observer?.taskEnded({ address, type, ...endOf(reply) })
         return reply
@@ -359,7 +374,8 @@ export class TaskEngine {
     const data = await store.getDelta(address, receipt.key)
     const bytecode = await store.getBytecode(address)
     if (data === undefined || bytecode === undefined) return undefined
-    return decodeReceipt(receipt.reply, { key: receipt.key, data }, bytecode)
+    const delta = { key: receipt.key, data }
+    return decodeReceipt(receipt.reply, delta, bytecode, await this.codeHash(address))
   }
 
   async #hasReceipt(address: Uint8Array, taskId: Uint8Array): Promise<boolean> {
@@ -383,7 +399,7 @@ export class TaskEngine {
     const name = bytesToHex(address)
     const known = this.#codeHashes.get(name)
     if (known !== undefined) return known
-    const hash = keccak256(await this.#requireBytecode(address))
+    const hash = await hashWithPauses(await this.#requireBytecode(address))
     this.#codeHashes.set(name, hash)
     return hash
   }
@@ -398,10 +414,11 @@ function parseUserKey(userKey: Uint8Array): Uint8Array {
 }
 
 /** Names a task by everything that its result depends on. */
-function taskIdOf(type: string, input: ComputeInput, preCodeHash: Uint8Array = new Uint8Array()): Uint8Array {
-  const { encryptedFn, encryptedArgs, contractAddress, userDHKey, gasLimit } = input
-  return keccak256(
-    lengthPrefixed([
+async function identityOf(type: TaskType, input: ComputeInput & { preCode?: Uint8Array }): Promise<TaskIdentity> {
+  const { encryptedFn, encryptedArgs, contractAddress, userDHKey, gasLimit, preCode } = input
+  const preCodeHash = preCode === undefined ? new Uint8Array() : await hashWithPauses(preCode)
+  const taskId = await hashWithPauses(
+    ...lengthPrefixedParts([
       utf8ToBytes(type),
       encryptedFn,
       encryptedArgs,
@@ -411,6 +428,7 @@ function taskIdOf(type: string, input: ComputeInput, preCodeHash: Uint8Array = n
       u64be(gasLimit),
     ]),
   )
+  return { taskId, preCodeHash }
 }
 
 /** A user's key as its 64 bytes, in whichever form it came; what is none stays as it is, and is refused in its turn. */

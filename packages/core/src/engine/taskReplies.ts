@@ -97,11 +97,16 @@ export function gasOfReceipt(receipt: Uint8Array): string | undefined {
   return /^\{"usedGas":"(\d+)"/.exec(bytesToUtf8(receipt.subarray(0, 64)))?.[1]
 }
 
-/** The reverse of {@link encodeReceipt}; nothing if the bytecode is not that of the deployment any more. */
+/**
+ * The reverse of {@link encodeReceipt}; nothing if the bytecode is not that of the deployment any more.
+ *
+ * @param bytecodeHash keccak256 of the bytecode, if it is known: it takes long to find out
+ */
 export function decodeReceipt(
   receipt: Uint8Array,
   delta: { key: number; data: Uint8Array },
   bytecode: Uint8Array,
+  bytecodeHash?: Uint8Array,
 ): TaskReply | undefined {
   const { usedGas, preCodeHash, codeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
   const field = (name: string): Uint8Array => hexToBytes(rest[name] ?? '')
@@ -113,7 +118,7 @@ export function decodeReceipt(
     signature: field('signature'),
   }
   if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output: field('output') } }
-  const storedHash = keccak256(bytecode)
+  const storedHash = bytecodeHash ?? keccak256(bytecode)
   if (codeHash !== bytesToHex(storedHash)) return undefined
   const result = { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) }
   return { kind: 'deployed', result, codeHash: storedHash }

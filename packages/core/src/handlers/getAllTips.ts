@@ -27,12 +27,12 @@ type Row = Tip & { readonly data: Uint8Array }
  * a message: otherwise a few contracts with large deltas would hide all the others.
  */
 export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissions }) => {
-  const pacer = new Pacer()
+  const pacer = new Pacer(room.peer)
   const addresses = await store.allAddresses()
   const tips: Tip[] = []
   let position = 0
   let kept = 0
-  for await (const tip of store.tipLengths(addresses, smallBytes)) {
+  for await (const tip of store.tipLengths(addresses, smallBytes, pacer)) {
     const address = addresses[position++]!
     if (tip === undefined) continue
     const { key, length, data } = tip
@@ -55,7 +55,7 @@ export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissi
     else read.push({ address, key: tip.key, length: tip.data.length, data: tip.data })
     await pacer.pause()
   }
-  const rows = await fitting(read, tips.length - possible.length)
+  const rows = await fitting(read, tips.length - possible.length, pacer)
 
   const listed = new Set(rows.map(({ address }) => address))
   const omitted = tips.map(({ address }) => address).filter((address) => !listed.has(address) && !gone.has(address))
@@ -64,9 +64,8 @@ export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissi
 }
 
 /** The rows that fit into a message; counted only if that is needed. */
-async function fitting(rows: Row[], omitted: number): Promise<Row[]> {
+async function fitting(rows: Row[], omitted: number, pacer: Pacer): Promise<Row[]> {
   if (sum(rows, mostRowBytes) + omitted * addressBytes <= maxRowsBytes) return rows
-  const pacer = new Pacer()
   const sizes = new Map<Row, number>()
   for (const row of rows) sizes.set(row, rowBytes + (await countBytes(row.data, pacer)))
   return withoutLargest(rows, (row) => sizes.get(row)!, omitted)

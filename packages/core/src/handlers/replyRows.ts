@@ -59,6 +59,9 @@ export async function readInRoom<T>(
   if (room.tryTake(bytes)) return found
   found = undefined
   await room.take(bytes)
+  // Room comes for many at once.
+  const pacer = new Pacer(room.peer)
+  while (pacer.due) await pacer.pause()
   return read()
 }
 
@@ -74,7 +77,7 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
 ): Promise<T[]> {
   const rows = await readAtOnce(room, read())
   if (rows !== undefined) return rows
-  await room.take(await countRows(read()))
+  await room.take(await countRows(room, read()))
   const kept: T[] = []
   for await (const row of read()) {
     assertRows(kept.length + 1)
@@ -109,8 +112,8 @@ async function readAtOnce<T extends { data: Uint8Array }>(
 }
 
 /** What rows take in a reply: counted, since a bound is not enough. */
-async function countRows<T extends { data: Uint8Array }>(source: AsyncIterable<T>): Promise<number> {
-  const pacer = new Pacer()
+async function countRows<T extends { data: Uint8Array }>(room: ReplyRoom, source: AsyncIterable<T>): Promise<number> {
+  const pacer = new Pacer(room.peer)
   let [count, bytes] = [0, 0]
   for await (const { data } of source) {
     assertRows(++count)

@@ -54,6 +54,19 @@ describe('a response of the principal', () => {
     expect(refusalOf(worker, response, sig)?.message).toContain('replayed')
   })
 
+  it('of too many keys, or too many bytes, is refused without a long look at it', () => {
+    const { worker, answer } = exchange()
+    const { response, sig } = answer(new Array<StateKey>(10_001).fill(keyOf(contracts[0]!)))
+    expect(() => worker.install(response, sig)).toThrow('keys in a response')
+    const large = new Uint8Array(4 * 1024 * 1024 + 1)
+    expect(() => worker.install(large, sig)).toThrow('bytes in a response')
+    expect(worker.size).toBe(0)
+    const most = answer(
+      Array.from({ length: 10_000 }, () => ({ address: randomBytes(32), key: randomBytes(32).fill(255) })),
+    )
+    expect(worker.install(most.response, most.sig)).toHaveLength(10_000)
+  })
+
   it('that is unsigned, signed by another or changed installs nothing, and the reason names who signed', () => {
     const { worker, answer } = exchange()
     const stranger = generateKeyPair()

@@ -14,6 +14,7 @@ import {
   recoverAddress,
   type SecretKey,
   signItems,
+  stateKeyCount,
 } from '@bletchley/crypto'
 import { WorkerError } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
@@ -26,6 +27,9 @@ const pttIdBytes = 12
 
 /** Keys of one response; a principal gives 1000. */
 const maxKeys = 10_000
+
+/** Of a response; {@link maxKeys} take 2.7 million where each byte is written in two. */
+const maxResponseBytes = 4 * 1024 * 1024
 
 /**
  * Contracts whose keys are held where anybody may install some: those that were not used for longest give way. A key takes
@@ -116,6 +120,9 @@ export class StateKeys {
    *   is a `RefusedResponse` that tells the operator more
    */
   install(response: Uint8Array, sig: Uint8Array | undefined): StateKey[] {
+    if (response.length > maxResponseBytes) {
+      throw new WorkerError('limit_exceeded', { limit: 'bytes in a response', maximum: maxResponseBytes })
+    }
     const { id, publicKey, encrypted } = decodeResponse(response)
     if (this.#principal !== undefined) checkSigner(this.#principal, response, sig)
     const name = bytesToHex(id)
@@ -130,11 +137,11 @@ export class StateKeys {
     const shared = refusing('KeysError', 'its public key is none', () =>
       ecdh(exchange.keyPair.secretKey, parsePublicKey(publicKey)),
     )
-    const keys = refusing('EncryptionError', 'it does not decrypt to a list of keys', () =>
-      decodeStateKeys(decrypt(shared, encrypted)),
-    )
-    if (keys.length > maxKeys)
-      throw new WorkerError('limit_exceeded', { limit: 'keys in a response', maximum: maxKeys })
+    const keys = refusing('EncryptionError', 'it does not decrypt to a list of keys', () => {
+      const list = decrypt(shared, encrypted)
+      return stateKeyCount(list) > maxKeys ? undefined : decodeStateKeys(list)
+    })
+    if (keys === undefined) throw new WorkerError('limit_exceeded', { limit: 'keys in a response', maximum: maxKeys })
     const named = keysByName(keys)
     if (exchange.wanted !== undefined) checkComplete(exchange.wanted, named)
     for (const [address, key] of named) this.#keys.set(address, key)

@@ -1,6 +1,7 @@
 import { bytesToHex, concatBytes, hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { pieceBytes } from './engine.ts'
 import { isNative, engine as node } from './node.ts'
 import { engine as portable } from './portable.ts'
 
@@ -43,6 +44,25 @@ describe.each(engines)('%s engine', (_, engine) => {
     expect(bytesToHex(engine.sha256([abc]))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
     // Keccak team, ShortMsgKAT_256 with the original padding; also Ethereum's hash of nothing
     expect(bytesToHex(engine.keccak256([]))).toBe('c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470')
+  })
+
+  it('hashes in pieces what it hashes at once, also when others hash in between', () => {
+    const longer = Uint8Array.from({ length: 3 * pieceBytes + 1 }, (_, index) => (index * 7) & 0xff)
+    const lists = [[], [longer.subarray(0, 10)], [longer, longer.subarray(1)], [longer.subarray(0, pieceBytes)]]
+    const running = lists.map((parts) => engine.keccak256InPieces(parts))
+    const results = new Map<number, Uint8Array>()
+    let stops = 0
+    while (results.size < lists.length) {
+      for (const [index, pieces] of running.entries()) {
+        if (results.has(index)) continue
+        const { done, value } = pieces.next()
+        if (done) results.set(index, value)
+        else stops++
+        engine.keccak256([longer.subarray(0, 77)])
+      }
+    }
+    expect(lists.map((_, index) => results.get(index))).toEqual(lists.map((parts) => engine.keccak256(parts)))
+    expect(stops).toBe(0 + 1 + 7 + 1)
   })
 
   it('gives the AES-256-GCM test cases 13 and 14 of the specification of GCM', () => {

@@ -1,3 +1,8 @@
+import type { Pieces } from '@bletchley/bytes'
+
+/** What is hashed between two stops: half a millisecond's work in WebAssembly. */
+export const pieceBytes = 64 * 1024
+
 /**
  * The primitives that exist twice: native ones in Node, pure JavaScript elsewhere. Both give the same bytes.
  *
@@ -7,6 +12,8 @@
 export interface Engine {
   sha256(parts: readonly Uint8Array[]): Uint8Array
   keccak256(parts: readonly Uint8Array[]): Uint8Array
+  /** The same with stops, between which others may hash as well. */
+  keccak256InPieces(parts: readonly Uint8Array[]): Pieces<Uint8Array>
   randomBytes(length: number): Uint8Array
   /** AES-256-GCM; `key` 32 bytes, `iv` 12 bytes. Returns ciphertext || tag(16) || iv(12). */
   sealAesGcm(key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Uint8Array

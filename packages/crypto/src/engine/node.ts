@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { createKeccak } from 'hash-wasm'
-import type { Engine } from './engine.ts'
+import { type Engine, pieceBytes } from './engine.ts'
 
 const require = createRequire(import.meta.url)
 const algorithm = 'aes-256-gcm'
@@ -81,6 +81,19 @@ export const engine: Engine = {
   keccak256: (parts) => {
     keccak.init()
     for (const part of parts) keccak.update(part)
+    return keccak.digest('binary')
+  },
+
+  *keccak256InPieces(parts) {
+    keccak.init()
+    for (const part of parts) {
+      for (let at = 0; at < part.length; at += pieceBytes) {
+        keccak.update(part.subarray(at, at + pieceBytes))
+        const state = keccak.save()
+        yield
+        keccak.load(state)
+      }
+    }
     return keccak.digest('binary')
   },
 

@@ -2,7 +2,7 @@ import { gcm } from '@noble/ciphers/aes.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import type { Engine } from './engine.ts'
+import { type Engine, pieceBytes } from './engine.ts'
 
 /** The most that one call of `getRandomValues` gives (Web Cryptography API). */
 const maxRandomChunk = 65_536
@@ -19,6 +19,17 @@ export const engine: Engine = {
   keccak256: (parts) => {
     const hash = keccak_256.create()
     for (const part of parts) hash.update(part)
+    return hash.digest()
+  },
+
+  *keccak256InPieces(parts) {
+    const hash = keccak_256.create()
+    for (const part of parts) {
+      for (let at = 0; at < part.length; at += pieceBytes) {
+        hash.update(part.subarray(at, at + pieceBytes))
+        yield
+      }
+    }
     return hash.digest()
   },
 

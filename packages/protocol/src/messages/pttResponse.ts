@@ -12,6 +12,7 @@ export const PTTResponse = defineMessage({
     notes: [
       '`response` is MessagePack with `data`, `id` and `pubkey`; `sig` is the signature of the principal node over it.',
       '`errors` lists the contracts of this response whose stored deltas do not open or do not chain with the new key.',
+      'At most 4 MiB, and 10 000 keys.',
       'The reply has the type `PTTResponse`; the document prints `GetPTTRequest` there, a slip.',
     ],
     errors: {

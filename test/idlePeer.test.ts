@@ -1,0 +1,87 @@
+// What another peer notices of one who sends the worst that he may, within all his limits. Each kind of request has the core's
+// main thread pause again and again: no stretch of it is a large part of the whole, in processor time. With `BLETCHLEY_PEER_SECONDS`
+// each kind goes on for so long, and a peer who asks for a tip all the time must get it, 99 times of 100, in 250 ms, which takes a
+// machine that is not busy with other things. `BLETCHLEY_KINDS` is a pattern for the names of kinds.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { maxFrameBytes } from '@bletchley/protocol'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type ProbedCore, startProbedCore } from './probedCore.ts'
+import { Peer, smallRequest, storeForWorstRequests, type WorstRequest, worstRequests } from './worstRequests.ts'
+
+const seconds = Number(process.env.BLETCHLEY_PEER_SECONDS ?? 0)
+const pattern = new RegExp(process.env.BLETCHLEY_KINDS ?? '')
+const frameBytes = seconds > 0 ? maxFrameBytes : 20_000_000
+
+const promisedMs = 250
+
+/** A stretch may be so large a part of all that a kind takes; where that is little, it may be so long. */
+const mostOfAll = 1 / 3
+const negligibleMs = 60
+/** What else happens in the process, such as a collection of garbage, may make one of the tries bad. */
+const tries = 3
+
+let probed: ProbedCore
+const kinds = worstRequests(() => probed.core.client, frameBytes).filter(({ name }) => pattern.test(name))
+const named = kinds.map((kind) => [kind.name, kind] as const)
+const table: string[] = []
+beforeAll(async () => {
+  probed = await startProbedCore()
+  await storeForWorstRequests(probed.core, frameBytes)
+})
+afterAll(async () => {
+  if (seconds > 0) process.stdout.write(`\n${table.join('\n')}\n`)
+  await probed[Symbol.asyncDispose]()
+})
+
+/** Keeps so many messages under way for so long; each has one reply. Returns how many there were. */
+async function keepUp({ next }: WorstRequest, underway: number, ms: number): Promise<number> {
+  using socket = new Peer(probed.core.endpoint)
+  const end = performance.now() + ms
+  let answered = 0
+  for (let sent = 0; sent < underway; sent++) await socket.send(['', ...(await next())])
+  for (let left = underway; left > 0; left--) {
+    await socket.receive()
+    answered++
+    if (performance.now() >= end) continue
+    await socket.send(['', ...(await next())])
+    left++
+  }
+  return answered
+}
+
+describe.runIf(seconds === 0)('the main thread pauses again and again', () => {
+  it.each(named)('%s', async (_, kind) => {
+    const underway = Math.min(kind.underway, kind.isQuick ? 12 : 1)
+    let [longest, bound, total] = [1, 0, 0]
+    for (let attempt = 0; attempt < tries && longest > bound; attempt++) {
+      await probed.look()
+      expect(await keepUp(kind, underway, 0)).toBe(underway)
+      ;({ longestMs: longest, totalMs: total } = await probed.look())
+      bound = Math.max(negligibleMs, total * mostOfAll)
+    }
+    expect(longest, `ms without a pause, of ${total}`).toBeLessThan(bound)
+  })
+})
+
+describe.runIf(seconds > 0)(`an idle peer waits for less than ${promisedMs} ms`, () => {
+  it.each(named)(
+    '%s',
+    async (_, kind) => {
+      const idle = fork(fileURLToPath(new URL('./idlePeer.mjs', import.meta.url)), [probed.core.endpoint, smallRequest])
+      await once(idle, 'message')
+      await probed.look()
+      const answered = await keepUp(kind, kind.underway, 1000 * seconds)
+      idle.send('end')
+      const [waits] = (await once(idle, 'message')) as [number[]]
+      const { longestMs } = await probed.look()
+      waits.sort((a, b) => a - b)
+      const at = (part: number): number => waits[Math.ceil(part * waits.length) - 1]!
+      const figures = [at(0.5), at(0.99), at(1), longestMs].map((ms) => ms.toFixed(0).padStart(6)).join('')
+      table.push(`${kind.name.padEnd(48)}${String(answered).padStart(6)}${String(waits.length).padStart(7)}${figures}`)
+      expect(at(0.99)).toBeLessThan(promisedMs)
+    },
+    3_600_000,
+  )
+})
