@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { type CoreProcess, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 
 /** What coreProbe.mjs tells. */
@@ -24,7 +23,8 @@ export async function startProbedCore(): Promise<ProbedCore> {
   const path = join(folder.path, 'probe')
   writeFileSync(path, '')
   const env = {
-    NODE_OPTIONS: `--import ${fileURLToPath(new URL('./coreProbe.mjs', import.meta.url))}`,
+    // As an address: spaces in a path would end the option.
+    NODE_OPTIONS: `--import ${new URL('./coreProbe.mjs', import.meta.url)}`,
     BLETCHLEY_PROBE: path,
   }
   const core = await startCoreProcess({ env, args: ['--http', '127.0.0.1:0', '--threads', '1'] })
