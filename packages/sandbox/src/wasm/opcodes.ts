@@ -71,6 +71,12 @@ function define(first: number, last: number, immediate: number, taken = 0, left 
   pushes.fill(left, first, last + 1)
 }
 
+/** Whether an opcode does no more than take and leave operands, as `pops` and `pushes` say: no control, no call, no `select`. */
+export const isPlain = new Uint8Array(256).fill(1)
+isPlain.fill(0, 0x02, 0x12)
+isPlain[0x00] = 0
+isPlain[0x1b] = 0
+
 define(0x00, 0x01, Immediate.none) // unreachable, nop
 define(0x02, 0x04, Immediate.blockType) // block, loop, if
 define(0x05, 0x05, Immediate.none) // else
