@@ -30,6 +30,8 @@ export interface FunctionAnalysis {
   blocks: number
   /** Branches and calls, each target of a `br_table` counted, and `memory.grow`, which becomes a call. */
   transfers: number
+  /** `nans`, and truncations of floats to 64 bits. */
+  slowInstructions: number
   /** What the reference's stack limiter counts per activation. */
   stackCost: number
   /** Params and locals. */
@@ -64,6 +66,7 @@ function analyseFunction(
   const nans: number[] = []
   let nested = 0
   let transfers = 0
+  let truncations = 0
 
   function openBlock(opcode: number | undefined, at: number): void {
     blocks.open(opcode, at)
@@ -86,6 +89,7 @@ function analyseFunction(
         callHeights.push(Math.max(0, operands.height - 1))
         transfers++
       } else if (resultToCanonicalise(opcode, code[position]!) !== undefined) nans.push(start)
+      else if (opcode >= 0xae && opcode <= 0xb1) truncations++
       operands.stepPlain(taken, left)
       blocks.add(opcode)
       continue
@@ -123,6 +127,7 @@ function analyseFunction(
     nans,
     blocks: nested,
     transfers,
+    slowInstructions: nans.length + truncations,
     stackCost: locals.length / 2 + limiter.peak,
     locals: localCount,
     operandPeak: operands.peak,

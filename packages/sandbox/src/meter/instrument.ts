@@ -1,5 +1,5 @@
 import { gasPerGrownPage } from '../gasCosts.ts'
-import { codeBytesPerSlot } from '../limits.ts'
+import { codeBytesPerSlot, freeLocals, localsPerGas, runLimits } from '../limits.ts'
 import { ByteWriter } from '../wasm/byteWriter.ts'
 import { InstructionReader } from '../wasm/instructionReader.ts'
 import {
@@ -18,13 +18,22 @@ import { canonicalisationOf, resultToCanonicalise } from './canonicalNan.ts'
 import { emptyStack, overflowMask, passedLimit, type StackUse, stackAddend, stackAddendWords } from './stackCounter.ts'
 
 /** Exports of an instrumented module; it has no others. */
-export const instrumentedExports = { entry: 'call', gasLeft: 'gasLeft', stack: 'stack' } as const
+export const instrumentedExports = {
+  entry: 'call',
+  gasLeft: 'gasLeft',
+  stack: 'stack',
+  /** See `runLimits.idleLocals`. */
+  localsLeft: 'localsLeft',
+} as const
 
 /** Export of what a defined function has paid, if the module is profiled; behind the last, what growing the memory cost. */
 export const paidExport = (counter: number): string => `paid${counter}`
 
 /** Stack use of the helper that grows the memory: the reference's has one param and up to three operands. */
 const growHelper = { stackCost: 3, slots: 4 }
+
+/** Pages of a memory that names no maximum. */
+const maxPages = 65_536
 
 const noUse: StackUse = { height: 0, depth: 0, slots: 0 }
 
@@ -98,6 +107,7 @@ class Instrumentation {
   readonly #imported: number
   readonly #gasLeft: number
   readonly #stack: number
+  readonly #localsLeft: number
   /** Slots that an activation of each defined function may take, see `frameSlots` and `hiddenSlots`. */
   readonly #frames: number[]
   /** Appended functions: the grow helper first, then thunks. */
@@ -116,9 +126,10 @@ class Instrumentation {
     this.#functionTypes = [...imported, ...module.functions]
     this.#gasLeft = importedGlobals(module).length + module.globals.length
     this.#stack = this.#gasLeft + 1
+    this.#localsLeft = this.#stack + 1
     this.#frames = analyses.map((analysis, index) => activationSlots(analysis, module, index))
     const counted = profiled ? analyses.length + 1 : 0
-    this.#counters = Array.from({ length: counted }, (_, counter) => this.#stack + 1 + counter)
+    this.#counters = Array.from({ length: counted }, (_, counter) => this.#localsLeft + 1 + counter)
     const canGrow = declaredMemories(module).length > 0
     this.#addedTypes = canGrow ? [module.types.length] : []
     this.#addedBodies = canGrow ? [this.#growHelperBody()] : []
@@ -135,13 +146,20 @@ class Instrumentation {
       { name: instrumentedExports.entry, kind: 'function', index: this.#thunkOf(entry) },
       { name: instrumentedExports.gasLeft, kind: 'global', index: this.#gasLeft },
       { name: instrumentedExports.stack, kind: 'global', index: this.#stack },
+      { name: instrumentedExports.localsLeft, kind: 'global', index: this.#localsLeft },
       ...this.#counters.map((index, counter): Export => ({ name: paidExport(counter), kind: 'global', index })),
     ]
     return {
       ...module,
       types: [...module.types, { params: Uint8Array.of(ValueType.i32), result: ValueType.i32 }],
       functions: [...module.functions, ...this.#addedTypes],
-      globals: [...module.globals, counter(0n), counter(emptyStack), ...this.#counters.map(() => counter(0n))],
+      globals: [
+        ...module.globals,
+        counter(0n),
+        counter(emptyStack),
+        counter(BigInt(runLimits.idleLocals.value)),
+        ...this.#counters.map(() => counter(0n)),
+      ],
       exports,
       elements,
       bodies: [...bodies, ...this.#addedBodies],
@@ -172,6 +190,7 @@ class Instrumentation {
     this.#global(Op.globalGet, this.#stack)
     this.#local(Op.localTee, stack)
     this.#trapIfOverflown()
+    this.#countIdleLocals(analysis, this.#module.types[this.#module.functions[defined]!]!)
     this.#global(Op.globalGet, this.#gasLeft)
     this.#local(Op.localSet, gas)
     const instruction = new InstructionReader(code)
@@ -221,6 +240,20 @@ class Instrumentation {
     }
     writer.range(code, copied, code.length)
     return { locals: [...locals, ...added.flatMap((type) => [1, type])], code: writer.toBytes() }
+  }
+
+  /** Counts the locals that the call of a function sets to zero, where its gas is too little for them. */
+  #countIdleLocals({ locals, entryGas }: FunctionAnalysis, { params }: FunctionType): void {
+    const idle = locals - params.length - freeLocals - localsPerGas * entryGas
+    if (idle <= 0) return
+    this.#global(Op.globalGet, this.#localsLeft)
+    this.#i64Of(idle)
+    this.#writer.byte(Op.i64Sub)
+    this.#global(Op.globalSet, this.#localsLeft)
+    this.#global(Op.globalGet, this.#localsLeft)
+    this.#i64Of(0)
+    this.#writer.byte(Op.i64LtS)
+    this.#trapIf()
   }
 
   /**
@@ -277,8 +310,7 @@ class Instrumentation {
     this.#trapIfOverflown()
     const pushCost = () => {
       this.#local(Op.localGet, pages)
-      writer.byte(Op.i32Const)
-      writer.i32(gasPerGrownPage)
+      this.#i32Of(gasPerGrownPage)
       writer.byte(Op.i32Mul)
       writer.byte(Op.i64ExtendI32U)
     }
@@ -286,9 +318,27 @@ class Instrumentation {
     pushCost()
     this.#subtractGas(gas)
     this.#count(this.#counters.length - 1, pushCost)
+    // What changes nothing is not left to the engine, which makes a new buffer of each: it is asked for 1 to `free` pages.
+    const { maximum } = declaredMemories(this.#module)[0]!
+    this.#local(Op.localGet, pages)
+    this.#i32Of(1)
+    writer.byte(Op.i32Sub)
+    this.#i32Of(maximum ?? maxPages)
+    this.#memorySize()
+    writer.byte(Op.i32Sub)
+    writer.byte(Op.i32GeU)
+    writer.byte(Op.if)
+    writer.byte(ValueType.i32)
+    this.#memorySize()
+    this.#i32Of(-1)
+    this.#local(Op.localGet, pages)
+    writer.byte(Op.i32Eqz)
+    writer.byte(Op.select)
+    writer.byte(Op.else)
     this.#local(Op.localGet, pages)
     writer.byte(Op.memoryGrow)
     writer.byte(0)
+    writer.byte(Op.end)
     writer.byte(Op.end)
     return { locals: [1, ValueType.i64], code: writer.toBytes() }
   }
@@ -359,6 +409,16 @@ class Instrumentation {
   #call(index: number): void {
     this.#writer.byte(Op.call)
     this.#writer.u32(index)
+  }
+
+  #memorySize(): void {
+    this.#writer.byte(Op.memorySize)
+    this.#writer.byte(0)
+  }
+
+  #i32Of(value: number): void {
+    this.#writer.byte(Op.i32Const)
+    this.#writer.i32(value)
   }
 
   /** A constant of 64 bits that fits into 32. */
