@@ -82,7 +82,7 @@ export const moduleLimits = {
   }),
   functions: defineLimit({
     name: 'functions of its own',
-    value: 20_000,
+    value: 10_000,
     unit: 'entries',
     reason: 'a million empty ones take 4 MB, 6.5 s and a gigabyte',
     refusal: (value) => `module has more than ${value} functions`,
@@ -187,7 +187,7 @@ export const moduleLimits = {
   }),
   moduleBlocks: defineLimit({
     name: 'blocks, loops and ifs of a module',
-    value: 200_000,
+    value: 150_000,
     unit: 'constructs',
     reason: 'metering and compiling take some microseconds for each',
     refusal: (value) => `module has more than ${value} blocks`,
