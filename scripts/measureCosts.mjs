@@ -147,66 +147,107 @@ function measureText(text) {
   return most
 }
 
-// Modules at their limits, every function reachable from both entries.
+// Modules at their limits, every function called by both entries, which differ: the engine would compile what is alike once.
 const leb = (value) => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)])
 const vector = (items) => [leb(items.length), ...items]
 const section = (id, parts) => [[id], leb(parts.reduce((sum, { length }) => sum + length, 0)), ...parts]
-const body = (code, locals = 0) => {
-  const declared = locals === 0 ? [0] : [1, ...leb(locals), 0x7f]
+const end = 0x0b
+const [i32, i64, f32] = [0x7f, 0x7e, 0x7d]
+/** @param locals count and type of each group */
+function body(code, locals = []) {
+  const declared = [...leb(locals.length), ...locals.flatMap(([count, type]) => [...leb(count), type])]
   return [leb(declared.length + code.length), declared, code]
 }
 function code(instructions, count, before = [], after = []) {
   const bytes = new Uint8Array(before.length + instructions.length * count + after.length + 1)
   bytes.set(before)
   for (let index = 0; index < count; index++) bytes.set(instructions, before.length + index * instructions.length)
-  bytes.set([...after, 0x0b], bytes.length - after.length - 1)
+  bytes.set([...after, end], bytes.length - after.length - 1)
   return bytes
 }
-function preCode(bodies) {
-  const count = bodies.length
-  const text = (name) => [name.length, ...Buffer.from(name)]
-  const table = Math.min(count, moduleLimits.tableEntries.value)
-  const lists = []
-  for (let first = 0; first < count; first += table) {
-    const listed = Array.from({ length: Math.min(table, count - first) }, (_, index) => leb(first + index))
-    lists.push([0, 0x41, 0, 0x0b, ...leb(listed.length), ...listed.flat()])
+/** Bodies that call the functions before them. */
+function callers(count) {
+  const most = moduleLimits.transfers.value - 10
+  const bodies = []
+  for (let first = 0; first < count; first += most) {
+    const calls = Array.from({ length: Math.min(most, count - first) }, (_, index) => [0x10, ...leb(first + index)])
+    bodies.push(body([...calls.flat(), end]))
   }
+  return bodies
+}
+function preCode(called) {
+  const text = (name) => [name.length, ...Buffer.from(name)]
+  const calling = callers(called.length)
+  const callAll = calling.flatMap((_, index) => [0x10, ...leb(called.length + index)])
+  const entries = [body([...callAll, end]), body([0x01, ...callAll, end])]
+  const bodies = [...called, ...calling, ...entries]
+  const count = bodies.length
   return Buffer.concat(
     [
       [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       ...section(1, [[1, 0x60, 0, 0]]),
       ...section(3, [leb(count), new Uint8Array(count)]),
-      ...section(4, [[1, 0x70, 0], leb(table)]),
+      ...section(4, [[1, 0x70, 0], leb(1)]),
       ...section(5, [[1, 0, 1]]),
-      ...section(7, [[2], text('call'), [0], leb(count - 1), text('deploy'), [0], leb(count - 1)]),
-      ...section(9, vector(lists)),
+      ...section(7, [[2], text('call'), [0], leb(count - 1), text('deploy'), [0], leb(count - 2)]),
+      ...section(9, vector([[0, 0x41, 0, end, 1, 0]])),
       ...section(10, [leb(count), ...bodies.flat()]),
     ].map((part) => Uint8Array.from(part)),
   )
 }
 /** So many of the instructions over all functions, as many in each as may be. */
 function spread(instructions, total, each, locals) {
-  const bodies = [body(code([], 0))]
-  for (let left = total; left > 0; left -= each) bodies.unshift(body(code(instructions, Math.min(left, each)), locals))
+  const bodies = []
+  for (let left = total; left > 0; left -= each) bodies.push(body(code(instructions, Math.min(left, each)), locals))
   return bodies
 }
+/** Functions that fill the code with the instructions between `before` and `after`. */
+function filled(instructions, { before = [], after = [], locals = [], size = perFunction } = {}) {
+  const each = Math.floor((size - before.length - after.length) / instructions.length)
+  const count = Math.min(functions.value - 10, Math.floor(codeBytes.value / (size + 1)) - 1)
+  return Array.from({ length: count }, () => body(code(instructions, each, before, after), locals))
+}
+const limit = moduleLimits
 const { codeBytes, functionBytes, moduleBlocks, blocks, moduleTransfers, transfers, functions } = moduleLimits
 const perFunction = functionBytes.value - 16
+const roots = limit.moduleSlowInstructions.value
 const modules = {
-  'instructions of a byte': () => spread([0x01], codeBytes.value - 2000, perFunction),
-  'float arithmetic': () => {
-    const count = Math.floor(codeBytes.value / functionBytes.value) - 1
-    const roots = code([0x91], perFunction - 6, [0x43, 0, 0, 0, 0], [0x1a])
-    return [...Array.from({ length: count }, () => body(roots)), body(code([], 0))]
-  },
-  'ifs with two arms': () => spread([0x20, 0, 0x04, 0x40, 0x05, 0x0b], moduleBlocks.value, blocks.value, 1),
-  loops: () => spread([0x03, 0x40, 0x0b], moduleBlocks.value, blocks.value),
-  branches: () => spread([0x20, 0, 0x0d, 0], moduleTransfers.value, transfers.value, 1),
-  'growing the memory': () => spread([0x41, 0, 0x40, 0, 0x1a], moduleTransfers.value, transfers.value),
-  'small functions': () => [
-    ...Array.from({ length: functions.value - 1 }, () => body(code([0x02, 0x40, 0x20, 0, 0x0d, 0, 0x0b], 15), 5)),
-    body(code([], 0)),
+  'instructions of a byte': () => filled([0x01]),
+  'local variables': () => filled([0x20, 0, 0x20, 0, 0x6a, 0x21, 0], { locals: [[1, i32]] }),
+  'tests of zero': () => filled([0x45], { before: [0x41, 0], after: [0x1a] }),
+  'truncations to 32 bits': () => filled([0xaa, 0xb7], { before: [0x44, 0, 0, 0, 0, 0, 0, 0, 0], after: [0x1a] }),
+  'truncations to 64 bits': () => spread([0x20, 0, 0xaf, 0x1a], roots, 30_000, [[1, f32]]),
+  'float arithmetic': () => spread([0x20, 0, 0x91, 0x21, 0], roots, 25_000, [[1, f32]]),
+  'ifs with two arms': () => spread([0x20, 0, 0x04, 0x40, 0x05, end], moduleBlocks.value, blocks.value, [[1, i32]]),
+  'ifs with arithmetic': () =>
+    spread([0x20, 0, 0x04, 0x40, 0x20, 1, 0x91, 0x21, 1, end], moduleBlocks.value, blocks.value, [
+      [1, i32],
+      [1, f32],
+    ]),
+  loops: () => spread([0x03, 0x40, end], moduleBlocks.value, blocks.value),
+  'loops and locals': () =>
+    spread([0x03, 0x40, end], limit.moduleLocalsTimesBlocks.value / 500, blocks.value, [[500, i64]]),
+  branches: () => spread([0x20, 0, 0x0d, 0], moduleTransfers.value - 1000, transfers.value, [[1, i32]]),
+  'branches and locals': () => spread([0x20, 0, 0x0d, 0], moduleTransfers.value - 1000, transfers.value, [[300, i32]]),
+  'growing the memory': () => spread([0x41, 0, 0x40, 0, 0x1a], moduleTransfers.value - 1000, transfers.value),
+  'calls through the table': () => [
+    body([end]),
+    ...spread([0x41, 0, 0x11, 0, 0], moduleTransfers.value - 1000, transfers.value),
   ],
+  locals: () => {
+    const each = Math.floor(limit.moduleLocals.value / (functions.value - 10))
+    return Array.from({ length: functions.value - 10 }, () => body([end], [[each, i64]]))
+  },
+  'small functions': () => {
+    const block = [0x20, 0, 0x04, 0x40, 0x20, 1, 0x91, 0x21, 1, end]
+    const each = Math.floor(moduleBlocks.value / functions.value)
+    return Array.from({ length: functions.value - 10 }, () =>
+      body(code(block, each), [
+        [1, i32],
+        [1, f32],
+      ]),
+    )
+  },
 }
 
 /** Milliseconds that a deployment takes, one that cannot pay, and what makes the module ready behind the reply. */

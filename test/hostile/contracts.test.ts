@@ -151,8 +151,8 @@ describe('modules', () => {
     ],
     [
       'more functions than there may be',
-      `(module ${'(func)'.repeat(20_000)} (func (export "call")))`,
-      'Error in execution of deserialization into WASM module: module has more than 20000 functions',
+      `(module ${'(func)'.repeat(10_000)} (func (export "call")))`,
+      'Error in execution of deserialization into WASM module: module has more than 10000 functions',
     ],
     [
       'huge locals',

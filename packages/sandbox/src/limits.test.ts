@@ -5,6 +5,7 @@ import { compute, deployModule, plainHost } from '../test/support/runs.ts'
 import { hostFunctions } from './host/registry.ts'
 import type { Invocation, Outcome } from './index.ts'
 import { moduleLimits, runLimits } from './index.ts'
+import { freeLocals, localsPerGas } from './limits.ts'
 
 // Every limit of the table at its value and one past it.
 
@@ -63,6 +64,13 @@ const modules: Record<keyof typeof moduleLimits, (count: number) => Uint8Array> 
   },
   moduleBlocks: (count) => spread(block, count, 10_000),
   moduleTransfers: (count) => spread(branch, count, 20_000),
+  moduleSlowInstructions: (count) => spread([0x43, 0, 0, 0, 0, 0x91, 0x1a], count, 15_000),
+  moduleLocals: (count) => {
+    const large = { locals: 40_000, code: repeated([], 0) }
+    return largeModule({
+      functions: [...new Array(25).fill(large), { locals: count - 1_000_000, code: repeated([], 0) }],
+    })
+  },
   localsTimesBlocks: (count) => {
     // 5 000 001 = 35 461 × 141.
     const [locals, blocks] = count === 5_000_001 ? [35_461, 141] : [5000, 1000]
@@ -71,7 +79,7 @@ const modules: Record<keyof typeof moduleLimits, (count: number) => Uint8Array> 
   moduleLocalsTimesBlocks: (count) => {
     const large = { locals: 5000, code: repeated(block, 1000) }
     return largeModule({
-      functions: [large, large, large, large, { locals: count - 20_000_000, code: repeated(block, 1) }],
+      functions: [large, { ...large, locals: 3000 }, { locals: count - 8_000_000, code: repeated(block, 1) }],
     })
   },
   moduleLocalsTimesTransfers: (count) => {
@@ -103,6 +111,51 @@ describe.each(Object.entries(moduleLimits))('a module at the limit: %s', (name, 
   })
 })
 
+describe('locals that calls set up', () => {
+  const { value, text } = runLimits.idleLocals
+  const calling = (locals: number, calls: number): Outcome =>
+    compute(
+      `(module (func $idle (local ${'i64 '.repeat(locals)}))
+        (func (export "call") (local $i i32)
+          (loop (call $idle)
+            (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${calls}))))))`,
+      { gasLimit: 2n ** 60n },
+    )
+
+  it('end a run one past their limit, at the gas that it has used', () => {
+    // The empty function pays 1.
+    const idle = 40_000 - freeLocals - localsPerGas
+    const most = Math.floor(value / idle)
+    expect(calling(40_000, most)).toMatchObject({ kind: 'success' })
+    const outcome = calling(40_000, most + 1)
+    expect(outcome).toMatchObject({ kind: 'failure', message: `Error in execution of WASM code: ${text}` })
+    expect(outcome.usedGas).toBeGreaterThan(0n)
+  })
+
+  it('are not counted where there are few', () => {
+    expect(calling(freeLocals + localsPerGas, 1_000_000)).toMatchObject({ kind: 'success' })
+  })
+})
+
+test('growing the memory by nothing, or by too much, answers as the engine does', () => {
+  const outcome = compute(
+    `(module (import "env" "ret" (func $ret (param i32 i32))) (import "env" "memory" (memory 1 3))
+      (func (export "call")
+        (i32.store (i32.const 0) (memory.grow (i32.const 0)))
+        (i32.store (i32.const 4) (memory.grow (i32.const 1)))
+        (i32.store (i32.const 8) (memory.grow (i32.const 2)))
+        (i32.store (i32.const 12) (memory.grow (i32.const 0x80000)))
+        (i32.store (i32.const 16) (memory.grow (i32.const 0x80001)))
+        (i32.store (i32.const 20) (memory.grow (i32.const 1)))
+        (i32.store (i32.const 24) (memory.grow (i32.const 0)))
+        (i32.store (i32.const 28) (memory.grow (i32.const 1)))
+        (call $ret (i32.const 0) (i32.const 32))))`,
+    { gasLimit: 2n ** 60n },
+  )
+  const output = outcome.kind === 'success' ? outcome.output : new Uint8Array()
+  expect([...new Int32Array(output.slice().buffer)]).toEqual([1, 1, -1, -1, -1, 2, 3, -1])
+})
+
 test('growing the memory counts among the calls, which metering makes of it', () => {
   const { value, text } = moduleLimits.transfers
   const growing = (count: number): Uint8Array =>
@@ -116,11 +169,15 @@ test('growing the memory counts among the calls, which metering makes of it', ()
 
 test('what deployment makes of pre-code is held against the size of a module too', () => {
   const filler = { code: repeated([0x01], 100_000) }
-  const callAll = Uint8Array.from([...Array.from({ length: 30 }, (_, index) => [0x10, index]).flat(), 0x0b])
+  const callAll = Uint8Array.from([...Array.from({ length: 25 }, (_, index) => [0x10, index]).flat(), 0x0b])
   const preCode = (data: number): Uint8Array =>
-    largeModule({ functions: [...new Array(30).fill(filler), { code: callAll }], memory: 'own', data: [data] })
-  const room = moduleLimits.moduleBytes.value - preCode(5 * mebibyte).length
-  const largest = preCode(5 * mebibyte + room)
+    largeModule({
+      functions: [...new Array(25).fill(filler), { code: callAll }],
+      memory: 'own',
+      data: [3 * mebibyte, data],
+    })
+  const room = moduleLimits.moduleBytes.value - preCode(2 * mebibyte).length
+  const largest = preCode(2 * mebibyte + room)
   expect(largest.length).toBe(moduleLimits.moduleBytes.value)
   // The import of the memory takes more bytes than the memory did.
   expect(deployModule(largest)).toEqual({
@@ -128,7 +185,7 @@ test('what deployment makes of pre-code is held against the size of a module too
     message: `Error in execution of building the constructor: ${moduleLimits.moduleBytes.text}`,
     usedGas: 0n,
   })
-  expect(deployModule(preCode(5 * mebibyte + room - 32))).toMatchObject({ kind: 'success' })
+  expect(deployModule(preCode(2 * mebibyte + room - 32))).toMatchObject({ kind: 'success' })
 })
 
 /** Runs `call` made of the given text with 8 MiB of memory; `args` are at 0. */

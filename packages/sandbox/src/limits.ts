@@ -37,6 +37,10 @@ export const maxValueSlots = 65_536
  */
 export const codeBytesPerSlot = 512
 
+/** Locals that a call may have besides its params, and those for each gas of its first block, before it counts them. */
+export const freeLocals = 64
+export const localsPerGas = 8
+
 /** Stack of the thread that runs contracts, in MB: the limits above end every run before it does, whatever its shape. */
 export const threadStackMb = 64
 
@@ -78,7 +82,7 @@ export const moduleLimits = {
   }),
   functions: defineLimit({
     name: 'functions of its own',
-    value: 20_000,
+    value: 10_000,
     unit: 'entries',
     reason: 'a million empty ones take 4 MB, 6.5 s and a gigabyte',
     refusal: (value) => `module has more than ${value} functions`,
@@ -176,24 +180,38 @@ export const moduleLimits = {
   }),
   codeBytes: defineLimit({
     name: 'code of all functions',
-    value: 4 * 1024 * 1024,
+    value: 2.5 * 1024 * 1024,
     unit: 'bytes',
-    reason: 'checked, metered and compiled at each deployment, twice, free of gas: some 60 ns a byte',
+    reason: 'checked, metered and compiled at each deployment, twice, free of gas: up to 0.3 µs a byte',
     refusal: (value) => `module has more than ${value} bytes of code`,
   }),
   moduleBlocks: defineLimit({
     name: 'blocks, loops and ifs of a module',
-    value: 300_000,
+    value: 150_000,
     unit: 'constructs',
     reason: 'metering and compiling take some microseconds for each',
     refusal: (value) => `module has more than ${value} blocks`,
   }),
   moduleTransfers: defineLimit({
     name: 'branches and calls of a module',
-    value: 500_000,
+    value: 300_000,
     unit: 'instructions',
     reason: 'likewise',
     refusal: (value) => `module has more than ${value} branches and calls`,
+  }),
+  moduleSlowInstructions: defineLimit({
+    name: 'arithmetic of floating-point numbers and truncations of them to 64 bits, of a module',
+    value: 250_000,
+    unit: 'instructions',
+    reason: 'a canonical NaN is made behind the one, a call into the engine of the other: up to a microsecond for each',
+    refusal: (value) => `module has more than ${value} instructions of floating point`,
+  }),
+  moduleLocals: defineLimit({
+    name: 'params and locals of all functions',
+    value: 1_000_000,
+    unit: 'values',
+    reason: 'a group of them takes 3 bytes of the module, and compilers make each one by one: some 10 ns',
+    refusal: (value) => `module has more than ${value} locals`,
   }),
   localsTimesBlocks: defineLimit({
     name: 'locals × blocks of one function',
@@ -205,9 +223,9 @@ export const moduleLimits = {
   }),
   moduleLocalsTimesBlocks: defineLimit({
     name: 'the sum of these products over a module',
-    value: 20_000_000,
+    value: 8_000_000,
     unit: 'pairs',
-    reason: 'likewise',
+    reason: 'likewise; and a baseline compiler takes some 30 ns for each',
     refusal: (value) => `module has more than ${value} locals times blocks`,
   }),
   moduleLocalsTimesTransfers: defineLimit({
@@ -272,6 +290,13 @@ export const runLimits = {
     unit: 'levels',
     reason: 'as in the reference',
     refusal: (value) => `invalid state value: nested more than ${value} deep`,
+  }),
+  idleLocals: defineLimit({
+    name: `locals of all calls, without params, the first ${freeLocals} of a call, and ${localsPerGas} for each gas that it is sure to pay`,
+    value: 2 ** 30,
+    unit: 'values',
+    reason: 'they are set to zero at each call, free of gas: ten thousand in a microsecond',
+    refusal: (value) => `calls have set up more than ${value} locals`,
   }),
   stackHeight: defineLimit({
     name: 'stack height, as the reference’s limiter counts it',

@@ -34,9 +34,10 @@ makes it larger.
 
 ## What gas does not see
 
-Processor time of tasks at these limits, in milliseconds; honest loops take 0.1 to 0.6 for each million of gas. A deployment and
-a run that is made for it take ${measuredCosts.total} beyond what their gas pays, and are to take 2000 at most; what the
-engine optimises behind a run is not in it. Measured on ${measuredCosts.machine}, with other work on it, by
+Processor time of tasks at these limits, in milliseconds; honest loops take 0.1 to 0.6 for each million of gas. Some instructions
+take more than their gas is worth: loops of \`memory.grow\` by nothing 3, of divisions of floats 3, of their square roots 6.
+A deployment and a run that is made for it take ${measuredCosts.total} beyond what their gas pays, and are to take 2000 at
+most; what the engine optimises behind a run is not in it, nor bounded by it. Measured on ${measuredCosts.machine}, with other work on it, by
 \`npm run campaigns\`.
 
 ${costs(['calls of one host function, as many as a run may make', 'ms'], measuredCosts.calls)}

@@ -130,6 +130,14 @@ function checkLimits(module: WasmModule, analyses: readonly FunctionAnalysis[]):
     sum(analyses, ({ transfers }) => transfers),
   )
   requireWithin(
+    limits.moduleSlowInstructions,
+    sum(analyses, ({ slowInstructions }) => slowInstructions),
+  )
+  requireWithin(
+    limits.moduleLocals,
+    sum(analyses, ({ locals }) => locals),
+  )
+  requireWithin(
     limits.moduleLocalsTimesBlocks,
     sum(analyses, ({ locals, blocks }) => locals * blocks),
   )

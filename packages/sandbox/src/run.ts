@@ -2,7 +2,7 @@ import { ContractFault, displayText, gasLimitViolated } from './errors.ts'
 import { Environment, type Invocation } from './host/environment.ts'
 import { hostFunctions } from './host/registry.ts'
 import { cutUtf8 } from './host/text.ts'
-import { maxReasonBytes } from './limits.ts'
+import { maxReasonBytes, runLimits } from './limits.ts'
 import { returnMemory, takeMemory } from './memories.ts'
 import { instrumentedExports } from './meter/instrument.ts'
 import { passedLimit } from './meter/stackCounter.ts'
@@ -49,10 +49,10 @@ function runIn(
   const environment = profiler?.environment ?? new Environment(invocation, gas, memory)
   const imports = createImports(environment, memory)
   const instance = new WebAssembly.Instance(prepared.compiled, { env: profiler?.watch(imports) ?? imports })
-  const { entry, gasLeft, stack } = readExports(instance)
+  const { entry, gasLeft, stack, localsLeft } = readExports(instance)
   gas.attach(gasLeft)
   stack.value += plan.stackAddend
-  const outcome = enter(entry, { invocation, plan, gas, stack, environment })
+  const outcome = enter(entry, { invocation, plan, gas, stack, localsLeft, environment })
   return profiler === undefined ? outcome : { ...outcome, profile: profiler.profile(instance.exports, outcome) }
 }
 
@@ -61,17 +61,19 @@ interface Running {
   plan: RunPlan
   gas: RunGas
   stack: WebAssembly.Global<'i64'>
+  localsLeft: WebAssembly.Global<'i64'>
   environment: Environment
 }
 
-function enter(entry: () => unknown, { invocation, plan, gas, stack, environment }: Running): Outcome {
+function enter(entry: () => unknown, running: Running): Outcome {
+  const { invocation, plan, gas, environment } = running
   try {
     gas.chargeFlat(plan.opening)
     entry()
     gas.chargeFlat(plan.closing)
   } catch (error) {
     if (gas.exhausted) return { kind: 'failure', message: gasLimitViolated, usedGas: invocation.gasLimit }
-    const detail = faultText(error, stack.value, environment.lastWords)
+    const detail = faultText(error, running)
     if (detail === undefined) throw error
     return { kind: 'failure', message: displayText('WASM code', detail), usedGas: gas.used }
   }
@@ -81,13 +83,15 @@ function enter(entry: () => unknown, { invocation, plan, gas, stack, environment
 /**
  * Why the contract's code ended, or undefined if it was not the contract's doing.
  *
- * @param lastWords what the contract printed right before; the reason of an `unreachable` that it executed itself
+ * What it printed right before is the reason of an `unreachable` that it executed itself.
  */
-function faultText(error: unknown, stack: bigint, lastWords: string): string | undefined {
+function faultText(error: unknown, { stack, localsLeft, environment }: Running): string | undefined {
+  const { lastWords } = environment
   if (error instanceof ContractFault) return error.message
   if (isEngineStackOverflow(error)) return 'stack overflow'
   if (!(error instanceof WebAssembly.RuntimeError)) return undefined
-  switch (passedLimit(stack)) {
+  if (localsLeft.value < 0n) return runLimits.idleLocals.text
+  switch (passedLimit(stack.value)) {
     case 'height':
       return 'unreachable'
     case 'depth or slots':
@@ -118,13 +122,15 @@ interface InstrumentedInstance {
   entry: () => unknown
   gasLeft: WebAssembly.Global<'i64'>
   stack: WebAssembly.Global<'i64'>
+  localsLeft: WebAssembly.Global<'i64'>
 }
 
 function readExports({ exports }: WebAssembly.Instance): InstrumentedInstance {
-  const { entry, gasLeft, stack } = instrumentedExports
+  const { entry, gasLeft, stack, localsLeft } = instrumentedExports
   return {
     entry: exports[entry] as () => unknown,
     gasLeft: exports[gasLeft] as WebAssembly.Global<'i64'>,
     stack: exports[stack] as WebAssembly.Global<'i64'>,
+    localsLeft: exports[localsLeft] as WebAssembly.Global<'i64'>,
   }
 }

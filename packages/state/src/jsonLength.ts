@@ -41,7 +41,16 @@ function measure(value: JsonValue, perContainer: number): number {
     for (const [name, member] of value) length += stringLength(name) + 1 + measure(member, perContainer)
     return length
   }
+  if (typeof value === 'number') return integerLength(value)
   return value instanceof JsonFloat ? floatText(value.value).length : String(value).length
+}
+
+/** Characters of a safe integer, without making them. */
+function integerLength(value: number): number {
+  const size = Math.abs(value)
+  let length = value < 0 ? 2 : 1
+  for (let bound = 10; size >= bound; bound *= 10) length++
+  return length
 }
 
 /**

@@ -1,4 +1,4 @@
-import { JsonSyntaxError, JsonTokens, parseUtf8 } from '@bletchley/bytes'
+import { isDigit, JsonSyntaxError, JsonTokens, parseUtf8 } from '@bletchley/bytes'
 import { JsonFloat, type JsonObject, type JsonValue, maxJsonDepth } from './json.ts'
 
 /** More than {@link maxJsonDepth} containers inside each other. */
@@ -96,6 +96,21 @@ class JsonParser {
     return array
   }
 
+  /** Reads an integer that is not negative and has at most 15 digits without a text of it; nothing if there is none. */
+  #shortInteger(): number | undefined {
+    const tokens = this.#tokens
+    const { bytes, position } = tokens
+    const most = Math.min(bytes.length, position + 15)
+    let value = 0
+    let at = position
+    for (; at < most && isDigit(bytes[at]!); at++) value = value * 10 + bytes[at]! - 0x30
+    if (at === position || (bytes[position] === 0x30 && at > position + 1)) return undefined
+    const next = bytes[at]
+    if (next !== undefined && (isDigit(next) || next === 0x2e || next === 0x65 || next === 0x45)) return undefined
+    tokens.position = at
+    return value
+  }
+
   #enter(): void {
     if (++this.#depth > maxJsonDepth) throw new JsonDepthError(`nested too deeply at byte ${this.#tokens.position}`)
     this.#tokens.position++
@@ -107,6 +122,8 @@ class JsonParser {
   }
 
   #number(): number | bigint | JsonFloat {
+    const short = this.#shortInteger()
+    if (short !== undefined) return short
     const { text, isInteger } = this.#tokens.number()
     const number = Number(text)
     if (isInteger) {

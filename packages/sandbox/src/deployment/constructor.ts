@@ -3,7 +3,7 @@ import { moduleLimits } from '../limits.ts'
 import { type CheckedModule, checkModule } from '../prepare.ts'
 import { decodeModule } from '../wasm/decode.ts'
 import { encodeModule } from '../wasm/encode.ts'
-import { importedFunctionTypes, type WasmModule } from '../wasm/module.ts'
+import { type DecodedModule, importedFunctionTypes } from '../wasm/module.ts'
 import { Op } from '../wasm/opcodes.ts'
 import { externalizeMemory } from './externalMemory.ts'
 import { prune } from './prune.ts'
@@ -38,7 +38,7 @@ export function prepareDeployment(preCode: Uint8Array): Deployable {
 }
 
 /** A contract without export `deploy` has an empty constructor. */
-function ensureConstructor(module: WasmModule): WasmModule {
+function ensureConstructor(module: DecodedModule): DecodedModule {
   const entry = module.exports.find(({ name }) => name === 'deploy')
   if (entry === undefined) {
     return {
@@ -49,6 +49,7 @@ function ensureConstructor(module: WasmModule): WasmModule {
         { name: 'deploy', kind: 'function', index: importedFunctionTypes(module).length + module.functions.length },
       ],
       bodies: [...module.bodies, { locals: [], code: Uint8Array.of(Op.end) }],
+      references: [...module.references, []],
     }
   }
   if (entry.kind !== 'function') throw constructorError('export deploy is not a function')

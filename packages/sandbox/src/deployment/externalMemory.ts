@@ -1,6 +1,6 @@
 import { constructorError } from '../errors.ts'
 import { deployedMemory } from '../limits.ts'
-import type { WasmModule } from '../wasm/module.ts'
+import type { DecodedModule } from '../wasm/module.ts'
 
 /**
  * The same module with its memory imported as `env.memory`, last of all imports, with the pages every contract gets.
@@ -10,7 +10,7 @@ import type { WasmModule } from '../wasm/module.ts'
  * @throws ModuleError if the module has no memory, more than one, or one under another name
  * @see spec/runtime.md 1.2, 4
  */
-export function externalizeMemory(module: WasmModule): WasmModule {
+export function externalizeMemory(module: DecodedModule): DecodedModule {
   const imported = module.imports.filter((entry) => entry.kind === 'memory')
   if (imported.length + module.memories.length > 1) throw constructorError('more than one memory')
   if (imported.length + module.memories.length === 0) throw constructorError('no memory')

@@ -3,6 +3,7 @@ import { ByteWriter } from '../wasm/byteWriter.ts'
 import { InstructionReader } from '../wasm/instructionReader.ts'
 import {
   type ConstantExpression,
+  type DecodedModule,
   type FunctionBody,
   type Import,
   importedFunctionTypes,
@@ -22,7 +23,7 @@ import { Op } from '../wasm/opcodes.ts'
  * @throws ModuleError if something that is kept refers to an index that does not exist
  * @see spec/runtime.md 4
  */
-export function prune(module: WasmModule, root: string): WasmModule {
+export function prune(module: DecodedModule, root: string): WasmModule {
   const uses = new Uses(module)
   const exports = module.exports.filter((entry) => entry.name === root)
   for (const entry of exports) {
@@ -44,13 +45,13 @@ class Uses {
   readonly types: Uint8Array
   readonly functions: Uint8Array
   readonly globals: Uint8Array
-  readonly #module: WasmModule
+  readonly #module: DecodedModule
   readonly #functionTypes: number[]
   readonly #importedFunctions: number
   readonly #importedGlobals: number
   readonly #unvisited: number[] = []
 
-  constructor(module: WasmModule) {
+  constructor(module: DecodedModule) {
     const imported = importedFunctionTypes(module)
     this.#module = module
     this.#importedFunctions = imported.length
@@ -85,8 +86,10 @@ class Uses {
   /** Follows the bodies of all functions reached until nothing new turns up. */
   close(): void {
     for (let index = this.#unvisited.pop(); index !== undefined; index = this.#unvisited.pop()) {
-      const instruction = new InstructionReader(this.#module.bodies[index - this.#importedFunctions]!.code)
-      while (!instruction.atEnd) {
+      const defined = index - this.#importedFunctions
+      const instruction = new InstructionReader(this.#module.bodies[defined]!.code)
+      for (const start of this.#module.references[defined]!) {
+        instruction.seek(start)
         instruction.next()
         switch (instruction.opcode) {
           case Op.call:
@@ -130,7 +133,7 @@ interface Renumbering {
   globals: Uint32Array
 }
 
-function rebuild(module: WasmModule, exports: WasmModule['exports'], uses: Uses): WasmModule {
+function rebuild(module: DecodedModule, exports: WasmModule['exports'], uses: Uses): WasmModule {
   const to: Renumbering = {
     types: renumber(uses.types),
     functions: renumber(uses.functions),
@@ -154,7 +157,7 @@ function rebuild(module: WasmModule, exports: WasmModule['exports'], uses: Uses)
       offset: renumberInitialiser(offset, to),
       members: members.map((member) => to.functions[member]!),
     })),
-    bodies: rewriteBodies(module.bodies.filter(keptFunction), to),
+    bodies: rewriteBodies(module.bodies.filter(keptFunction), module.references.filter(keptFunction), to),
     data: module.data.map((segment) => ({ ...segment, offset: renumberInitialiser(segment.offset, to) })),
     emptied: new Set(),
   }
@@ -198,30 +201,36 @@ function emptiedSections(before: WasmModule, after: WasmModule): ReadonlySet<num
 }
 
 /** The bodies with new indices. */
-function rewriteBodies(bodies: readonly FunctionBody[], to: Renumbering): FunctionBody[] {
+function rewriteBodies(
+  bodies: readonly FunctionBody[],
+  references: DecodedModule['references'],
+  to: Renumbering,
+): FunctionBody[] {
   const writer = new ByteWriter()
-  return bodies.map(({ locals, code }) => {
+  return bodies.map((body, index) => {
     writer.clear()
-    rewriteCode(code, to, writer)
-    return { locals, code: writer.toBytes() }
+    rewriteCode(body.code, references[index]!, to, writer)
+    return writer.length === 0 ? body : { locals: body.locals, code: writer.toBytes() }
   })
 }
 
-function rewriteCode(code: Uint8Array, to: Renumbering, writer: ByteWriter): void {
+/** Writes nothing if the code stays as it is. */
+function rewriteCode(code: Uint8Array, references: readonly number[], to: Renumbering, writer: ByteWriter): void {
   const instruction = new InstructionReader(code)
   let copied = 0
-  while (!instruction.atEnd) {
+  for (const start of references) {
+    instruction.seek(start)
     instruction.next()
     const { opcode, index } = instruction
     let target: number | undefined
     if (opcode === Op.call) target = to.functions[index]
     else if (opcode === Op.callIndirect) target = to.types[index]
-    else if (opcode === Op.globalGet || opcode === Op.globalSet) target = to.globals[index]
+    else target = to.globals[index]
     if (target === undefined || target === index) continue
-    writer.range(code, copied, instruction.start + 1)
+    writer.range(code, copied, start + 1)
     writer.u32(target)
     // The table index of call_indirect follows and is copied with the rest.
     copied = opcode === Op.callIndirect ? instruction.position - 1 : instruction.position
   }
-  writer.range(code, copied, code.length)
+  if (copied > 0) writer.range(code, copied, code.length)
 }

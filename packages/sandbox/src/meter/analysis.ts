@@ -1,7 +1,8 @@
 import { gasPerBlock, opcodeGas } from '../gasCosts.ts'
 import { InstructionReader, opensBlock } from '../wasm/instructionReader.ts'
 import { type FunctionBody, type FunctionType, importedFunctionTypes, type WasmModule } from '../wasm/module.ts'
-import { emptyBlockType, Op } from '../wasm/opcodes.ts'
+import { emptyBlockType, isPlain, Op, pops, pushes } from '../wasm/opcodes.ts'
+import { resultToCanonicalise } from './canonicalNan.ts'
 import { type InstructionFacts, LimiterHeight, OperandHeight } from './heightModel.ts'
 
 /** A charge in front of an instruction. */
@@ -19,12 +20,18 @@ export interface FunctionAnalysis {
   charges: Charge[]
   /** What entering the function costs: the gas of its outermost block, wherever it is charged. */
   entryGas: number
-  /** True operand height at each `call`, `call_indirect` and `memory.grow`, without what it takes, in code order. */
+  /** Offset of each `call`, `call_indirect` and `memory.grow`, in code order. */
+  calls: number[]
+  /** True operand height at each of these, without what it takes. */
   callHeights: number[]
+  /** Offset of each instruction whose result may be a NaN that has to be made canonical, in code order. */
+  nans: number[]
   /** Blocks, loops and ifs. */
   blocks: number
   /** Branches and calls, each target of a `br_table` counted, and `memory.grow`, which becomes a call. */
   transfers: number
+  /** `nans`, and truncations of floats to 64 bits. */
+  slowInstructions: number
   /** What the reference's stack limiter counts per activation. */
   stackCost: number
   /** Params and locals. */
@@ -54,9 +61,12 @@ function analyseFunction(
   const limiter = new LimiterHeight(result)
   const operands = new OperandHeight(result)
   const blocks = new BlockGas()
+  const calls: number[] = []
   const callHeights: number[] = []
+  const nans: number[] = []
   let nested = 0
   let transfers = 0
+  let truncations = 0
 
   function openBlock(opcode: number | undefined, at: number): void {
     blocks.open(opcode, at)
@@ -70,6 +80,20 @@ function analyseFunction(
   while (!instruction.atEnd) {
     instruction.next()
     const { opcode, start, position } = instruction
+    if (isPlain[opcode] === 1) {
+      const taken = pops[opcode]!
+      const left = pushes[opcode]!
+      limiter.stepPlain(taken, left)
+      if (opcode === Op.memoryGrow) {
+        calls.push(start)
+        callHeights.push(Math.max(0, operands.height - 1))
+        transfers++
+      } else if (resultToCanonicalise(opcode, code[position]!) !== undefined) nans.push(start)
+      else if (opcode >= 0xae && opcode <= 0xb1) truncations++
+      operands.stepPlain(taken, left)
+      blocks.add(opcode)
+      continue
+    }
     facts.opcode = opcode
     facts.arity = instruction.blockType === emptyBlockType ? 0 : 1
     facts.label = opcode === Op.brTable ? defaultTarget(code, instruction) : instruction.index
@@ -78,12 +102,11 @@ function analyseFunction(
     limiter.step(facts)
     const before = operands.height
     operands.step(facts)
-    if (opcode === Op.call) callHeights.push(Math.max(0, before - facts.callee!.params.length))
-    else if (opcode === Op.callIndirect) callHeights.push(Math.max(0, before - facts.callee!.params.length - 1))
-    else if (opcode === Op.memoryGrow) callHeights.push(Math.max(0, before - 1))
-
+    if (opcode === Op.call || opcode === Op.callIndirect) {
+      calls.push(start)
+      callHeights.push(Math.max(0, before - facts.callee!.params.length - (opcode === Op.call ? 0 : 1)))
+    }
     if (opcode >= Op.br && opcode <= Op.callIndirect) transfers += opcode === Op.brTable ? instruction.index + 1 : 1
-    else if (opcode === Op.memoryGrow) transfers++
     blocks.add(opcode)
     if (opcode === Op.end || opcode === Op.else) blocks.close(opcode, start)
     if (opcode === Op.else) openBlock(opcode, position)
@@ -99,9 +122,12 @@ function analyseFunction(
   return {
     charges: blocks.charges(),
     entryGas,
+    calls,
     callHeights,
+    nans,
     blocks: nested,
     transfers,
+    slowInstructions: nans.length + truncations,
     stackCost: locals.length / 2 + limiter.peak,
     locals: localCount,
     operandPeak: operands.peak,
@@ -138,6 +164,8 @@ class BlockGas {
   /** In code order. */
   readonly #blocks: MeteredBlock[] = []
   readonly #open: MeteredBlock[] = []
+  /** The last of these. */
+  #innermost: MeteredBlock | undefined
   /** The block whose charge was the last, if it could be made here as well. */
   #movable: MeteredBlock | undefined
   /** What the `else` that opens next has in common with the arm before it. */
@@ -151,6 +179,7 @@ class BlockGas {
     const block = meteredBlock(at, gasPerBlock, false)
     this.#blocks.push(block)
     this.#open.push(block)
+    this.#innermost = block
     if (opcode === Op.block && this.#movable !== undefined) {
       block.coveredBy = this.#movable
       return
@@ -163,7 +192,7 @@ class BlockGas {
   }
 
   add(opcode: number): void {
-    this.#open[this.#open.length - 1]!.gas += opcodeGas[opcode]!
+    this.#innermost!.gas += opcodeGas[opcode]!
     if (silent[opcode] === 0) this.#movable = undefined
   }
 
@@ -173,6 +202,7 @@ class BlockGas {
    */
   close(opcode: number, at: number): void {
     const { condition } = this.#open.pop()!
+    this.#innermost = this.#open[this.#open.length - 1]
     this.#condition = condition
     if (opcode === Op.else || condition?.arms === undefined) return
     const missingArm = meteredBlock(at, 0, true)

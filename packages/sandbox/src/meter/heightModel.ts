@@ -1,5 +1,5 @@
 import type { FunctionType } from '../wasm/module.ts'
-import { Op, pops, pushes } from '../wasm/opcodes.ts'
+import { Op } from '../wasm/opcodes.ts'
 
 /** What a height model has to know of an instruction that its opcode does not say. */
 export interface InstructionFacts {
@@ -23,6 +23,9 @@ export interface InstructionFacts {
 export class LimiterHeight {
   peak = 0
   #height = 0
+  /** Of the innermost block, as are the last ones of the lists: most instructions look at these two only. */
+  #start = 0
+  #isPolymorphic = false
   readonly #starts: number[] = []
   readonly #arities: number[] = []
   readonly #branchArities: number[] = []
@@ -34,7 +37,14 @@ export class LimiterHeight {
     this.#open(result, result)
   }
 
-  /** Accounts for one instruction. */
+  /** Accounts for an instruction that only takes and leaves operands. */
+  stepPlain(taken: number, left: number): void {
+    this.#notePeak()
+    this.#pop(taken)
+    this.#height += left
+  }
+
+  /** Accounts for any other instruction. */
   step(facts: InstructionFacts): void {
     this.#notePeak()
     const { opcode } = facts
@@ -49,9 +59,7 @@ export class LimiterHeight {
       case Op.else:
         break
       case Op.end:
-        this.#height = this.#starts.pop()! + this.#arities.pop()!
-        this.#branchArities.pop()
-        this.#polymorphic.pop()
+        this.#close()
         break
       case Op.unreachable:
         this.#markPolymorphic()
@@ -82,9 +90,6 @@ export class LimiterHeight {
         this.#pop(1)
         this.#height++
         break
-      default:
-        this.#pop(pops[opcode]!)
-        this.#height += pushes[opcode]!
     }
   }
 
@@ -97,7 +102,7 @@ export class LimiterHeight {
   }
 
   #notePeak(): void {
-    if (this.#height > this.peak && !this.#polymorphic[this.#polymorphic.length - 1]) this.peak = this.#height
+    if (this.#height > this.peak && !this.#isPolymorphic) this.peak = this.#height
   }
 
   #open(arity: number, branchArity: number): void {
@@ -105,10 +110,21 @@ export class LimiterHeight {
     this.#arities.push(arity)
     this.#branchArities.push(branchArity)
     this.#polymorphic.push(false)
+    this.#start = this.#height
+    this.#isPolymorphic = false
+  }
+
+  #close(): void {
+    this.#height = this.#starts.pop()! + this.#arities.pop()!
+    this.#branchArities.pop()
+    this.#polymorphic.pop()
+    this.#start = this.#starts[this.#starts.length - 1] ?? 0
+    this.#isPolymorphic = this.#polymorphic[this.#polymorphic.length - 1] ?? false
   }
 
   #markPolymorphic(): void {
     this.#polymorphic[this.#polymorphic.length - 1] = true
+    this.#isPolymorphic = true
   }
 
   #branchArity(label: number): number {
@@ -116,7 +132,7 @@ export class LimiterHeight {
   }
 
   #pop(count: number): void {
-    if (count === 0 || this.#height === this.#starts[this.#starts.length - 1]) return
+    if (count === 0 || this.#height === this.#start) return
     this.#height = Math.max(0, this.#height - count)
   }
 }
@@ -125,6 +141,8 @@ export class LimiterHeight {
 export class OperandHeight {
   height = 0
   peak = 0
+  /** Of the innermost block, the last one of the list. */
+  #start = 0
   readonly #starts: number[] = [0]
   readonly #arities: number[]
   #unreachableFrom = Number.POSITIVE_INFINITY
@@ -133,6 +151,14 @@ export class OperandHeight {
     this.#arities = [result]
   }
 
+  /** Accounts for an instruction that only takes and leaves operands. */
+  stepPlain(taken: number, left: number): void {
+    this.#pop(taken)
+    this.height += left
+    this.#notePeak(this.height)
+  }
+
+  /** Accounts for any other instruction. */
   step(facts: InstructionFacts): void {
     const { opcode } = facts
     switch (opcode) {
@@ -145,12 +171,13 @@ export class OperandHeight {
         this.#open(facts.arity)
         break
       case Op.else:
-        this.height = this.#starts[this.#starts.length - 1]!
+        this.height = this.#start
         if (this.#unreachableFrom === this.#starts.length) this.#unreachableFrom = Number.POSITIVE_INFINITY
         break
       case Op.end:
         if (this.#unreachableFrom === this.#starts.length) this.#unreachableFrom = Number.POSITIVE_INFINITY
         this.height = this.#starts.pop()! + this.#arities.pop()!
+        this.#start = this.#starts[this.#starts.length - 1] ?? 0
         break
       case Op.br:
       case Op.brTable:
@@ -170,9 +197,6 @@ export class OperandHeight {
         this.#pop(3)
         this.height++
         break
-      default:
-        this.#pop(pops[opcode]!)
-        this.height += pushes[opcode]!
     }
     this.#notePeak(this.height)
   }
@@ -189,14 +213,15 @@ export class OperandHeight {
   #open(arity: number): void {
     this.#starts.push(this.height)
     this.#arities.push(arity)
+    this.#start = this.height
   }
 
   #markUnreachable(): void {
-    this.height = this.#starts[this.#starts.length - 1]!
+    this.height = this.#start
     this.#unreachableFrom = Math.min(this.#unreachableFrom, this.#starts.length)
   }
 
   #pop(count: number): void {
-    this.height = Math.max(this.#starts[this.#starts.length - 1]!, this.height - count)
+    this.height = Math.max(this.#start, this.height - count)
   }
 }

@@ -1,5 +1,5 @@
 import { gasPerGrownPage } from '../gasCosts.ts'
-import { codeBytesPerSlot } from '../limits.ts'
+import { codeBytesPerSlot, freeLocals, localsPerGas, runLimits } from '../limits.ts'
 import { ByteWriter } from '../wasm/byteWriter.ts'
 import { InstructionReader } from '../wasm/instructionReader.ts'
 import {
@@ -14,17 +14,28 @@ import {
 } from '../wasm/module.ts'
 import { emptyBlockType, Op, ValueType } from '../wasm/opcodes.ts'
 import type { FunctionAnalysis } from './analysis.ts'
-import { resultToCanonicalise, writeCanonicalisation } from './canonicalNan.ts'
-import { emptyStack, overflowMask, passedLimit, stackAddend } from './stackCounter.ts'
+import { canonicalisationOf, resultToCanonicalise } from './canonicalNan.ts'
+import { emptyStack, overflowMask, passedLimit, type StackUse, stackAddend, stackAddendWords } from './stackCounter.ts'
 
 /** Exports of an instrumented module; it has no others. */
-export const instrumentedExports = { entry: 'call', gasLeft: 'gasLeft', stack: 'stack' } as const
+export const instrumentedExports = {
+  entry: 'call',
+  gasLeft: 'gasLeft',
+  stack: 'stack',
+  /** See `runLimits.idleLocals`. */
+  localsLeft: 'localsLeft',
+} as const
 
 /** Export of what a defined function has paid, if the module is profiled; behind the last, what growing the memory cost. */
 export const paidExport = (counter: number): string => `paid${counter}`
 
 /** Stack use of the helper that grows the memory: the reference's has one param and up to three operands. */
 const growHelper = { stackCost: 3, slots: 4 }
+
+/** Pages of a memory that names no maximum. */
+const maxPages = 65_536
+
+const noUse: StackUse = { height: 0, depth: 0, slots: 0 }
 
 /** Activations that a call through a thunk adds: the thunk and the function behind it. */
 const thunkDepth = 2
@@ -96,6 +107,7 @@ class Instrumentation {
   readonly #imported: number
   readonly #gasLeft: number
   readonly #stack: number
+  readonly #localsLeft: number
   /** Slots that an activation of each defined function may take, see `frameSlots` and `hiddenSlots`. */
   readonly #frames: number[]
   /** Appended functions: the grow helper first, then thunks. */
@@ -114,9 +126,10 @@ class Instrumentation {
     this.#functionTypes = [...imported, ...module.functions]
     this.#gasLeft = importedGlobals(module).length + module.globals.length
     this.#stack = this.#gasLeft + 1
+    this.#localsLeft = this.#stack + 1
     this.#frames = analyses.map((analysis, index) => activationSlots(analysis, module, index))
     const counted = profiled ? analyses.length + 1 : 0
-    this.#counters = Array.from({ length: counted }, (_, counter) => this.#stack + 1 + counter)
+    this.#counters = Array.from({ length: counted }, (_, counter) => this.#localsLeft + 1 + counter)
     const canGrow = declaredMemories(module).length > 0
     this.#addedTypes = canGrow ? [module.types.length] : []
     this.#addedBodies = canGrow ? [this.#growHelperBody()] : []
@@ -133,13 +146,20 @@ class Instrumentation {
       { name: instrumentedExports.entry, kind: 'function', index: this.#thunkOf(entry) },
       { name: instrumentedExports.gasLeft, kind: 'global', index: this.#gasLeft },
       { name: instrumentedExports.stack, kind: 'global', index: this.#stack },
+      { name: instrumentedExports.localsLeft, kind: 'global', index: this.#localsLeft },
       ...this.#counters.map((index, counter): Export => ({ name: paidExport(counter), kind: 'global', index })),
     ]
     return {
       ...module,
       types: [...module.types, { params: Uint8Array.of(ValueType.i32), result: ValueType.i32 }],
       functions: [...module.functions, ...this.#addedTypes],
-      globals: [...module.globals, counter(0n), counter(emptyStack), ...this.#counters.map(() => counter(0n))],
+      globals: [
+        ...module.globals,
+        counter(0n),
+        counter(emptyStack),
+        counter(BigInt(runLimits.idleLocals.value)),
+        ...this.#counters.map(() => counter(0n)),
+      ],
       exports,
       elements,
       bodies: [...bodies, ...this.#addedBodies],
@@ -154,7 +174,7 @@ class Instrumentation {
   #instrumentBody(body: FunctionBody, analysis: FunctionAnalysis, defined: number): FunctionBody {
     const { locals, code } = body
     const writer = this.#writer
-    const { charges, callHeights } = analysis
+    const { charges, calls, callHeights, nans } = analysis
     const gas = analysis.locals
     const stack = gas + 1
     // The same at every charge: to copy it is faster than to write it anew.
@@ -164,70 +184,91 @@ class Instrumentation {
     writer.clear()
     // What the counter loses from this activation while it waits in a call, but for the operands below the arguments.
     const waiting = analysis.locals + hiddenSlots(body) - this.#frames[defined]!
-    let charge = 0
-    let call = 0
-    let copied = 0
     /** Value types of the locals that are appended. */
     const added = [...gasAndStack]
+    const canonicalisations = new Map<number, Uint8Array>()
     this.#global(Op.globalGet, this.#stack)
     this.#local(Op.localTee, stack)
     this.#trapIfOverflown()
+    this.#countIdleLocals(analysis, this.#module.types[this.#module.functions[defined]!]!)
     this.#global(Op.globalGet, this.#gasLeft)
     this.#local(Op.localSet, gas)
     const instruction = new InstructionReader(code)
-    while (!instruction.atEnd) {
-      instruction.next()
-      const { opcode, index, start, position } = instruction
-      for (; charges[charge]?.at === start; charge++) {
-        writer.range(code, copied, start)
-        copied = start
-        if (charges[charge]!.opensElse) writer.byte(Op.else)
+    let [charge, call, nan, copied] = [0, 0, 0, 0]
+    // Goes from one place that something is added at to the next. A charge stands in front of what else is there.
+    for (;;) {
+      const chargeAt = charges[charge]?.at ?? code.length
+      const callAt = calls[call] ?? code.length
+      const nanAt = nans[nan] ?? code.length
+      const at = Math.min(chargeAt, callAt, nanAt)
+      if (at === code.length) break
+      if (at === chargeAt) {
+        writer.range(code, copied, at)
+        copied = at
+        const { gas: amount, opensElse } = charges[charge++]!
+        if (opensElse) writer.byte(Op.else)
         this.#local(Op.localGet, gas)
-        const amount = charges[charge]!.gas
         this.#i64Of(amount)
         writer.range(subtraction, 0, subtraction.length)
         this.#count(defined, () => this.#i64Of(amount))
-      }
-      if (opcode === Op.call || opcode === Op.callIndirect || opcode === Op.memoryGrow) {
-        writer.range(code, copied, start)
+      } else if (at === callAt) {
+        instruction.seek(at)
+        instruction.next()
+        const { opcode, index, position } = instruction
+        writer.range(code, copied, at)
         copied = position
-        const addend = this.#callAddend(opcode, index, waiting + callHeights[call++]!)
-        if (addend !== undefined) this.#setStack(stack, addend)
+        const use = this.#callUse(opcode, index, waiting + callHeights[call++]!)
+        if (use !== undefined) this.#setStack(stack, use)
         if (opcode === Op.memoryGrow) this.#call(this.#growHelperIndex)
-        else writer.range(code, start, position)
-        if (opcode === Op.callIndirect) this.#setStack(stack, 0n)
+        else writer.range(code, at, position)
+        if (opcode === Op.callIndirect) this.#setStack(stack, noUse)
         this.#global(Op.globalGet, this.#gasLeft)
         this.#local(Op.localSet, gas)
       } else {
-        const type = resultToCanonicalise(opcode, code[position]!)
-        if (type === undefined) continue
-        if (!added.includes(type)) added.push(type)
-        writer.range(code, copied, position)
-        copied = position
-        writeCanonicalisation(writer, type, analysis.locals + added.indexOf(type))
+        nan++
+        writer.range(code, copied, at + 1)
+        copied = at + 1
+        const type = resultToCanonicalise(code[at]!, code[copied]!)!
+        let canonicalisation = canonicalisations.get(type)
+        if (canonicalisation === undefined) {
+          canonicalisation = canonicalisationOf(type, analysis.locals + added.length)
+          canonicalisations.set(type, canonicalisation)
+          added.push(type)
+        }
+        writer.range(canonicalisation, 0, canonicalisation.length)
       }
     }
     writer.range(code, copied, code.length)
     return { locals: [...locals, ...added.flatMap((type) => [1, type])], code: writer.toBytes() }
   }
 
+  /** Counts the locals that the call of a function sets to zero, where its gas is too little for them. */
+  #countIdleLocals({ locals, entryGas }: FunctionAnalysis, { params }: FunctionType): void {
+    const idle = locals - params.length - freeLocals - localsPerGas * entryGas
+    if (idle <= 0) return
+    this.#global(Op.globalGet, this.#localsLeft)
+    this.#i64Of(idle)
+    this.#writer.byte(Op.i64Sub)
+    this.#global(Op.globalSet, this.#localsLeft)
+    this.#global(Op.globalGet, this.#localsLeft)
+    this.#i64Of(0)
+    this.#writer.byte(Op.i64LtS)
+    this.#trapIf()
+  }
+
   /**
    * @param slots change of the slots until the callee's frame begins
    * @returns what a call adds to the stack counter; undefined for a host function, which does not look at it
    */
-  #callAddend(opcode: number, index: number, slots: number): bigint | undefined {
+  #callUse(opcode: number, index: number, slots: number): StackUse | undefined {
     if (opcode === Op.memoryGrow) {
-      return stackAddend({ height: growHelper.stackCost, depth: 1, slots: slots + growHelper.slots })
+      return { height: growHelper.stackCost, depth: 1, slots: slots + growHelper.slots }
     }
     // Behind an indirect call stands a thunk, which adds the rest.
-    if (opcode === Op.callIndirect) return stackAddend({ height: 0, depth: 0, slots })
+    if (opcode === Op.callIndirect) return { ...noUse, slots }
     if (index < this.#imported) return undefined
     const defined = index - this.#imported
-    return stackAddend({
-      height: this.#analyses[defined]!.stackCost,
-      depth: 1,
-      slots: slots + this.#frames[defined]!,
-    })
+    return { height: this.#analyses[defined]!.stackCost, depth: 1, slots: slots + this.#frames[defined]! }
   }
 
   /** Index of the function that stands for `index` where calls come from outside or through the table. */
@@ -269,8 +310,7 @@ class Instrumentation {
     this.#trapIfOverflown()
     const pushCost = () => {
       this.#local(Op.localGet, pages)
-      writer.byte(Op.i32Const)
-      writer.i32(gasPerGrownPage)
+      this.#i32Of(gasPerGrownPage)
       writer.byte(Op.i32Mul)
       writer.byte(Op.i64ExtendI32U)
     }
@@ -278,9 +318,27 @@ class Instrumentation {
     pushCost()
     this.#subtractGas(gas)
     this.#count(this.#counters.length - 1, pushCost)
+    // What changes nothing is not left to the engine, which makes a new buffer of each: it is asked for 1 to `free` pages.
+    const { maximum } = declaredMemories(this.#module)[0]!
+    this.#local(Op.localGet, pages)
+    this.#i32Of(1)
+    writer.byte(Op.i32Sub)
+    this.#i32Of(maximum ?? maxPages)
+    this.#memorySize()
+    writer.byte(Op.i32Sub)
+    writer.byte(Op.i32GeU)
+    writer.byte(Op.if)
+    writer.byte(ValueType.i32)
+    this.#memorySize()
+    this.#i32Of(-1)
+    this.#local(Op.localGet, pages)
+    writer.byte(Op.i32Eqz)
+    writer.byte(Op.select)
+    writer.byte(Op.else)
     this.#local(Op.localGet, pages)
     writer.byte(Op.memoryGrow)
     writer.byte(0)
+    writer.byte(Op.end)
     writer.byte(Op.end)
     return { locals: [1, ValueType.i64], code: writer.toBytes() }
   }
@@ -319,11 +377,13 @@ class Instrumentation {
     this.#trapIf()
   }
 
-  /** Sets the stack counter to what it was on entry, and `addend`. */
-  #setStack(stack: number, addend: bigint): void {
+  /** Sets the stack counter to what it was on entry, and what a call uses. */
+  #setStack(stack: number, use: StackUse): void {
     this.#local(Op.localGet, stack)
-    if (addend !== 0n) {
-      this.#i64(addend)
+    const { upper, lower } = stackAddendWords(use)
+    if (upper !== 0 || lower !== 0) {
+      this.#writer.byte(Op.i64Const)
+      this.#writer.i64Words(upper, lower)
       this.#writer.byte(Op.i64Add)
     }
     this.#global(Op.globalSet, this.#stack)
@@ -349,6 +409,16 @@ class Instrumentation {
   #call(index: number): void {
     this.#writer.byte(Op.call)
     this.#writer.u32(index)
+  }
+
+  #memorySize(): void {
+    this.#writer.byte(Op.memorySize)
+    this.#writer.byte(0)
+  }
+
+  #i32Of(value: number): void {
+    this.#writer.byte(Op.i32Const)
+    this.#writer.i32(value)
   }
 
   /** A constant of 64 bits that fits into 32. */

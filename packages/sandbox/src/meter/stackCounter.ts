@@ -36,6 +36,12 @@ export function stackAddend({ height, depth, slots }: StackUse): bigint {
   return pack({ height: Math.min(height, maxAddend), depth, slots: Math.min(slots, maxAddend) })
 }
 
+/** `stackAddend` in two words of 32 bits, the upper one signed: the fields of a call do not run into each other. */
+export function stackAddendWords({ height, depth, slots }: StackUse): { upper: number; lower: number } {
+  const lower = Math.min(height, maxAddend) | (depth << Number(fieldBits))
+  return { upper: Math.min(slots, maxAddend) << (2 * Number(fieldBits) - 32), lower }
+}
+
 /** The counter before the first call. */
 export const emptyStack: bigint = pack({
   height: Number(flag) - maxStackHeight - 1,

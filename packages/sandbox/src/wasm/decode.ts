@@ -2,10 +2,11 @@ import { decodeError, validationError } from '../errors.ts'
 import { type Limit, moduleLimits } from '../limits.ts'
 import { ByteReader } from './byteReader.ts'
 import { ByteWriter } from './byteWriter.ts'
-import { InstructionReader, opensBlock } from './instructionReader.ts'
+import { InstructionReader, namesIndex, opensBlock } from './instructionReader.ts'
 import {
   type ConstantExpression,
   type DataSegment,
+  type DecodedModule,
   type ElementSegment,
   type Export,
   externalKinds,
@@ -16,7 +17,6 @@ import {
   type Import,
   type Limits,
   SectionId,
-  type WasmModule,
 } from './module.ts'
 import { isValueType, Op } from './opcodes.ts'
 
@@ -28,11 +28,11 @@ import { isValueType, Op } from './opcodes.ts'
  *
  * @throws ModuleError with the texts of spec/runtime.md 1.6
  */
-export function decodeModule(bytes: Uint8Array): WasmModule {
+export function decodeModule(bytes: Uint8Array): DecodedModule {
   requireWithin(moduleLimits.moduleBytes, bytes.length)
   const reader = new ByteReader(bytes)
   readPreamble(reader)
-  const module: WasmModule = {
+  const module: DecodedModule = {
     types: [],
     imports: [],
     functions: [],
@@ -43,6 +43,7 @@ export function decodeModule(bytes: Uint8Array): WasmModule {
     start: undefined,
     elements: [],
     bodies: [],
+    references: [],
     data: [],
     emptied: new Set(),
   }
@@ -77,7 +78,7 @@ function readPreamble(reader: ByteReader): void {
   if (version !== 1) throw decodeError(`Unsupported wasm version ${version}`)
 }
 
-function readSection(module: WasmModule, id: number, section: ByteReader): void {
+function readSection(module: DecodedModule, id: number, section: ByteReader): void {
   switch (id) {
     case SectionId.type:
       module.types = readList(section, readFunctionType, moduleLimits.types)
@@ -107,7 +108,7 @@ function readSection(module: WasmModule, id: number, section: ByteReader): void 
       module.elements = readList(section, readElementSegment, moduleLimits.elementSegments)
       break
     case SectionId.code:
-      module.bodies = readList(section, readBody, moduleLimits.functions)
+      module.bodies = readList(section, (reader) => readBody(reader, module.references), moduleLimits.functions)
       break
     case SectionId.data:
       module.data = readList(section, readDataSegment, moduleLimits.dataSegments)
@@ -228,31 +229,39 @@ function readDataSegment(reader: ByteReader): DataSegment {
   return { offset: readConstantExpression(reader), bytes: reader.take(reader.u32()) }
 }
 
-function readBody(reader: ByteReader): FunctionBody {
+/** @param references gets those of the body */
+function readBody(reader: ByteReader, references: (readonly number[])[]): FunctionBody {
   const body = reader.slice(reader.u32())
   const locals: number[] = []
   const groups = body.u32()
   for (let group = 0; group < groups; group++) locals.push(body.u32(), readValueType(body))
   const instructions = new InstructionReader(body.bytes, body.position, body.end)
+  let found: number[] = []
   for (let depth = 1; depth > 0; ) {
     instructions.next()
     const { opcode, index } = instructions
     if (opcode === Op.end) depth--
     else if (opensBlock(opcode)) requireWithin(moduleLimits.nesting, depth++)
     else if (opcode === Op.brTable) requireWithin(moduleLimits.branchTargets, index)
+    else if (namesIndex(opcode)) found.push(instructions.start - body.position)
   }
   if (!instructions.atEnd) throw decodeError('I/O Error: InvalidData')
-  const code = instructions.padded
-    ? shortenIntegers(body.bytes, body.position, body.end)
-    : body.bytes.subarray(body.position, body.end)
+  let code = body.bytes.subarray(body.position, body.end)
+  if (instructions.padded) {
+    found = []
+    code = shortenIntegers(code, found)
+  }
+  references.push(found)
   return { locals, code }
 }
 
-function shortenIntegers(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const instructions = new InstructionReader(bytes, start, end)
-  const writer = new ByteWriter(end - start)
+/** @param references gets where the instructions that name an index are in the result */
+function shortenIntegers(code: Uint8Array, references: number[]): Uint8Array {
+  const instructions = new InstructionReader(code)
+  const writer = new ByteWriter(code.length)
   while (!instructions.atEnd) {
     instructions.next()
+    if (namesIndex(instructions.opcode)) references.push(writer.length)
     instructions.writeShortest(writer)
   }
   return writer.view()

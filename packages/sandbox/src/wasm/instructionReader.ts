@@ -37,6 +37,11 @@ export class InstructionReader {
     return this.#bytes.padded
   }
 
+  /** Goes to where an instruction starts, for `next` to read. */
+  seek(position: number): void {
+    this.#bytes.position = position
+  }
+
   next(): void {
     const bytes = this.#bytes
     this.start = bytes.position
@@ -127,6 +132,11 @@ function writeShortestSigned(writer: ByteWriter, source: Uint8Array, start: numb
   }
   writer.range(source, start, last)
   writer.byte(source[last]! & 0x7f)
+}
+
+/** Whether the instruction names a function, a type or a global, which may get another index. */
+export function namesIndex(opcode: number): boolean {
+  return opcode === Op.call || opcode === Op.callIndirect || opcode === Op.globalGet || opcode === Op.globalSet
 }
 
 /** Whether the opcode opens a construct that `end` closes. */

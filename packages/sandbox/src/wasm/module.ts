@@ -16,6 +16,12 @@ export interface WasmModule {
   emptied: ReadonlySet<number>
 }
 
+/** A module with what the decoder noticed in its code, so that nobody has to walk through it for that again. */
+export interface DecodedModule extends WasmModule {
+  /** For each defined function, where in its code a function, a type or a global is named: see `namesIndex`. */
+  references: (readonly number[])[]
+}
+
 export interface FunctionType {
   /** One value type per byte. */
   params: Uint8Array

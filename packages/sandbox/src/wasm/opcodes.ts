@@ -18,15 +18,19 @@ export const Op = {
   localTee: 0x22,
   globalGet: 0x23,
   globalSet: 0x24,
+  memorySize: 0x3f,
   memoryGrow: 0x40,
   i32Const: 0x41,
   i64Const: 0x42,
   f32Const: 0x43,
   f64Const: 0x44,
+  i32Eqz: 0x45,
+  i32GeU: 0x4f,
   i64LtS: 0x53,
   i64GtU: 0x56,
   f32Eq: 0x5b,
   f64Eq: 0x61,
+  i32Sub: 0x6b,
   i32Mul: 0x6c,
   i64Add: 0x7c,
   i64Sub: 0x7d,
@@ -70,6 +74,12 @@ function define(first: number, last: number, immediate: number, taken = 0, left 
   pops.fill(taken, first, last + 1)
   pushes.fill(left, first, last + 1)
 }
+
+/** Whether an opcode does no more than take and leave operands, as `pops` and `pushes` say: no control, no call, no `select`. */
+export const isPlain = new Uint8Array(256).fill(1)
+isPlain.fill(0, 0x02, 0x12)
+isPlain[0x00] = 0
+isPlain[0x1b] = 0
 
 define(0x00, 0x01, Immediate.none) // unreachable, nop
 define(0x02, 0x04, Immediate.blockType) // block, loop, if
