@@ -218,7 +218,7 @@ export class TaskEngine {
       try {
         return await job()
       } finally {
-        for (const address of addresses) this.#forget(address)
+        this.#forget(addresses)
       }
     })
   }
@@ -234,12 +234,14 @@ export class TaskEngine {
     }
     return this.#inTurn([...firstKeys.keys()], async () => {
       const pacer = new Pacer()
+      const changed: Uint8Array[] = []
       for (const { address, key } of firstKeys.values()) {
         await pacer.pause()
         if (!this.#pool.knows(address)) continue
         const tip = await store.getTip(address)
-        if (tip === undefined || key <= tip.key) this.#forget(address)
+        if (tip === undefined || key <= tip.key) changed.push(address)
       }
+      this.#forget(changed)
       await store.putDeltas(rows)
     })
   }
@@ -334,11 +336,14 @@ export class TaskEngine {
       .finally(() => this.#snapshots.delete(name))
   }
 
-  #forget(address: Uint8Array): void {
-    this.#pool.forget(address)
-    this.#codeHashes.delete(bytesToHex(address))
-    this.#receipts.delete(bytesToHex(address))
-    this.#replies.forget(address)
+  #forget(addresses: readonly Uint8Array[]): void {
+    this.#pool.forget(addresses)
+    for (const address of addresses) {
+      const name = bytesToHex(address)
+      this.#codeHashes.delete(name)
+      this.#receipts.delete(name)
+      this.#replies.forget(address)
+    }
   }
 
   async #stateKey(address: Uint8Array): Promise<Uint8Array | undefined> {
