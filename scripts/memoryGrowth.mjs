@@ -6,7 +6,7 @@
 //   npm run campaigns -- growth              an hour, both at once
 //   npm run campaigns -- growth 10 deltas    ten minutes, one of them
 //
-// Writes bench/results/growth-<load>.json and .svg.
+// Writes bench/results/growth-<load>.json and .svg; docs/performance.md shows the pictures of an hour.
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
@@ -18,9 +18,14 @@ import { plotOverTime } from '../bench/plot.mjs'
 const requestsPerSecond = { mixed: 40, deltas: 60 }
 const mostUnderWay = 16
 const sampleMs = 10_000
+/** Of a line in a picture. */
+const mostPoints = 120
 const gasLimit = 10_000_000n
-/** In the second half, of memory that only the process can give back. */
-const mostMegabytesPerMinute = 0.5
+/**
+ * In the second half of an hour, of memory that only the process can give back. What it keeps of tasks and of users who do not
+ * come back is bounded, but at these rates not yet full.
+ */
+const mostMegabytesPerMinute = 1.5
 
 const results = new URL('../bench/results/', import.meta.url)
 const preCode = await readFile(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
@@ -258,7 +263,9 @@ await mkdir(results, { recursive: true })
 await Promise.all(
   names.map(async (name) => {
     const measured = await measure(name, Number(minutes))
-    const points = (key) => measured.samples.map((sample) => ({ x: sample.seconds / 60, y: sample[key] / 1e6 }))
+    const step = Math.ceil(measured.samples.length / mostPoints)
+    const shown = measured.samples.filter((_, index) => index % step === 0)
+    const points = (key) => shown.map((sample) => ({ x: sample.seconds / 60, y: sample[key] / 1e6 }))
     const picture = plotOverTime({
       title: `Memory of a core, ${name} load`,
       x: 'minutes',
