@@ -1,22 +1,44 @@
-// Draws how a cost grows, on logarithmic axes: a straight line that rises by one decade a decade is linear, a flat one
-// does not depend on x. Plain SVG, no library: two lines and a grid.
+// Plain SVG, no library: lines and a grid.
 
 const width = 640
 const height = 400
 const margin = { left: 80, right: 20, top: 50, bottom: 60 }
-const colours = { ours: '#1f6feb', baseline: '#8c959f' }
+const bottom = height - margin.bottom
+const colours = ['#1f6feb', '#8c959f', '#2da44e']
 
-/** @param growth as in measure.mjs */
-export function plotGrowth({ title, x: xLabel, unit, points }) {
+/**
+ * Draws how a cost grows, on logarithmic axes: a straight line that rises by one decade a decade is linear, a flat one does
+ * not depend on x.
+ *
+ * @param growth as in measure.mjs
+ */
+export function plotGrowth({ title, x, unit, points }) {
   const names = ['ours', 'baseline'].filter((name) => points.some((point) => point[name] !== undefined))
-  const values = points.flatMap((point) => names.map((name) => point[name])).filter((value) => value > 0)
+  const series = names.map((name) => ({
+    name: name === 'ours' ? 'Bletchley' : 'baseline',
+    points: points.filter((point) => point[name] > 0).map((point) => ({ x: point.x, y: point[name] })),
+  }))
+  return plot({ title, x, unit, series, scale: decades, dots: true })
+}
+
+/** Draws what changes with time, on axes that begin at zero. */
+export function plotOverTime({ title, x, unit, series }) {
+  return plot({ title, x, unit, series, scale: fromZero, dots: false })
+}
+
+/** @param series lines with names, of points `{ x, y }` */
+function plot({ title, x: xLabel, unit, series, scale, dots }) {
+  const all = series.flatMap(({ points }) => points)
   const across = scale(
-    points.map(({ x }) => x),
+    all.map(({ x }) => x),
     margin.left,
     width - margin.right,
   )
-  const up = scale(values, height - margin.bottom, margin.top)
-  const bottom = height - margin.bottom
+  const up = scale(
+    all.map(({ y }) => y),
+    bottom,
+    margin.top,
+  )
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
     `<title>${escapeText(title)}</title>`,
@@ -33,33 +55,45 @@ export function plotGrowth({ title, x: xLabel, unit, points }) {
     const at = up.at(tick)
     parts.push(line(margin.left, at, width - margin.right, at), text(margin.left - 8, at + 4, label(tick), 'end'))
   }
-  for (const [index, name] of names.entries()) {
-    const dots = points.filter((point) => point[name] > 0).map((point) => [across.at(point.x), up.at(point[name])])
-    const path = dots.map((dot) => dot.map((value) => value.toFixed(1)).join(',')).join(' ')
-    parts.push(`<polyline points="${path}" fill="none" stroke="${colours[name]}" stroke-width="2"/>`)
-    for (const [cx, cy] of dots) {
-      parts.push(`<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="4" fill="${colours[name]}"/>`)
+  let legendAt = margin.left + 10
+  for (const [index, { name, points }] of series.entries()) {
+    const places = points.map(({ x, y }) => [across.at(x), up.at(y)])
+    const path = places.map((place) => place.map((value) => value.toFixed(1)).join(',')).join(' ')
+    parts.push(`<polyline points="${path}" fill="none" stroke="${colours[index]}" stroke-width="2"/>`)
+    for (const [cx, cy] of dots ? places : []) {
+      parts.push(`<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="4" fill="${colours[index]}"/>`)
     }
     parts.push(
-      `<rect x="${margin.left + 10 + index * 110}" y="34" width="10" height="10" fill="${colours[name]}"/>`,
-      text(margin.left + 26 + index * 110, 43, name === 'ours' ? 'Bletchley' : 'baseline', 'start'),
+      `<rect x="${legendAt}" y="34" width="10" height="10" fill="${colours[index]}"/>`,
+      text(legendAt + 16, 43, name, 'start'),
     )
+    legendAt += Math.max(110, 40 + 7 * name.length)
   }
   return `${parts.join('\n')}\n</svg>\n`
 }
 
 /** A logarithmic axis over whole decades. */
-function scale(values, from, to) {
+function decades(values, from, to) {
   const low = Math.floor(Math.log10(Math.min(...values)))
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))))
   const ticks = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index))
   return { ticks, at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from) }
 }
 
+/** An axis from zero to the greatest value, with four to eight steps of 1, 2 or 5 times a power of ten. */
+function fromZero(values, from, to) {
+  const most = Math.max(...values)
+  const decade = 10 ** Math.floor(Math.log10(most / 8))
+  const step = [1, 2, 5, 10].map((factor) => factor * decade).find((size) => most / size <= 8)
+  const end = Math.ceil(most / step) * step
+  const ticks = Array.from({ length: Math.round(end / step) + 1 }, (_, index) => index * step)
+  return { ticks, at: (value) => from + (value / end) * (to - from) }
+}
+
 function label(value) {
   if (value >= 1e6) return `${value / 1e6} M`
   if (value >= 1e3) return `${value / 1e3} k`
-  return String(Number(value.toPrecision(1)))
+  return String(Number(value.toPrecision(2)))
 }
 
 function line(x1, y1, x2, y2) {

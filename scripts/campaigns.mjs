@@ -4,7 +4,8 @@
 // hour and more. Seeds are new each time; a failure names its own, and `BLETCHLEY_SEED` begins where one is told to.
 //
 // Others are run by their names, `npm run campaigns -- <name>`, since they take hours: `memory`, what is resident behind 500 of
-// each kind of request; and `mutants`, do the tests notice small wrong changes of the code (mutants.mjs)?
+// each kind of request; `growth`, where the memory of a worker goes in an hour (memoryGrowth.mjs); and `mutants`, do the tests
+// notice small wrong changes of the code (mutants.mjs)?
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -14,10 +15,13 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const seed = process.env.BLETCHLEY_SEED ?? String(randomInt(2 ** 30))
 process.stdout.write(`BLETCHLEY_SEED=${seed}\n`)
 
+/** Those that are scripts, by name. */
+const scripts = { mutants: 'scripts/mutants.mjs', growth: 'scripts/memoryGrowth.mjs' }
+
 const [campaign, ...rest] = process.argv.slice(2)
-if (campaign === 'mutants') {
+if (Object.hasOwn(scripts, campaign)) {
   const env = { ...process.env, BLETCHLEY_SEED: seed }
-  process.exit(spawnSync(process.execPath, ['scripts/mutants.mjs', ...rest], { stdio: 'inherit', env }).status ?? 1)
+  process.exit(spawnSync(process.execPath, [scripts[campaign], ...rest], { stdio: 'inherit', env }).status ?? 1)
 }
 
 if (campaign === 'memory') {

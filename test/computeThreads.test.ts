@@ -81,6 +81,26 @@ describe('a contract whose home thread is busy', () => {
   })
 })
 
+describe('a contract that is removed', () => {
+  it('leaves no state in the memory of its thread', async () => {
+    await using core = await startCoreProcess({ args: ['--threads', '1', '--http', '127.0.0.1:0'] })
+    const url = (await core.process.readLine()).replace('http ', '')
+    const states = async () => {
+      const metrics = await (await fetch(`${url}/metrics`)).text()
+      return Number(/^bletchley_cache_entries\{cache="states"\} (\d+)$/m.exec(metrics)?.[1])
+    }
+    const stays = await deployLedger(core.client)
+    const goes = [await deployLedger(core.client), await deployLedger(core.client)]
+    await mint(core.client, stays, 1n)
+    expect(await states()).toBe(3)
+    for (const { contractAddress: address } of goes) await core.client.methods.removeContract({ address })
+    // The thread says with each job how many it has.
+    await mint(core.client, stays, 1n)
+    expect(await states()).toBe(1)
+    expect(await supplyOf(core.client, stays)).toBe(2n)
+  })
+})
+
 describe('a module', () => {
   it('is compiled once, when its contract is deployed, for all contracts with the code and all threads', async () => {
     await using core = await startCoreProcess({ args: ['--threads', '2', '--log-level', 'debug'] })

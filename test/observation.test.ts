@@ -304,6 +304,21 @@ describe('a core with an HTTP door', () => {
     expect((await json(`${url}/api/contracts`)).total).toBe(total - 1)
   })
 
+  it('counts as nobody who uses a key, where the keys that are not used give way', async () => {
+    await using core = await startObserved()
+    const { client, url } = core
+    const address = randomBytes(32)
+    await client.methods.updateNewContract({ address, bytecode: endless })
+    const keyHeld = async () => (await json(`${url}/api/contracts`)).contracts
+    await principal.installKeys(client, [address])
+    const batch = (keys: number) => Array.from({ length: keys }, () => randomBytes(32))
+    for (let batches = 1; batches < 10; batches++) await principal.installKeys(client, batch(10_000))
+    await principal.installKeys(client, batch(9999))
+    expect(await keyHeld()).toMatchObject([{ keyHeld: true }])
+    await principal.installKeys(client, batch(1))
+    expect(await keyHeld()).toMatchObject([{ keyHeld: false }])
+  })
+
   it('refuses parameters that are none', async () => {
     for (const path of [
       'contracts?limit=0',

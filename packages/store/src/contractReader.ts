@@ -45,7 +45,9 @@ export interface DeltaRow extends Delta {
  */
 export class ContractReader {
   protected readonly backend: KeyValueBackend
-  /** Of large tips, by address: to find out a length again, the value would have to be read. */
+  /**
+   * Of the large tips that the last walk met, by address: to find out a length again, the value would have to be read.
+   */
   readonly #tipLengths = new Map<string, { key: number; length: number; record: Uint8Array }>()
 
   constructor(backend: KeyValueBackend) {
@@ -92,17 +94,23 @@ export class ContractReader {
 
   /**
    * The tips of contracts with the bytes of their data, one answer per address in their order, as {@link tips}; the data
-   * itself only up to a size.
+   * itself only up to a size. A walk that comes to its end has the next one know the lengths of its large tips, and of no
+   * others.
    */
   async *tipLengths(
     addresses: Iterable<Uint8Array>,
     mostBytes: number,
     pacer = new Pacer(),
   ): AsyncGenerator<TipLength | undefined> {
+    const large = new Set<string>()
     for (const address of addresses) {
-      yield await this.#tipLength(address, mostBytes)
+      const tip = await this.#tipLength(address, mostBytes)
+      if (tip !== undefined && tip.length > mostBytes) large.add(nameOf(address))
+      yield tip
       await pacer.pause()
     }
+    // Contracts come and go.
+    for (const name of this.#tipLengths.keys()) if (!large.has(name)) this.#tipLengths.delete(name)
   }
 
   async #tipLength(address: Uint8Array, mostBytes: number): Promise<TipLength | undefined> {

@@ -95,10 +95,17 @@ export class ComputePool {
     return this.#homes.has(bytesToHex(address))
   }
 
-  /** What threads know of a contract's state is not used any more: somebody else has changed its deltas. */
-  forget(address: Uint8Array): void {
-    const home = this.#homes.get(bytesToHex(address))
-    if (home !== undefined) home.isNew = true
+  /** What threads know of contracts' states is not used any more: somebody else has changed their deltas. */
+  forget(addresses: readonly Uint8Array[]): void {
+    const names = this.#threads.map((): string[] => [])
+    for (const name of addresses.map(bytesToHex)) {
+      const home = this.#homes.get(name)
+      if (home === undefined) continue
+      home.isNew = true
+      names[home.thread]!.push(name)
+    }
+    // At once: a contract that is gone has no next job.
+    for (const [slot, some] of names.entries()) if (some.length > 0) this.#threads[slot]!.forget(some)
   }
 
   /** Ends the threads; jobs that are running or waiting are lost. */
@@ -139,7 +146,8 @@ export class ComputePool {
         return
       }
       const { home, job } = first
-      this.#threads[home.thread]!.giveUp(first, job.request.address)
+      this.#threads[home.thread]!.giveUp(first)
+      this.#threads[home.thread]!.forget([bytesToHex(job.request.address)])
       home.thread = this.#threads.indexOf(idle)
       home.isNew = true
       this.#logger.debug({ address: bytesToHex(job.request.address), thread: home.thread }, 'contract moved')

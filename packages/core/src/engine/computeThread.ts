@@ -1,6 +1,7 @@
 // The entry of a compute thread: takes jobs from the engine, one at a time, and answers each.
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
+import { bytesToHex } from '@bletchley/bytes'
 import { SecretKey } from '@bletchley/crypto'
 import { wipeMemories } from '@bletchley/sandbox'
 import { ContractRunner } from './contractRunner.ts'
@@ -45,7 +46,7 @@ const runner = new ContractRunner(
 )
 
 async function perform(job: Job): Promise<JobResult> {
-  if (job.forget) runner.forget(job.request.address)
+  if (job.forget) runner.forget(bytesToHex(job.request.address))
   switch (job.kind) {
     case 'deploy':
       return runner.deploy(job.request)
@@ -83,7 +84,7 @@ async function answer(job: Job): Promise<void> {
 
 port.on('message', (message: MessageToThread) => {
   if (message.kind === 'job') void answer(message.job)
-  else if (message.kind === 'forget') runner.forget(message.address)
+  else if (message.kind === 'forget') for (const name of message.names) runner.forget(name)
   else if (message.kind === 'records') waiting?.resolve(message.value)
   else waiting?.reject(new Error(message.reason))
 })

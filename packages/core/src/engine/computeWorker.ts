@@ -140,9 +140,13 @@ export class ComputeWorker {
   }
 
   /** Lets go of a waiting job whose contract moves to another thread. */
-  giveUp(queued: QueuedJob, address: Uint8Array): void {
+  giveUp(queued: QueuedJob): void {
     this.#waiting.splice(this.#waiting.indexOf(queued), 1)
-    this.#post({ kind: 'forget', address })
+  }
+
+  /** @param names addresses in hex of contracts whose states are of no use any more */
+  forget(names: readonly string[]): void {
+    this.#post({ kind: 'forget', names })
   }
 
   async close(): Promise<void> {

@@ -263,9 +263,13 @@ export class ContractRunner {
     }
   }
 
-  /** Forgets what is known of a contract's state. */
-  forget(address: Uint8Array): void {
-    this.#states.forget(address)
+  /**
+   * Forgets what is known of a contract's state.
+   *
+   * @param name the address in hex
+   */
+  forget(name: string): void {
+    this.#states.forget(name)
   }
 
   /** Brings a contract's state into memory. */

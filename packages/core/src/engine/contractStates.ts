@@ -117,9 +117,13 @@ export class ContractStates {
     return opened ?? (await this.#extend(address, tip, emptyState(stateKey)))!
   }
 
-  /** Drops a contract's state: its stored chain has been changed from outside. */
-  forget(address: Uint8Array): void {
-    this.#cache.delete(bytesToHex(address))
+  /**
+   * Drops a contract's state: its stored chain has been changed from outside.
+   *
+   * @param name the address in hex
+   */
+  forget(name: string): void {
+    this.#cache.delete(name)
   }
 
   /** Keeps a state that a task has moved on by one delta. */

@@ -151,7 +151,7 @@ export class TaskEngine {
       })
       if (run.kind !== 'success') return failure(run)
       const { delta, output: bytecode, codeHash, stateBytes } = run
-      const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run), delta, preCodeHash }, codeHash }
+      const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run, delta), preCodeHash }, codeHash }
       await this.#commit(reply, { address, delta, bytecode }, taskId)
       this.#parts.observer?.stateSeen(address, stateBytes)
       this.#prepare(address, codeHash)
@@ -176,7 +176,7 @@ export class TaskEngine {
       })
       if (run.kind !== 'success') return failure(run)
       const { delta, previousHash, snapshotDue, stateBytes } = run
-      const reply: ComputedReply = { kind: 'computed', result: { ...resultOf(run), delta: delta ?? { key: 0 } } }
+      const reply: ComputedReply = { kind: 'computed', result: resultOf(run, delta ?? { key: 0 }) }
       if (delta !== undefined) {
         await this.#commit(reply, { address, delta, previousHash }, taskId)
       }
@@ -218,7 +218,7 @@ export class TaskEngine {
       try {
         return await job()
       } finally {
-        for (const address of addresses) this.#forget(address)
+        this.#forget(addresses)
       }
     })
   }
@@ -234,12 +234,14 @@ export class TaskEngine {
     }
     return this.#inTurn([...firstKeys.keys()], async () => {
       const pacer = new Pacer()
+      const changed: Uint8Array[] = []
       for (const { address, key } of firstKeys.values()) {
         await pacer.pause()
         if (!this.#pool.knows(address)) continue
         const tip = await store.getTip(address)
-        if (tip === undefined || key <= tip.key) this.#forget(address)
+        if (tip === undefined || key <= tip.key) changed.push(address)
       }
+      this.#forget(changed)
       await store.putDeltas(rows)
     })
   }
@@ -334,11 +336,14 @@ export class TaskEngine {
       .finally(() => this.#snapshots.delete(name))
   }
 
-  #forget(address: Uint8Array): void {
-    this.#pool.forget(address)
-    this.#codeHashes.delete(bytesToHex(address))
-    this.#receipts.delete(bytesToHex(address))
-    this.#replies.forget(address)
+  #forget(addresses: readonly Uint8Array[]): void {
+    this.#pool.forget(addresses)
+    for (const address of addresses) {
+      const name = bytesToHex(address)
+      this.#codeHashes.delete(name)
+      this.#receipts.delete(name)
+      this.#replies.forget(address)
+    }
   }
 
   async #stateKey(address: Uint8Array): Promise<Uint8Array | undefined> {
@@ -453,8 +458,10 @@ function endOf({ kind, result }: TaskReply): Pick<EndedTask, 'outcome' | 'usedGa
   return { outcome: 'success', usedGas, delta: delta.data && { key: delta.key, data: delta.data } }
 }
 
-function resultOf({ output, usedGas, ethereum, signature }: Deployed | Computed) {
+/** Written out: V8 gives each object that others are spread into a shape of its own, 260 bytes of every reply that is kept. */
+function resultOf<D>({ output, usedGas, ethereum, signature }: Deployed | Computed, delta: D) {
   return {
+    delta,
     output,
     usedGas,
     ethereumPayload: ethereum.payload,

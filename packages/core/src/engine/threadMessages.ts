@@ -51,8 +51,8 @@ export type RecordsCall = {
 
 export type MessageToThread =
   | { kind: 'job'; job: Job }
-  /** The contract lives on another thread from now on. */
-  | { kind: 'forget'; address: Uint8Array }
+  /** Addresses in hex of contracts that live on another thread from now on, or whose deltas somebody else has changed. */
+  | { kind: 'forget'; names: readonly string[] }
   | { kind: 'records'; value: unknown }
   | { kind: 'noRecords'; reason: string }
 

@@ -100,7 +100,7 @@ export function createApi(observed: Observed): Hono {
       deltas: chain?.deltas ?? (tip === undefined ? 0 : tip.key + 1),
       deltaBytes: tip === undefined ? 0 : chain?.bytes,
       stateBytes: observation.tasks.stateBytes(address),
-      keyHeld: stateKeys.get(address) !== undefined,
+      keyHeld: stateKeys.has(name),
     }
   }
 

@@ -112,7 +112,7 @@ export class KeyFetcher {
     const alone = tasks.length > 0 && this.#failures > 0
     for (const [name, address] of alone ? tasks : [...tasks, ...this.#pending]) {
       if (batch.size === this.#batchSize) break
-      if (this.#stateKeys.get(address) === undefined) batch.set(name, address)
+      if (!this.#stateKeys.has(name)) batch.set(name, address)
       else {
         this.#pending.delete(name)
         this.#waiting.get(name)?.resolve()

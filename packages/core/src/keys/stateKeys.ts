@@ -84,11 +84,16 @@ export class StateKeys {
     return this.#lastPttAt
   }
 
-  /** @param name the address in hex */
+  /**
+   * Whether the key is held, for those who only look on: it counts as no use of the key.
+   *
+   * @param name the address in hex
+   */
   has(name: string): boolean {
     return this.#keys.has(name)
   }
 
+  /** The key, to be used now: of those that may give way, it is the last one then. */
   get(address: Uint8Array): Uint8Array | undefined {
     return this.#keys.use(bytesToHex(address))
   }

@@ -1,3 +1,4 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { ReplyRooms } from './replyRoom.ts'
@@ -87,3 +88,33 @@ it('who gets no room is told whether it has left too much unread itself, or all 
     'Busy: too many bytes of replies that all peers have not read, at most 25165824',
   ])
 })
+
+it('looking for what was read takes a part of the time, however long it takes', async () => {
+  const objects = Array.from({ length: 1_000_000 }, (_, index) => ({ index }))
+  const rooms = new ReplyRooms(limits)
+  rooms.of('a').tryTake(8 * unit)
+  let waiting: Promise<void> | undefined
+  const looks = await new Promise<PerformanceEntry[]>((resolve) => {
+    const seen: PerformanceEntry[] = []
+    new PerformanceObserver((list, observer) => {
+      seen.push(...list.getEntries().filter(isForced))
+      if (seen.length < 4) return
+      observer.disconnect()
+      resolve(seen)
+    }).observe({ entryTypes: ['gc'] })
+    waiting = rooms.of('a').take(unit)
+    waiting.catch(() => {})
+  })
+  rooms.close()
+  await expect(waiting).rejects.toMatchObject({ code: 'shutting_down' })
+  const last = looks.pop()!
+  const collecting = looks.reduce((sum, { duration }) => sum + duration, 0)
+  expect(collecting / (last.startTime - looks[0]!.startTime)).toBeLessThan(0.25)
+  expect(objects).toHaveLength(1_000_000)
+})
+
+/** Whether a collection was asked for. */
+function isForced(entry: PerformanceEntry): boolean {
+  const { kind, flags } = (entry as unknown as { detail: { kind: number; flags: number } }).detail
+  return kind === constants.NODE_PERFORMANCE_GC_MAJOR && (flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0
+}

@@ -8,8 +8,9 @@ export const largeBytes = 16 * 1024
 /** When so many more bytes are out than after the last collection, those that were read are looked for. */
 const collectEveryBytes = 128 * 1024 * 1024
 
-/** While replies wait for room, it is looked for so often. */
-const lookMs = 250
+/** While replies wait for room, it is looked for so often; less often where a look takes long, so that all take a tenth of the time. */
+const lookMs = { least: 250, most: 5000 }
+const pausePerLook = 10
 
 /** How many bytes of large replies may be in memory. */
 export interface RoomLimits {
@@ -63,6 +64,7 @@ export class ReplyRooms {
   #collectAt = collectEveryBytes
   #collecting: Promise<void> | undefined
   #looking: NodeJS.Timeout | undefined
+  #pauseMs = lookMs.least
   #waiting = 0
   #closed = false
 
@@ -86,7 +88,7 @@ export class ReplyRooms {
 
   /** @throws WorkerError `busy` if there is none, and the peer does not read */
   async take(name: string, bytes: number): Promise<Peer> {
-    await this.look(bytes)
+    await this.look(name, bytes)
     const peer = this.#peer(name)
     if (peer.waiting.length === 0 && this.#fits(peer, bytes)) {
       this.#take(peer, bytes)
@@ -97,13 +99,14 @@ export class ReplyRooms {
     await new Promise<void>((resolve, reject) => {
       peer.waiting.push({ bytes, resolve, reject })
       this.#waiting++
-      this.#looking ??= setTimeout(() => void this.#lookOnce(), lookMs)
+      this.#looking ??= setTimeout(() => void this.#lookOnce(), this.#pauseMs)
     })
     return peer
   }
 
-  /** Looks for what was read, if it is time for that before so many bytes are taken. */
-  async look(bytes: number): Promise<void> {
+  /** Looks for what was read, if it is time for that before a peer takes so many bytes. Who has to wait is looked for anyway. */
+  async look(name: string, bytes: number): Promise<void> {
+    if (this.#peer(name).waiting.length > 0) return
     if (this.#bytes + bytes > this.#collectAt) await this.#collect()
   }
 
@@ -170,7 +173,7 @@ export class ReplyRooms {
       if (performance.now() - peer.readAt < this.#limits.unreadPatienceMs) continue
       this.#refuse(peer, this.#busy(peer))
     }
-    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), lookMs) : undefined
+    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), this.#pauseMs) : undefined
   }
 
   /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
@@ -193,7 +196,9 @@ export class ReplyRooms {
     this.#collecting ??= (async () => {
       // First the binding hears of what libzmq has sent; and each registry is told of what is gone in a turn of its own.
       await setImmediate()
+      const start = performance.now()
       await collectGarbage()
+      this.#pauseMs = Math.min(lookMs.most, Math.max(lookMs.least, (performance.now() - start) * pausePerLook))
       for (let turn = 0; turn < 10; turn++) await setImmediate()
       this.#collectAt = this.#bytes + collectEveryBytes
       this.#collecting = undefined
@@ -232,7 +237,7 @@ export class ReplyRoom {
 
   /** Whether there is room at once, or as soon as it is known what was read. */
   async tryTakeLooked(bytes: number): Promise<boolean> {
-    await this.#rooms.look(bytes)
+    await this.#rooms.look(this.peer, bytes)
     return this.tryTake(bytes)
   }
 
