@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -210,15 +210,25 @@ describe('backup and restore', () => {
   it('killed on the way, leave nothing that looks whole, and the next one does it', async () => {
     const [target, restored] = [join(base.path, 'killed'), join(base.path, 'killed-restored')]
     const fresh = (folder: string) => () => rm(folder, { recursive: true, force: true })
-    await killAtMoments(['backup', target, '--data', whole], fresh(target), async () => {
-      if (existsSync(target)) expect((await json('restore', target, '--data', `${target}.look`)).code).toBe(0)
+    const appears = (path: string) => () => existsSync(path)
+    const filling = (folder: string) =>
+      ['', 'store/data.mdb', 'signing-key.sealed'].map((path) => appears(join(folder, path)))
+    await killAtMoments(['backup', target, '--data', whole], fresh(target), filling(`${target}.partial`), async () => {
+      if (!existsSync(target)) return existsSync(`${target}.partial`)
+      expect((await json('restore', target, '--data', `${target}.look`)).code).toBe(0)
       await rm(`${target}.look`, { recursive: true, force: true })
+      return false
     })
-    await killAtMoments(['restore', backup, '--data', restored], fresh(restored), async () => {
-      if (existsSync(restored)) expect(await contentsOf(restored)).toEqual(await contentsOf(whole))
+    expect((await json('backup', target, '--data', whole)).code).toBe(0)
+    expect(existsSync(`${target}.partial`)).toBe(false)
+
+    const moments = filling(`${restored}.restoring`)
+    await killAtMoments(['restore', target, '--data', restored], fresh(restored), moments, async () => {
+      if (!existsSync(restored)) return existsSync(`${restored}.restoring`)
+      expect(await contentsOf(restored)).toEqual(await contentsOf(whole))
+      return false
     })
-    await rm(restored, { recursive: true, force: true })
-    expect((await json('restore', backup, '--data', restored)).code).toBe(0)
+    expect((await json('restore', target, '--data', restored)).code).toBe(0)
     expect(await contentsOf(restored)).toEqual(await contentsOf(whole))
     expect(existsSync(`${restored}.restoring`)).toBe(false)
   })
@@ -479,15 +489,19 @@ describe('export and import', () => {
     ]
     await json('export', fresh, '--data', whole)
     const expected = await readFile(fresh)
-    // Left alone, what one kill leaves is gone on with by the next.
+    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
     await killAtMoments(
       ['export', file, '--data', whole],
       () => rm(file, { force: true }),
+      [1, 1_000_000, 2_000_000].map((size) => () => sizeOf(`${file}.partial`) >= size),
       async () => {
-        if (existsSync(file)) expect((await readFile(file)).equals(expected)).toBe(true)
+        const left = !existsSync(file)
+        expect((await json('export', file, '--data', whole)).code).toBe(0)
+        expect((await readFile(file)).equals(expected)).toBe(true)
+        return left
       },
     )
-    await rm(file, { force: true })
+    await rm(file)
     const half = expected.subarray(0, expected.length - 100)
     await writeFile(`${file}.partial`, half)
     expect(await json('export', file, '--data', whole)).toMatchObject({ code: 0, contracts: 3, resumed: 2 })
@@ -496,10 +510,12 @@ describe('export and import', () => {
     await killAtMoments(
       ['import', fresh, '--data', folder],
       () => rm(folder, { recursive: true, force: true }),
+      [4096, 1_000_000].map((size) => () => sizeOf(join(folder, 'store', 'data.mdb')) >= size),
       async () => {
-        if (existsSync(join(folder, 'store', 'data.mdb'))) await withStore(folder, async () => {})
+        const left = await withStore(folder, (store) => store.allAddresses())
         expect(await json('import', fresh, '--data', folder)).toMatchObject({ code: 0, conflicts: [] })
         expect(await contentsOf(folder)).toEqual(await contentsOf(whole))
+        return left.length < 3
       },
     )
   })
@@ -542,10 +558,13 @@ describe('compact and prune', () => {
     await killAtMoments(
       ['compact', '--data', folder],
       async () => void (await copyOfWhole('killed-compact')),
+      ['', 'data.mdb'].map((path) => () => existsSync(join(folder, 'store.compacting', path))),
       async () => {
+        const left = existsSync(join(folder, 'store.compacting'))
         expect(await contentsOf(folder)).toEqual(expected)
         expect((await json('compact', '--data', folder)).code).toBe(0)
         expect(existsSync(join(folder, 'store.compacting'))).toBe(false)
+        return left
       },
     )
   })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
 import { bytesToHex } from '@bletchley/bytes'
 import { verify } from '@bletchley/care'
 import { ContractStore, openLmdb } from '@bletchley/store'
@@ -11,8 +12,8 @@ import { expect } from 'vitest'
 
 // What the tests of a data folder do to it: read it, damage it, fill its disk, kill what works on it.
 
-/** Moments at which a command is killed, spread over the time that it takes. */
-const kills = 3
+/** How often a kill may come too late: the command goes on meanwhile. */
+const tries = 50
 
 interface Output {
   code: number | null
@@ -72,24 +73,28 @@ export const bytes = (...parts: (number | Uint8Array)[]): Uint8Array =>
 export const recordKey = (address: Uint8Array, tag: number, index?: number): Uint8Array =>
   bytes(4, address, tag, ...(index === undefined ? [] : [0, 0, index >> 8, index & 255]))
 
-/** Kills a command at several moments, and looks at what is there each time. */
+/**
+ * Kills a command as soon as each of the moments has come, and looks at what is there.
+ *
+ * @param moments whether it has come so far
+ * @param look tells whether the kill met unfinished work: one that came too late is tried again
+ */
 export async function killAtMoments(
   args: string[],
   prepare: () => Promise<void>,
-  look: () => Promise<void>,
+  moments: (() => boolean)[],
+  look: () => Promise<boolean>,
 ): Promise<void> {
-  await prepare()
-  const start = performance.now()
-  const full = await runCommand(args)
-  expect(full.code, full.stderr).toBe(0)
-  const took = performance.now() - start
-  for (let round = 0; round < kills; round++) {
-    await prepare()
-    const command = new CommandProcess(args)
-    // The first part of the time is Node's own start.
-    await new Promise((resolve) => setTimeout(resolve, took * (0.4 + (0.6 * round) / kills)))
-    await command.kill('SIGKILL')
-    await look()
+  for (const [index, hasCome] of moments.entries()) {
+    let hit = false
+    for (let left = tries; left > 0 && !hit; left--) {
+      await prepare()
+      const command = new CommandProcess(args)
+      while (command.running && !hasCome()) await setImmediate()
+      const { signal } = await command.kill('SIGKILL')
+      hit = (await look()) && signal === 'SIGKILL'
+    }
+    expect(hit, `moment ${index} of ${args[0]}`).toBe(true)
   }
 }
 

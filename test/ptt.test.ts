@@ -69,11 +69,6 @@ async function deploy(client: CoreClient, contractAddress = randomBytes(32)): Pr
 const compute = (client: CoreClient, contractAddress: Uint8Array) =>
   computeFunction(client, { contractAddress, gasLimit, callable: 'total_supply()', args: [] })
 
-/** Waits until something holds; the test's own deadline ends it otherwise. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-
 interface AuditLine {
   worker: string
   outcome: string
@@ -118,7 +113,7 @@ describe('a core with the endpoint of its principal', () => {
     running = await startPrincipal(principal, [], { port })
     await using _ = running
     // No task asks for it: the core does.
-    await until(async () => (await auditOf(principal)).length > before)
+    await expect.poll(async () => (await auditOf(principal)).length).toBeGreaterThan(before)
     expect((await auditOf(principal)).at(-1)).toMatchObject({ outcome: 'given', contracts: [bytesToHex(contract)] })
     expect(await compute(second.client, contract)).toMatchObject({ kind: 'success' })
     expect(await reasonsOf(second.process)).toEqual(['ECONNREFUSED'])
@@ -139,17 +134,13 @@ describe('a core with the endpoint of its principal', () => {
     }
     await using other = await startCore(principal)
     await using second = await startCore(principal, core)
-    await until(async () => (await auditOf(data)).reduce((sum, { count }) => sum + count, 0) >= 1000)
+    const given = async () => (await auditOf(data)).reduce((sum, { count }) => sum + count, 0)
+    await expect.poll(given, { timeout: 200_000 }).toBeGreaterThanOrEqual(1000)
     const asked = (await auditOf(data))[0]!.contracts
     expect(asked).toHaveLength(1000)
     // The other 500 are beyond the principal's limit of new keys an hour, and do not hold up a task whose key exists.
     const existing = await deploy(other.client)
-    await until(async () =>
-      deploy(second.client, existing).then(
-        () => true,
-        () => false,
-      ),
-    )
+    await expect.poll(() => deploy(second.client, existing)).toEqual(existing)
     // A busy machine takes longer for a thousand keys than the core waits; then it asks again, for the other 500 as well.
     await second.process.untilLogged(/code -32005/)
     const reasons = (await reasonsOf(second.process)).filter((reason) => reason !== 'TimeoutError')
@@ -162,8 +153,9 @@ describe('a core with the endpoint of its principal', () => {
     await using core = await startCore(principal)
     const address = randomBytes(32)
     await core.client.methods.updateNewContract({ address, bytecode: ledger })
-    await until(async () => (await auditOf(folder.path)).length > 0)
-    expect(await auditOf(folder.path)).toMatchObject([{ outcome: 'given', contracts: [bytesToHex(address)] }])
+    await expect
+      .poll(() => auditOf(folder.path))
+      .toMatchObject([{ outcome: 'given', contracts: [bytesToHex(address)] }])
   })
 
   it('asks once for many tasks at a time', async () => {

@@ -264,10 +264,19 @@ describe('a chain of deltas that takes too long to apply', () => {
     const { client } = hasty
     const address = randomBytes(32)
     const insert = { op: 'add', path: '/a/0', value: 1 } as const
-    const patch: Patch = [{ op: 'add', path: '/a', value: [] }, ...new Array<typeof insert>(400_000).fill(insert)]
-    const data = sealDelta(principal.stateKey(address), { patch, previousHash: new Uint8Array(32) })
-    await client.methods.updateDeltas({ deltas: [{ address, key: 0, data }] })
+    /** The first delta of a contract, with so many inserts in front of a list. */
+    const put = (contract: Uint8Array, inserts: number) => {
+      const patch: Patch = [{ op: 'add', path: '/a', value: [] }, ...new Array<typeof insert>(inserts).fill(insert)]
+      const data = sealDelta(principal.stateKey(contract), { patch, previousHash: new Uint8Array(32) })
+      return client.methods.updateDeltas({ deltas: [{ address: contract, key: 0, data }] })
+    }
+    await put(address, 400_000)
     expect(await principal.installKeys(client, [address])).toEqual([address])
+    // Its thread was lost over it, and not over what the patch says: a short one of its kind rebuilds.
+    await hasty.process.untilLogged(/compute thread ended and is replaced/)
+    const short = randomBytes(32)
+    await put(short, 100)
+    await expect.poll(() => principal.installKeys(client, [short])).toEqual([])
     const { contractAddress, issuer } = await inTime(() => deployLedger(client))
     expect(await inTime(() => balanceOf(client, contractAddress, issuer))).toBe(1000n)
   })
@@ -297,7 +306,7 @@ describe('a contract that does not end', () => {
     const call = { contractAddress: address, gasLimit: 2n ** 64n - 1n, callable: 'f()', args: [] }
     let wasMeanwhile = false
     // On a busy machine the clock may be faster than the other contract; if that waited for the endless one, it always would be.
-    while (!wasMeanwhile) {
+    for (let left = 20; left > 0 && !wasMeanwhile; left--) {
       let stopped = false
       const endless = computeFunction(client, call).finally(() => {
         stopped = true
@@ -308,6 +317,7 @@ describe('a contract that does not end', () => {
       wasMeanwhile = !stopped
       await expect(endless).rejects.toMatchObject({ code: 'task_aborted', data: { reason: 'took too long' } })
     }
+    expect(wasMeanwhile).toBe(true)
     expect(hasty.process.running).toBe(true)
     // Its thread was replaced: contracts that live there go on.
     expect(await inTime(() => computeFunction(client, { ...call, gasLimit: 50_000n }))).toMatchObject({

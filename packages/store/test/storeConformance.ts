@@ -288,6 +288,50 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
       })
     })
 
+    test('a contract is there as long as it has bytecode or a delta', () =>
+      withStore(async (store) => {
+        const keysLeft = async (from: number, to: number) => {
+          await store.removeDeltas([{ address, from, to }])
+          const keys = (await store.getDeltas(address, 0, 2 ** 32)).map(({ key }) => key)
+          const there = await store.hasContract(address)
+          expect(await store.allAddresses()).toEqual(there ? [address] : [])
+          expect((await store.getTip(address))?.key).toBe(keys.at(-1))
+          return [there, ...keys]
+        }
+        await store.putDeltas([0, 1, 2, 4].map((key) => ({ address, key, data: bytes(key) })))
+        expect(await keysLeft(4, 9)).toEqual([true, 0, 1, 2])
+        expect(await keysLeft(0, 1)).toEqual([true, 1, 2])
+        expect(await keysLeft(0, 9)).toEqual([false])
+        await store.putContract(address, bytes(9), { key: 3, data: bytes(3) })
+        expect(await keysLeft(0, 3)).toEqual([true, 3])
+        expect(await keysLeft(0, 9)).toEqual([true])
+        expect(await store.getBytecode(address)).toEqual(bytes(9))
+      }))
+
+    test('the deltas before a number come from the newest, as many as asked for', () =>
+      withStore(async (store) => {
+        const before = async (number: number, limit: number) => {
+          const keys: number[] = []
+          for await (const chunk of store.deltasBefore(address, number, limit)) {
+            for (const { key, data } of chunk) {
+              expect(data, `delta ${key}`).toEqual(bytes(key))
+              keys.push(key)
+            }
+          }
+          return keys
+        }
+        expect(await before(2 ** 32, 9)).toEqual([])
+        // Another contract's deltas and this one's other records lie around them.
+        for (const contract of [0, 1, 2]) {
+          await store.putBytecode(bytes32(contract), bytes(9))
+          await store.putDeltas([0, 1, 2, 3, 5].map((key) => ({ address: bytes32(contract), key, data: bytes(key) })))
+        }
+        expect(await before(2 ** 32, 9)).toEqual([5, 3, 2, 1, 0])
+        expect(await before(5, 2)).toEqual([3, 2])
+        expect(await before(1, 9)).toEqual([0])
+        expect(await before(0, 9)).toEqual([])
+      }))
+
     test('records with keys that mean nothing are passed over', async () => {
       await using harness = await createHarness()
       const backend = await harness.open()
