@@ -1,25 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { renameSync } from 'node:fs'
-import { chown, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chown, copyFile, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { openSealingKey } from '@bletchley/crypto/key-file'
-import { ContractStore, openLmdb } from '@bletchley/store'
 import { describe, expect, it } from 'vitest'
+import { worker } from '../test/worker.ts'
 import { backUp, compact, exportContracts, restore } from './index.ts'
 
 // Where what is made of a data folder may lie, and what it may take the place of.
-
-/** A worker's data folder with a contract, in a folder of its own. */
-async function worker() {
-  const base = await mkdtemp(join(tmpdir(), 'bletchley-'))
-  const data = join(base, 'data')
-  await openSealingKey(data)
-  const store = await ContractStore.open(openLmdb({ folder: join(data, 'store') }), { hashDelta: (delta) => delta })
-  await store.putBytecode(new Uint8Array(32).fill(1), Uint8Array.of(1, 2, 3))
-  await store.close()
-  return { base, data, [Symbol.asyncDispose]: () => rm(base, { recursive: true }) }
-}
 
 async function namesIn(folder: string): Promise<string[]> {
   // LMDB's table of readers, which each reader makes.
