@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,13 +46,17 @@ export function recordKey(contract: number, tag: number, index?: number): Uint8A
   return Uint8Array.of(4, ...address(contract), tag, ...(index === undefined ? [] : [0, 0, index >> 8, index & 255]))
 }
 
-/** All that a database says to peers. */
-export function contentsOf(dataFolder: string): Promise<unknown[]> {
+/** All that a database says to peers; blobs by their number and hash. */
+export function contentsOf(dataFolder: string) {
   return withStore(dataFolder, async (store) => {
-    const contents: unknown[] = []
+    const contents: { contract: number; bytecode: Uint8Array | undefined; deltas: string[] }[] = []
     for (const contract of await store.allAddresses()) {
-      const bytecode = await store.getBytecode(contract)
-      contents.push({ contract: contract[0], bytecode, deltas: await store.getDeltas(contract, 0, 2 ** 32) })
+      const chain = await store.getDeltas(contract, 0, 2 ** 32)
+      contents.push({
+        contract: contract[0]!,
+        bytecode: await store.getBytecode(contract),
+        deltas: chain.map(({ key, data }) => `${key} ${createHash('sha256').update(data).digest('hex')}`),
+      })
     }
     return contents
   })
