@@ -319,15 +319,29 @@ describe('a core with an HTTP door', () => {
     expect(await keyHeld()).toMatchObject([{ keyHeld: false }])
   })
 
-  it('refuses parameters that are none', async () => {
-    for (const path of [
+  it('takes parameters up to their limits, and refuses what is none', async () => {
+    const { address } = await deploy(core.client)
+    const path = `contracts/${bytesToHex(address)}`
+    for (const [query, length] of [
+      ['contracts?limit=1', 1],
+      [`contracts?limit=200&search=${bytesToHex(address)}`, 1],
+      [`${path}/deltas?before=0`, 0],
+      [`${path}/deltas?before=1`, 1],
+      [`${path}/deltas?before=${2 ** 32}`, 1],
+    ] as const) {
+      const answer = await json(`${core.url}/api/${query}`)
+      expect(answer.contracts ?? answer.deltas, query).toHaveLength(length)
+    }
+    for (const query of [
       'contracts?limit=0',
       'contracts?limit=201',
+      `${path}/deltas?before=-1`,
+      `${path}/deltas?before=${2 ** 32 + 1}`,
       'contracts?search=xyz',
       'contracts/12',
       'contracts/x/deltas',
     ]) {
-      expect(await json(`${core.url}/api/${path}`, 400), path).toHaveProperty('error')
+      expect(await json(`${core.url}/api/${query}`, 400), query).toHaveProperty('error')
     }
     await json(`${core.url}/api/nothing`, 404)
   })

@@ -84,6 +84,8 @@ describe('the log of requests', () => {
       await writeFile(folder.file, `${some.join('\n')}\n`)
       await expect(verifyAudit(folder.path), `change ${i}`).rejects.toThrow(AuditError)
     }
+    await writeFile(folder.file, `${[a, c].join('\n')}\n`)
+    await expect(verifyAudit(folder.path)).rejects.toThrow('line 2: it has number 3, where 2 should be')
     // Only who has noted the end can tell that it is gone.
     const { hash } = JSON.parse(e) as { hash: string }
     await writeFile(folder.file, `${[a, b, c].join('\n')}\n`)

@@ -229,6 +229,20 @@ describe('getStateKeys', () => {
       const { error } = await call(principal.url, 'getStateKeys', { data, sig, addresses: [contract(byte + 2)] })
       expect(error?.code, `${length} bytes`).toBe(-32603)
     }
+    // Nothing of one that was refused is kept.
+    const put = join(principal.dataFolder, 'state-keys', `${contract(2)}.sealed`)
+    await rm(put)
+    await readOrCreateSealed(put, sealingKey, stateKeyPurpose(contract(2)), () => new Uint8Array(32).fill(7))
+    const keys = await keysOf(principal.url, { addresses: [contract(2)] })
+    expect(keys.get(contract(2))).toBe('07'.repeat(32))
+  })
+
+  it('does not take keys that it cannot look for as none', async () => {
+    await using principal = await runPrincipal()
+    expect((await keysOf(principal.url)).size).toBe(0)
+    await writeFile(join(principal.dataFolder, 'state-keys'), 'no folder')
+    const { data, sig } = makeWorker()
+    expect((await call(principal.url, 'getStateKeys', { data, sig })).error?.code).toBe(-32603)
   })
 
   it('opens no more files at once than a process commonly may', async () => {
@@ -399,12 +413,16 @@ describe('who may have keys', () => {
   it('must be a list from the start', async () => {
     await using folder = await temporaryFolder()
     const workersFile = join(folder.path, 'workers')
-    await expect(runPrincipal({ workersFile })).rejects.toThrow('ENOENT')
+    await expect(runPrincipal({ workersFile })).rejects.toThrow(
+      `The list of workers ${workersFile} cannot be read: ENOENT`,
+    )
     await writeFile(workersFile, `${makeWorker().address}\n${makeWorker().address}ff\n`)
     await expect(runPrincipal({ workersFile })).rejects.toThrow('line 2: this is no address')
     await chmod(workersFile, 0o666)
     await expect(runPrincipal({ workersFile })).rejects.toThrow('can be written by other users')
     await chmod(workersFile, 0o600)
+    await writeFile(workersFile, ' '.repeat((1 << 24) + 1))
+    await expect(runPrincipal({ workersFile })).rejects.toThrow('is too large for a list')
     await writeFile(workersFile, '')
     await using principal = await runPrincipal({ workersFile })
     expect((await ask(principal.url, makeWorker())).error).toMatchObject({ code: -32001 })

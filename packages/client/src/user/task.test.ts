@@ -333,6 +333,8 @@ describe('the result of a deployment', () => {
     ['output that is no text', { output: 5 }],
     ['output that is no hexadecimal', { output: 'x' }],
     ['a delta with 256', { delta: { key: 0, data: [256] } }],
+    ['a delta with -1', { delta: { key: 0, data: [-1] } }],
+    ['a delta with a half', { delta: { key: 0, data: [1.5] } }],
     ['a delta that is no list', { delta: { key: 0, data: 5 } }],
     ['negative gas', { usedGas: -1 }],
     ['a short signature', { signature: '00' }],

@@ -66,7 +66,7 @@ const codeHash = keccak256(contract)
 /** A runner and the deltas that it gets to see. */
 class Worker {
   readonly deltas: StoredDelta[] = []
-  readonly #runner = new ContractRunner(
+  readonly runner = new ContractRunner(
     { signingKey: new SecretKey(randomBytes(32)), encryptEmptyOutput: false, share: () => {} },
     {
       bytecode: async () => contract,
@@ -77,7 +77,7 @@ class Worker {
 
   async run(callable: string, ...lengths: number[]): Promise<Computed | FailedRun | RefusedRun> {
     const args = new Uint8Array(Uint32Array.from(lengths).buffer)
-    const run = await this.#runner.compute({
+    const run = await this.runner.compute({
       address,
       stateKey,
       sharedKey,
@@ -154,4 +154,15 @@ test('a state has its largest size, also when it was rebuilt, and larger ones fr
   expect((await rebuilt.run('fill()', part)).kind).toBe('success')
   expect((await rebuilt.run('fill()', part - 5)).kind).toBe('success')
   expect(failureText(await rebuilt.run('fill()', part - 4))).toBe(`Error in execution of WASM code: ${text}`)
+})
+
+test('inputs that do not open cost no gas, whatever the limit is', async () => {
+  const { runner } = new Worker()
+  const junk = randomBytes(60)
+  const inputs = { address, sharedKey, userKey, encryptedFn: junk, encryptedArgs: junk, gasLimit: 1000n }
+  const failed = { kind: 'failed', usedGas: 0n }
+  expect(
+    await runner.deploy({ ...inputs, stateKey, preCode: contract, preCodeHash: keccak256(contract) }),
+  ).toMatchObject(failed)
+  expect(await runner.compute({ ...inputs, stateKey, codeHash, tip: undefined })).toMatchObject(failed)
 })

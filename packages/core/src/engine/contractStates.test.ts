@@ -178,3 +178,13 @@ it('a state is not used under another key', async () => {
   )
   expect([other.broken, other.live.state.json.size]).toEqual(['undecryptable', 0])
 })
+
+it('a snapshot that does not open is passed over: the deltas say whether a contract is sound', async () => {
+  const world = await World.start()
+  await world.grow(sets(5))
+  const tip = (await world.store.getTip(address))!
+  await world.store.putSnapshot(address, { key: 4, data: new Uint8Array(60) }, keccak256(tip.data))
+  const { asked, broken, live } = await world.open(world.thread())
+  expect(asked).toEqual(['snapshot', 'deltas from 0'])
+  expect([live.state.deltaIndex, broken]).toEqual([4, undefined])
+})

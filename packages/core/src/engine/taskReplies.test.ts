@@ -1,5 +1,6 @@
+import { keccak256 } from '@bletchley/crypto'
 import { describe, expect, it } from 'vitest'
-import { TaskReplies, type TaskReply } from './taskReplies.ts'
+import { decodeReceipt, encodeReceipt, gasOfReceipt, TaskReplies, type TaskReply } from './taskReplies.ts'
 
 const mebibyte = 1024 * 1024
 const contract = new Uint8Array(32)
@@ -70,4 +71,30 @@ it('forgets the replies of one contract', () => {
   for (const [task, owner] of [contract, other, contract].entries()) kept.keep(taskId(task), owner, replies.failed())
   kept.forget(contract)
   expect([0, 1, 2].map((task) => kept.get(taskId(task)) !== undefined)).toEqual([false, true, false])
+})
+
+describe('a receipt', () => {
+  const bytes = (value: number): Uint8Array => new Uint8Array(65).fill(value)
+  const delta = { key: 3, data: bytes(1) }
+  const signed = { usedGas: 2n ** 63n, ethereumPayload: bytes(2), ethereumAddress: bytes(3), signature: bytes(4) }
+  const bytecode = bytes(5)
+
+  it('gives the reply to a computation, whatever the bytecode is by now', () => {
+    const reply = { kind: 'computed', result: { ...signed, delta, output: bytes(6) } } as const
+    expect(decodeReceipt(encodeReceipt(reply), delta, bytes(7))).toEqual(reply)
+    expect(gasOfReceipt(encodeReceipt(reply))).toBe(String(2n ** 63n))
+  })
+
+  it('gives the reply to a deployment, as long as its bytecode is there', () => {
+    const result = { ...signed, delta, output: bytecode, preCodeHash: bytes(6) }
+    const reply = { kind: 'deployed', result, codeHash: keccak256(bytecode) } as const
+    expect(decodeReceipt(encodeReceipt(reply), delta, bytecode)).toEqual(reply)
+    expect(decodeReceipt(encodeReceipt(reply), delta, bytes(7))).toBeUndefined()
+  })
+
+  it('of another form tells no gas', () => {
+    for (const text of ['', '{}', '{"usedGas":"x"}', 'x{"usedGas":"1"}']) {
+      expect(gasOfReceipt(new TextEncoder().encode(text)), text).toBeUndefined()
+    }
+  })
 })
