@@ -320,8 +320,16 @@ describe('a core with an HTTP door', () => {
   })
 
   it('takes parameters up to their limits, and refuses what is none', async () => {
-    const { address } = await deploy(core.client)
+    const [{ address }] = await Promise.all([deploy(core.client), deploy(core.client)])
     const path = `contracts/${bytesToHex(address)}`
+    const { total, contracts } = await json(`${core.url}/api/contracts?limit=200`)
+    const paged: object[] = []
+    for (let after: number | undefined | string = ''; after !== undefined; ) {
+      const page: Answer = await json(`${core.url}/api/contracts?limit=1&after=${after}`)
+      paged.push(...page.contracts)
+      after = page.next
+    }
+    expect([paged.length, paged]).toEqual([total, contracts])
     for (const [query, length] of [
       ['contracts?limit=1', 1],
       [`contracts?limit=200&search=${bytesToHex(address)}`, 1],

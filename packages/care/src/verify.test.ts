@@ -75,6 +75,7 @@ it('says why there are no keys', async () => {
   const principalUrl = 'http://127.0.0.1:1'
   const noKeys = `The principal at ${principalUrl} gave no state keys`
   await expect(verify({ dataFolder, principalUrl })).rejects.toThrow(noKeys)
+  await expect(verify({ dataFolder, principalUrl, addresses: [address(2)] })).rejects.toThrow(noKeys)
   // A contract without deltas needs none: the principal is not asked, since it would make them.
   expect(await verify({ dataFolder, principalUrl, addresses: [address(1)] })).toMatchObject({
     decrypted: 0,
