@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { expect, it } from 'vitest'
@@ -12,11 +13,15 @@ it('a database gives its room back and keeps all else', async () => {
     await store.removeDeltas([{ address: address(2), from: 4, to: 40 }])
   })
   const before = await contentsOf(folder.data)
+  // Left of one that was killed.
+  await mkdir(join(folder.data, 'store.compacting'))
+  await writeFile(join(folder.data, 'store.compacting', 'data.mdb'), 'half of it')
   const told: [number, number][] = []
   const sizes = await compact(folder.data, { onProgress: (...progress) => void told.push(progress) })
   expect(sizes.after).toBeLessThan(sizes.before / 4)
   expect((await stat(join(folder.data, 'store', 'data.mdb'))).size).toBe(sizes.after)
   expect(await contentsOf(folder.data)).toEqual(before)
+  expect(existsSync(join(folder.data, 'store.compacting'))).toBe(false)
   for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total)
   await expect(compact(folder.data, { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped')
   expect(await contentsOf(folder.data)).toEqual(before)

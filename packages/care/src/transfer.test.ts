@@ -58,9 +58,18 @@ describe('an export', () => {
     const expected = await readFile(file)
     // Behind more than a megabyte that has been written already.
     await damage(data, [{ key: recordKey(3, 1, 25), value: undefined }])
-    const left = await exportContracts({ dataFolder: data, file, addresses: [address(1), address(3), address(2)] })
-    expect(left).toEqual({ ...whole, leftOut: [{ address: address(3), problem: 'delta 25 is missing' }] })
-    expect((await readFile(file)).equals(expected)).toBe(true)
+    for (const order of [
+      [1, 3, 2],
+      [3, 1, 2],
+      [1, 2, 3],
+    ]) {
+      const left = await exportContracts({ dataFolder: data, file, addresses: order.map(address) })
+      expect(left, String(order)).toEqual({
+        ...whole,
+        leftOut: [{ address: address(3), problem: 'delta 25 is missing' }],
+      })
+      expect((await readFile(file)).equals(expected), String(order)).toBe(true)
+    }
   })
 
   it('that was broken off goes on behind the last contract that is whole, wherever it was', async () => {

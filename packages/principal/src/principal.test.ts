@@ -410,6 +410,21 @@ describe('who may have keys', () => {
     }
   })
 
+  it('is said at the start where it is everybody, and only there', async () => {
+    await using folder = await temporaryFolder()
+    const workersFile = join(folder.path, 'workers')
+    await writeFile(workersFile, '')
+    const logged = async (options: Partial<PrincipalOptions>) => {
+      const lines: string[] = []
+      const logger = pino({}, { write: (line) => void lines.push(line) })
+      await using _ = await runPrincipal({ ...options, logger })
+      return lines.join('')
+    }
+    expect(await logged({})).toContain('no worker is refused')
+    expect(await logged({ workersFile })).not.toContain('no worker is refused')
+    expect(await logged({ authorize: () => false })).not.toContain('no worker is refused')
+  })
+
   it('must be a list from the start', async () => {
     await using folder = await temporaryFolder()
     const workersFile = join(folder.path, 'workers')
