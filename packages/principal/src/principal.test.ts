@@ -437,7 +437,7 @@ describe('who may have keys', () => {
     await expect(runPrincipal({ workersFile })).rejects.toThrow('can be written by other users')
     await chmod(workersFile, 0o600)
     await writeFile(workersFile, ' '.repeat((1 << 24) + 1))
-    await expect(runPrincipal({ workersFile })).rejects.toThrow('is too large for a list')
+    await expect(runPrincipal({ workersFile })).rejects.toThrow('is larger than 16777216 bytes')
     await writeFile(workersFile, '')
     await using principal = await runPrincipal({ workersFile })
     expect((await ask(principal.url, makeWorker())).error).toMatchObject({ code: -32001 })
