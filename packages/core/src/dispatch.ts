@@ -50,6 +50,8 @@ const noFrame = new Uint8Array()
 
 /** A larger request is read with pauses for others. */
 const readAtOnceBytes = 16 * 1024
+/** Where a refused request is searched for its id: a message may have a thousand of them, and costs its peer nothing. */
+const searchedBytes = 1024
 /** A larger reply is written with pauses for others. */
 const writtenAtOnceBytes = 256 * 1024
 
@@ -132,7 +134,7 @@ export class Dispatcher implements FrameHandler {
 
   refuse({ code, message }: WorkerError, frame: Uint8Array = noFrame): Uint8Array {
     const start = this.#observe === undefined ? 0 : performance.now()
-    const { id, type } = salvage(frame)
+    const { id, type } = salvage(frame, searchedBytes)
     const reply = this.#refuse(id, type, message)
     return this.#seen(start, frame, reply, id, type, undefined, { outcome: 'error', code, gas: undefined })
   }

@@ -12,12 +12,16 @@ export type MessageId = Scalar
 /** What stands in a reply when the request has no usable id. */
 export const noId: MessageId = ''
 
-/** Where a frame that is not read is searched for its `id` and `type`: at its beginning. */
+/** Where a frame that is not JSON is searched for its `id` and `type`: at its beginning. */
 const maxSearchedBytes = 64 * 1024
 
-/** Id and type of a frame that is not JSON or that nobody reads, as far as they can be found. */
-export function salvage(frame: Uint8Array): { id: MessageId; type: string | undefined } {
-  const searched = frame.subarray(0, maxSearchedBytes)
+/**
+ * Id and type of a frame that is not JSON or that nobody reads, as far as they can be found.
+ *
+ * @param mostBytes how much of its beginning is searched
+ */
+export function salvage(frame: Uint8Array, mostBytes = maxSearchedBytes): { id: MessageId; type: string | undefined } {
+  const searched = frame.subarray(0, mostBytes)
   const type = findMember(searched, 'type')
   return { id: findMember(searched, 'id') ?? noId, type: typeof type === 'string' ? type : undefined }
 }
