@@ -83,7 +83,7 @@ const must = async (command, args) => {
 }
 /** A mutant that makes the tests endless is noticed as well. */
 const pass = (args, minutes) =>
-  succeeds('npx', ['vitest', ...args, '--bail=1', '--config', 'scripts/mutants/vitest.config.mjs'], minutes)
+  succeeds('node_modules/.bin/vitest', [...args, '--bail=1', '--config', 'scripts/mutants/vitest.config.mjs'], minutes)
 const print = (text) => process.stdout.write(text)
 
 let state
@@ -111,9 +111,10 @@ function candidates(room) {
 
 /** What became of a mutant: who noticed it, if anybody. Packages reach each other through what is built. */
 async function outcomeOf(room, path) {
-  if (!(await succeeds('npm', ['run', '--silent', 'build'], 10))) return 'compiler'
+  if (!(await succeeds('node_modules/.bin/tsc', ['-b', 'tsconfig.build.json'], 10))) return 'compiler'
   if (!(await pass(['related', '--run', '--project', 'unit', path], 5))) return 'unit'
   if (unitOnly) return 'nothing'
+  if (!(await succeeds('npm', ['run', '--silent', 'build'], 10))) return 'compiler'
   return (await pass(['run', ...suites[room]], 25)) ? 'nothing' : 'suites'
 }
 
