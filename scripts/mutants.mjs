@@ -62,8 +62,8 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     process.exit(1)
   })
 
-/** Whether a command succeeds. At the limit it is ended with all that it started: a mutant may be an endless loop. */
-async function succeeds(command, args, minutes) {
+/** Whether a command ended by itself, well. At the limit it is killed with all that it started. */
+async function succeeds(command, args, minutes = 20) {
   const child = spawn(command, args, { cwd: clone, detached: true, stdio: 'ignore' })
   endRunning = () => {
     try {
@@ -79,9 +79,9 @@ async function succeeds(command, args, minutes) {
   return status === 0
 }
 const must = async (command, args) => {
-  if (!(await succeeds(command, args, 20))) throw new Error(`${command} ${args.join(' ')} failed`)
+  if (!(await succeeds(command, args))) throw new Error(`${command} ${args.join(' ')} failed`)
 }
-/** A mutant that makes the tests endless is noticed as well. */
+/** Whether tests pass. A mutant that makes them endless is noticed: the limits are far above what they take without it. */
 const pass = (args, minutes) =>
   succeeds('node_modules/.bin/vitest', [...args, '--bail=1', '--config', 'scripts/mutants/vitest.config.mjs'], minutes)
 const print = (text) => process.stdout.write(text)
@@ -110,12 +110,12 @@ function candidates(room) {
 }
 
 /** What became of a mutant: who noticed it, if anybody. Packages reach each other through what is built. */
-async function outcomeOf(room, path) {
-  if (!(await succeeds('node_modules/.bin/tsc', ['-b', 'tsconfig.build.json'], 10))) return 'compiler'
-  if (!(await pass(['related', '--run', '--project', 'unit', path], 5))) return 'unit'
+async function outcomeOf(room, path, unitMinutes) {
+  if (!(await succeeds('node_modules/.bin/tsc', ['-b', 'tsconfig.build.json']))) return 'compiler'
+  if (!(await pass(['related', '--run', '--project', 'unit', path], unitMinutes))) return 'unit'
   if (unitOnly) return 'nothing'
-  if (!(await succeeds('npm', ['run', '--silent', 'build'], 10))) return 'compiler'
-  return (await pass(['run', ...suites[room]], 25)) ? 'nothing' : 'suites'
+  if (!(await succeeds('npm', ['run', '--silent', 'build']))) return 'compiler'
+  return (await pass(['run', ...suites[room]], 60)) ? 'nothing' : 'suites'
 }
 
 const survivors = []
@@ -127,8 +127,10 @@ try {
   for (const room of rooms) {
     await must('npm', ['run', '--silent', 'build'])
     // What fails by itself would notice everything.
+    const started = performance.now()
     if (!(await pass(['run', '--project', 'unit', `packages/${room}/src`], 20)))
       throw new Error(`${room}: its unit tests fail without a mutant`)
+    const unitMinutes = Math.max(5, (10 * (performance.now() - started)) / 60_000)
     const all = candidates(room)
     // A room has the same mutants alone as among the others.
     state = seed
@@ -139,7 +141,7 @@ try {
       const source = readFileSync(file, 'utf8')
       const where = `${path}:${source.slice(0, start).split('\n').length}`
       writeFileSync(file, source.slice(0, start) + text + source.slice(end))
-      const outcome = await outcomeOf(room, path)
+      const outcome = await outcomeOf(room, path, unitMinutes)
       writeFileSync(file, source)
       print(`${outcome.padEnd(9)}${where}  ${what}\n`)
       // What does not compile is no mutant: nobody can land it.
