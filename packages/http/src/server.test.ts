@@ -225,6 +225,21 @@ describe('a server that closes', () => {
     await closed
   })
 
+  it('answers all that was asked on a connection', async () => {
+    const waiting: (() => void)[] = []
+    await using server = await serve(async (context) => {
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return context.text('late')
+    })
+    const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3))
+    await vi.waitUntil(() => waiting.length === 3, { timeout: 60_000 })
+    const closed = server.close(3_600_000)
+    for (const resolve of waiting) resolve()
+    await closed
+    await peer.closed
+    expect(peer.text.match(/late/g)).toHaveLength(3)
+  })
+
   it('cuts off who still waits after the grace', async () => {
     let calls = 0
     await using server = await serve(() => {
