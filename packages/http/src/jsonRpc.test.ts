@@ -99,13 +99,13 @@ describe('a call', () => {
   })
 
   it.each([
-    ['{', -32_700],
-    ['7', -32_600],
-    ['null', -32_600],
-    ['{"jsonrpc":"1.0","method":"echo","id":[]}', -32_600],
-    ['[]', -32_600],
-    [JSON.stringify(Array(101).fill(call('echo', 1))), -32_600],
-  ])('that is none is refused: %.40s', async (body, code) => {
+    ['no JSON', '{', -32_700],
+    ['a number', '7', -32_600],
+    ['null', 'null', -32_600],
+    ['another version', '{"jsonrpc":"1.0","method":"echo","id":[]}', -32_600],
+    ['an empty batch', '[]', -32_600],
+    ['a batch of 101', JSON.stringify(Array(101).fill(call('echo', 1))), -32_600],
+  ])('that is none is refused: %s', async (_, body, code) => {
     await using server = await serve(methods)
     const reply = await server.post(body)
     expect(await reply.json()).toMatchObject({ error: { code }, id: null })

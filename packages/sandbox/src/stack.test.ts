@@ -31,6 +31,17 @@ describe('stack cost of one function, as the reference counts it', () => {
   })
 })
 
+it.each([1, 127, 128])(
+  'what leaves %i blocks by a table takes its result along, dead code behind it or not',
+  (label) => {
+    const module = wat(`(module (func block (result i32) ${'block '.repeat(label)}
+    i32.const 1 i32.const 2 i32.const 3 br_table ${label} ${label}
+    block ${'i32.const 0 '.repeat(5)} ${'drop '.repeat(5)} end ${'end '.repeat(label)} unreachable end drop))`)
+    // Two operands are left, and the dead block has five more.
+    expect(analyseFunctions(decodeModule(module)).map(({ stackCost }) => stackCost)).toEqual([7])
+  },
+)
+
 describe('the highest operand of one function', () => {
   const pushes = (count: number): string => `${'i32.const 0 '.repeat(count)} ${'drop '.repeat(count)}`
   // A metered block is charged with one operand more.
