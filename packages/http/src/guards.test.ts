@@ -60,6 +60,20 @@ describe('what is for pages of its own only', () => {
   )
 })
 
+it.each(['cross-site', 'same-site'])(
+  'is not shown to a %s page that does not say which, unless it is a link',
+  async (site) => {
+    const headers = { host: `127.0.0.1:${port}`, 'sec-fetch-site': site }
+    for (const destination of ['empty', 'image']) {
+      expect(await get('/own', { ...headers, 'sec-fetch-dest': destination }), destination).toMatchObject({
+        status: 403,
+      })
+    }
+    expect(await get('/own', { ...headers, 'sec-fetch-dest': 'document' })).toMatchObject({ status: 200 })
+    expect(await get('/own', { ...headers, 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 })
+  },
+)
+
 it('what is for no pages is shown to whoever sends no origin', async () => {
   expect(await get('/none')).toMatchObject({ status: 200, text: 'shown' })
   expect(await get('/none', { origin: `http://127.0.0.1:${port}` })).toMatchObject({ status: 403 })
