@@ -3,7 +3,9 @@
 // In a clone of its own, made from the last commit, each mutant that compiles meets the unit tests that load its file, then
 // the suites that start real processes of what it is a part of. What all of them let pass is named at the end, to
 // be mended or told in docs/reliability.md. BLETCHLEY_MUTANTS: how many of each room (20); BLETCHLEY_SEED: which.
-import { spawnSync } from 'node:child_process'
+// `--unit` leaves the suites out: quick, it names too many, and is for those who mend them.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,27 +47,46 @@ const suites = {
 const checkout = fileURLToPath(new URL('..', import.meta.url))
 const seed = Number(process.env.BLETCHLEY_SEED)
 const perRoom = Number(process.env.BLETCHLEY_MUTANTS ?? 20)
-const rooms = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(suites)
+const unitOnly = process.argv.includes('--unit')
+const named = process.argv.slice(2).filter((argument) => argument !== '--unit')
+const rooms = named.length > 0 ? named : Object.keys(suites)
 for (const room of rooms) if (!(room in suites)) throw new Error(`No room with mutants: ${room}`)
 
 const clone = mkdtempSync(join(tmpdir(), 'bletchley-mutants.'))
-const run = (command, args, limitMs) =>
-  spawnSync(command, args, {
-    cwd: clone,
-    encoding: 'utf8',
-    timeout: limitMs,
-    killSignal: 'SIGKILL',
-    maxBuffer: 1 << 28,
+
+let endRunning = () => {}
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    endRunning()
+    rmSync(clone, { recursive: true, force: true })
+    process.exit(1)
   })
-const must = (command, args) => {
-  const { status, stderr } = run(command, args)
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+
+/** Whether a command ended by itself, well. At the limit it is killed with all that it started. */
+async function succeeds(command, args, minutes = 20) {
+  const child = spawn(command, args, { cwd: clone, detached: true, stdio: 'ignore' })
+  endRunning = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // All of it is gone.
+    }
+  }
+  const timer = setTimeout(endRunning, minutes * 60_000)
+  const [status] = await once(child, 'close')
+  clearTimeout(timer)
+  endRunning()
+  return status === 0
 }
-/** Whether these tests pass. A mutant that makes them endless is noticed as well. */
-const pass = (args, minutes) => run('npx', ['vitest', ...args, '--bail=1'], minutes * 60_000).status === 0
+const must = async (command, args) => {
+  if (!(await succeeds(command, args))) throw new Error(`${command} ${args.join(' ')} failed`)
+}
+/** Whether tests pass. A mutant that makes them endless is noticed: the limits are far above what they take without it. */
+const pass = (args, minutes) =>
+  succeeds('node_modules/.bin/vitest', [...args, '--bail=1', '--config', 'scripts/mutants/vitest.config.mjs'], minutes)
 const print = (text) => process.stdout.write(text)
 
-let state = seed
+let state
 /** Mulberry32: enough to draw lots, and the same everywhere. */
 function random() {
   state = (state + 0x6d2b79f5) | 0
@@ -81,25 +102,38 @@ function candidates(room) {
     .sort()
     .flatMap((name) => {
       const path = `${folder}/${name}`
-      return mutationsOf(path, readFileSync(join(clone, path), 'utf8')).map((mutation) => ({ path, ...mutation }))
+      const source = readFileSync(join(clone, path), 'utf8')
+      // Measured figures, which a page shows and no behaviour follows.
+      if (source.startsWith('// Written by scripts/')) return []
+      return mutationsOf(path, source).map((mutation) => ({ path, ...mutation }))
     })
 }
 
 /** What became of a mutant: who noticed it, if anybody. Packages reach each other through what is built. */
-function outcomeOf(room, path) {
-  if (run('npm', ['run', '--silent', 'build'], 600_000).status !== 0) return 'compiler'
-  if (!pass(['related', '--run', '--project', 'unit', path], 5)) return 'unit'
-  return pass(['run', ...suites[room]], 25) ? 'nothing' : 'suites'
+async function outcomeOf(room, path, unitMinutes) {
+  if (!(await succeeds('node_modules/.bin/tsc', ['-b', 'tsconfig.build.json']))) return 'compiler'
+  if (!(await pass(['related', '--run', '--project', 'unit', path], unitMinutes))) return 'unit'
+  if (unitOnly) return 'nothing'
+  if (!(await succeeds('npm', ['run', '--silent', 'build']))) return 'compiler'
+  return (await pass(['run', ...suites[room]], 60)) ? 'nothing' : 'suites'
 }
 
 const survivors = []
 let noticedInAll = 0
 let countInAll = 0
 try {
-  must('git', ['clone', '--quiet', '--local', checkout, '.'])
-  must('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+  await must('git', ['clone', '--quiet', '--local', checkout, '.'])
+  await must('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
   for (const room of rooms) {
+    await must('npm', ['run', '--silent', 'build'])
+    // What fails by itself would notice everything.
+    const started = performance.now()
+    if (!(await pass(['run', '--project', 'unit', `packages/${room}/src`], 20)))
+      throw new Error(`${room}: its unit tests fail without a mutant`)
+    const unitMinutes = Math.max(5, (10 * (performance.now() - started)) / 60_000)
     const all = candidates(room)
+    // A room has the same mutants alone as among the others.
+    state = seed
     let [noticed, count] = [0, 0]
     for (let tries = 0; count < perRoom && tries < 3 * perRoom && all.length > 0; tries++) {
       const [{ path, start, end, text, what }] = all.splice(Math.floor(random() * all.length), 1)
@@ -107,7 +141,7 @@ try {
       const source = readFileSync(file, 'utf8')
       const where = `${path}:${source.slice(0, start).split('\n').length}`
       writeFileSync(file, source.slice(0, start) + text + source.slice(end))
-      const outcome = outcomeOf(room, path)
+      const outcome = await outcomeOf(room, path, unitMinutes)
       writeFileSync(file, source)
       print(`${outcome.padEnd(9)}${where}  ${what}\n`)
       // What does not compile is no mutant: nobody can land it.

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
@@ -13,6 +14,12 @@ const rounds = 25
 async function temporaryFolder() {
   const path = await mkdtemp(join(tmpdir(), 'bletchley-lock.'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** The number that the system gives to the next file that is opened: the lowest that is free. */
+async function lowestDescriptor(folder: string): Promise<number> {
+  await using file = await open(folder, 'r')
+  return file.fd
 }
 
 /** A process that tries once to lock the folder when it is told to, says how it went, and stays. Needs the built package. */
@@ -119,4 +126,30 @@ it('a lock is known to be of no use when its file was removed or replaced', asyn
   expect([lock.isInPlace(), next.isInPlace()]).toEqual([false, true])
   next.release()
   lock.release()
+})
+
+it('whoever only asks who has a folder keeps nobody from taking it', async () => {
+  await using folder = await temporaryFolder()
+  ;(await lockFolder(folder.path, 'core')).release()
+  const asked = lockFolderForReading(folder.path)!
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const taken = lockFolder(folder.path, 'core')
+  // Once it has found the folder taken, it waits for a moment.
+  while (timers() === before) await setImmediate()
+  asked.release()
+  ;(await taken).release()
+})
+
+it('who is refused a folder keeps no file of it open', async () => {
+  await using folder = await temporaryFolder()
+  const owner = await lockFolder(folder.path, 'core')
+  const before = await lowestDescriptor(folder.path)
+  for (let round = 0; round < 200; round++) {
+    expect(() => lockFolderForReading(folder.path)).toThrow(FolderLockedError)
+    expect(lockHolder(folder.path)).toMatchObject({ pid: process.pid })
+  }
+  await Promise.allSettled(Array.from({ length: 200 }, () => lockFolder(folder.path, 'core')))
+  expect(await lowestDescriptor(folder.path)).toBeLessThan(before + 100)
+  owner.release()
 })

@@ -55,12 +55,10 @@ export function keyPairFromSecret(secret: Uint8Array): KeyPair {
  */
 export function parsePublicKey(bytes: Uint8Array): Uint8Array {
   assertBytes(bytes, 'public key')
-  const first = bytes[0]
   let sec1: Uint8Array
   if (bytes.length === publicKeyLength) sec1 = toSec1(bytes)
   // SEC1's hybrid forms 06 and 07 are left out: nobody sends them.
-  else if (bytes.length === 65 && first === 4) sec1 = bytes
-  else if (bytes.length === 33 && (first === 2 || first === 3)) sec1 = bytes
+  else if (bytes.length === 33 || (bytes.length === 65 && bytes[0] === 4)) sec1 = bytes
   else {
     throw new CryptoError('invalid_key', 'A public key is 64 bytes x || y, 65 bytes with 04 first, or 33 compressed')
   }

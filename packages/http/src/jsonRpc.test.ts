@@ -1,17 +1,17 @@
 import { connect } from 'node:net'
 import { Hono } from 'hono'
-import { pino } from 'pino'
+import { type DestinationStream, pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { createJsonRpcRoute, type HttpBindings, openHttpServer, type RpcMethods } from './index.ts'
+import { createJsonRpcRoute, type HttpBindings, openHttpServer, RpcError, type RpcMethods } from './index.ts'
 
 const maxBodyBytes = 1 << 18
 
-async function serve(methods: Record<string, (params: unknown) => unknown>) {
+async function serve(methods: Record<string, (params: unknown) => unknown>, log?: DestinationStream) {
   const map: RpcMethods = new Map(
     Object.entries(methods).map(([name, method]) => [name, async (params: unknown) => method(params)]),
   )
   const app = new Hono<{ Bindings: HttpBindings }>()
-  app.route('/', createJsonRpcRoute(map, maxBodyBytes, pino({ enabled: false })))
+  app.route('/', createJsonRpcRoute(map, maxBodyBytes, log ? pino({}, log) : pino({ enabled: false })))
   const limits = { connections: 8, connectionsOfPeer: 8 }
   const server = await openHttpServer(app, { host: '127.0.0.1', port: 0 }, limits)
   return {
@@ -26,11 +26,14 @@ async function serve(methods: Record<string, (params: unknown) => unknown>) {
 
 const call = (method: string, id?: number, params?: unknown) => ({ jsonrpc: '2.0', method, id, params })
 
-/** A body in pieces of one byte, each a chunk of its own. */
-const inBytes = (text: string) =>
+/** A body in pieces of 1, 2, 3 ... bytes, each a chunk of its own. */
+const inPieces = (text: string) =>
   new ReadableStream<Uint8Array>({
     start: (controller) => {
-      for (const byte of new TextEncoder().encode(text)) controller.enqueue(Uint8Array.of(byte))
+      const bytes = new TextEncoder().encode(text)
+      for (let start = 0, length = 1; start < bytes.length; start += length++) {
+        controller.enqueue(bytes.slice(start, start + length))
+      }
       controller.close()
     },
   })
@@ -58,7 +61,98 @@ describe('an id', () => {
   )
 })
 
+describe('a call', () => {
+  const methods = {
+    echo: (params: unknown) => ({ params }),
+    refuse: () => {
+      throw new RpcError(-32_000, 'not now')
+    },
+    later: () => {
+      throw new RpcError(-32_005, 'too often', { retryAfterMs: 7 })
+    },
+    crash: () => {
+      throw new Error('the secret')
+    },
+  }
+
+  it.each([
+    ['a result', call('echo', 1, [1]), { result: { params: [1] } }],
+    ['no parameters', call('echo', 1), { result: {} }],
+    ['null for no parameters', call('echo', 1, null), { result: {} }],
+    ['a refusal', call('refuse', 1), { error: { code: -32_000, message: 'not now' } }],
+    [
+      'when to come again',
+      call('later', 1),
+      { error: { code: -32_005, message: 'too often', data: { retryAfterMs: 7 } } },
+    ],
+    ['no such method', call('toString', 1), { error: { code: -32_601, message: 'There is no such method' } }],
+    [
+      'parameters that are none',
+      call('echo', 1, 'text'),
+      { error: { code: -32_600, message: 'This is not a JSON-RPC 2.0 call' } },
+    ],
+  ])('is answered with its id: %s', async (_, request, answer) => {
+    await using server = await serve(methods)
+    const reply = await server.post(JSON.stringify(request))
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'application/json'])
+    expect(await reply.json()).toEqual({ jsonrpc: '2.0', ...answer, id: 1 })
+  })
+
+  it.each([
+    ['no JSON', '{', -32_700],
+    ['a number', '7', -32_600],
+    ['null', 'null', -32_600],
+    ['another version', '{"jsonrpc":"1.0","method":"echo","id":[]}', -32_600],
+    ['an empty batch', '[]', -32_600],
+    ['a batch of 101', JSON.stringify(Array(101).fill(call('echo', 1))), -32_600],
+  ])('that is none is refused: %s', async (_, body, code) => {
+    await using server = await serve(methods)
+    const reply = await server.post(body)
+    expect(await reply.json()).toMatchObject({ error: { code }, id: null })
+  })
+
+  it('without an id is made, and not answered, whatever becomes of it', async () => {
+    let calls = 0
+    await using server = await serve({ ...methods, count: () => ++calls })
+    for (const method of ['count', 'refuse', 'crash', 'toString']) {
+      const reply = await server.post(JSON.stringify(call(method)))
+      expect([method, reply.status, await reply.text()]).toEqual([method, 204, ''])
+    }
+    const reply = await server.post(JSON.stringify([call('count'), call('count', 2), call('refuse')]))
+    expect(await reply.json()).toEqual([{ jsonrpc: '2.0', result: 3, id: 2 }])
+  })
+
+  it('that fails unforeseen shows the caller a number, under which the log has the reason', async () => {
+    const lines: string[] = []
+    await using server = await serve(methods, { write: (line) => void lines.push(line) })
+    const reply = (await (await server.post(JSON.stringify(call('crash', 1)))).json()) as { error: { message: string } }
+    expect(reply).toMatchObject({
+      error: { code: -32_603, message: expect.stringMatching(/^Internal error [0-9a-f]{8}$/) },
+      id: 1,
+    })
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { method: 'crash', incident: reply.error.message.slice(-8), err: { message: 'the secret' } },
+    ])
+  })
+
+  it('that is refused is logged with its method, unless there is none of that name', async () => {
+    const lines: string[] = []
+    await using server = await serve(methods, { write: (line) => void lines.push(line) })
+    for (const method of ['refuse', 'whatever a peer sends']) await server.post(JSON.stringify(call(method, 1)))
+    const logged = lines.map((line) => JSON.parse(line))
+    expect(logged).toMatchObject([{ method: 'refuse', code: -32_000 }, { code: -32_601 }])
+    expect(logged[1]).not.toHaveProperty('method')
+  })
+})
+
 describe('a batch', () => {
+  it('may have a hundred calls', async () => {
+    await using server = await serve({ echo: (params) => params })
+    const calls = Array.from({ length: 100 }, (_, id) => call('echo', id, [id]))
+    const replies = await (await server.post(JSON.stringify(calls))).json()
+    expect(replies).toEqual(calls.map(({ id }) => ({ jsonrpc: '2.0', result: [id], id })))
+  })
+
   it('lets others have their turn between its calls', async () => {
     let turns = 0
     const turnsAt: number[] = []
@@ -108,8 +202,8 @@ it('is not answered faster for sending many requests in one piece', async () => 
 describe('a body', () => {
   it('may come in pieces of any size', async () => {
     await using server = await serve({ echo: (params) => params })
-    const params = ['é', 'x'.repeat(40_000)]
-    const reply = await server.post(inBytes(JSON.stringify(call('echo', 1, params))))
+    const params = ['é', 'x'.repeat(40_000), 'é']
+    const reply = await server.post(inPieces(JSON.stringify(call('echo', 1, params))))
     expect(await reply.json()).toEqual({ jsonrpc: '2.0', result: params, id: 1 })
   })
 
@@ -120,6 +214,7 @@ describe('a body', () => {
       const fits = await server.post(asBody(text.padEnd(maxBodyBytes)))
       expect(await fits.json()).toMatchObject({ result: true })
       const answer = await server.post(asBody(text.padEnd(maxBodyBytes + 1)))
+      expect(answer.headers.get('connection')).toBe('close')
       expect([answer.status, await answer.json()]).toMatchObject([413, { id: null, error: { code: -32600 } }])
     }
   })

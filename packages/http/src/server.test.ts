@@ -202,3 +202,63 @@ it.each([
   expect(peer.text.match(/HTTP\/1.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`])
   expect(await server.ask()).toBe('')
 })
+
+describe('a server that closes', () => {
+  it('ends who waits for nothing at once, answers who waits, and takes nobody else', async () => {
+    let answer = () => {}
+    await using server = await serve(async (context) => {
+      await new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      return context.text('late')
+    })
+    const [idle, half, busy] = [await server.open(), await server.open(halfRequest), server.ask()]
+    const initial = answer
+    await vi.waitUntil(() => answer !== initial, { timeout: 60_000 })
+    const closed = server.close(3_600_000)
+    expect(server.close(0)).toBe(closed)
+    await idle.closed
+    expect(await server.ask()).toBe('cut off')
+    answer()
+    expect(await busy).toBe('late')
+    half.socket.destroy()
+    await closed
+  })
+
+  it('answers all that was asked on a connection', async () => {
+    const waiting: (() => void)[] = []
+    await using server = await serve(async (context) => {
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return context.text('late')
+    })
+    const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3))
+    await vi.waitUntil(() => waiting.length === 3, { timeout: 60_000 })
+    const closed = server.close(3_600_000)
+    for (const resolve of waiting) resolve()
+    await closed
+    await peer.closed
+    expect(peer.text.match(/late/g)).toHaveLength(3)
+  })
+
+  it('cuts off who still waits after the grace', async () => {
+    let calls = 0
+    await using server = await serve(() => {
+      calls++
+      return new Promise(() => {})
+    })
+    const busy = server.ask()
+    await vi.waitUntil(() => calls === 1, { timeout: 60_000 })
+    await server.close(1)
+    expect(await busy).toBe('cut off')
+  })
+})
+
+it('says where it listens, and that it cannot where another does', async () => {
+  const limits = { connections: 1, connectionsOfPeer: 1 }
+  const server = await openHttpServer(new Hono(), { host: '[::1]', port: 0 }, limits)
+  expect(server.url).toMatch(/^http:\/\/\[::1\]:[1-9]\d*$/)
+  await expect(
+    openHttpServer(new Hono(), { host: '::1', port: Number(new URL(server.url).port) }, limits),
+  ).rejects.toThrow('EADDRINUSE')
+  await server.close(0)
+})

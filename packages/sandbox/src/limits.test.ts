@@ -167,6 +167,20 @@ test('growing the memory counts among the calls, which metering makes of it', ()
   expect(compute(growing(value + 1))).toMatchObject({ message: expect.stringContaining(text), usedGas: 0n })
 })
 
+test('a branch counts once, however far it goes, and a call, whatever its number', () => {
+  const { value, text } = moduleLimits.transfers
+  const blocks = (inside: Uint8Array): Uint8Array =>
+    concatenate([repeated([0x02, 0x40], 9).subarray(0, -1), inside, repeated([0x0b], 8)])
+  const leaving = (count: number): Uint8Array =>
+    largeModule({ functions: [{ code: blocks(repeated([0x0c, 8], count)) }] })
+  const calling = (count: number): Uint8Array =>
+    largeModule({ functions: [...new Array(9).fill({ code: repeated([], 0) }), { code: repeated([0x10, 8], count) }] })
+  for (const module of [leaving, calling]) {
+    expect(compute(module(value), { gasLimit: 1_000_000n })).toMatchObject({ kind: 'success' })
+    expect(compute(module(value + 1))).toMatchObject({ message: expect.stringContaining(text), usedGas: 0n })
+  }
+})
+
 test('what deployment makes of pre-code is held against the size of a module too', () => {
   const filler = { code: repeated([0x01], 100_000) }
   const callAll = Uint8Array.from([...Array.from({ length: 25 }, (_, index) => [0x10, index]).flat(), 0x0b])

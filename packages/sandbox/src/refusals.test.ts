@@ -18,6 +18,21 @@ function callBody(...instructions: number[]): Uint8Array {
   )
 }
 
+it('knows the opcodes of the first version of WebAssembly, and no others', () => {
+  const known: [number, number][] = [
+    [0x00, 0x05],
+    [0x0b, 0x11],
+    [0x1a, 0x1b],
+    [0x20, 0x24],
+    [0x28, 0xbf],
+  ]
+  for (let opcode = 0; opcode < 256; opcode++) {
+    const outcome = compute(callBody(opcode))
+    const unknown = outcome.kind === 'failure' && outcome.message === `${decoding}Unknown opcode ${opcode}`
+    expect(!unknown, `opcode ${opcode}`).toBe(known.some(([first, last]) => first <= opcode && opcode <= last))
+  }
+})
+
 describe('what computation refuses, with no gas', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['no bytes', new Uint8Array(), `${decoding}I/O Error: UnexpectedEof`],

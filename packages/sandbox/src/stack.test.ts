@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { runOnDeepStack } from '../test/support/deepStack.ts'
-import { wat } from '../test/support/modules.ts'
+import { binary, section, wat } from '../test/support/modules.ts'
 import { analyseFunctions } from './meter/analysis.ts'
 import { decodeModule } from './wasm/decode.ts'
 
@@ -28,6 +28,69 @@ describe('stack cost of one function, as the reference counts it', () => {
   ])('%s costs %i', (source, cost) => {
     const module = decodeModule(wat(`(module ${source})`))
     expect(analyseFunctions(module).map(({ stackCost }) => stackCost)).toEqual([cost])
+  })
+})
+
+it.each([1, 127, 128])(
+  'what leaves %i blocks by a table takes its result along, dead code behind it or not',
+  (label) => {
+    const module = wat(`(module (func block (result i32) ${'block '.repeat(label)}
+    i32.const 1 i32.const 2 i32.const 3 br_table ${label} ${label}
+    block ${'i32.const 0 '.repeat(5)} ${'drop '.repeat(5)} end ${'end '.repeat(label)} unreachable end drop))`)
+    // Two operands are left, and the dead block has five more.
+    expect(analyseFunctions(decodeModule(module)).map(({ stackCost }) => stackCost)).toEqual([7])
+  },
+)
+
+describe('what each instruction takes and leaves is what the engine finds valid', () => {
+  const constants = [
+    [0x41, 0],
+    [0x42, 0],
+    [0x43, ...Array(4).fill(0)],
+    [0x44, ...Array(8).fill(0)],
+  ]
+  /** With a memory, a global and a local, the last two of i32. */
+  const moduleOf = (body: number[]): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from(
+      binary(
+        section(1, 1, 0x60, 0, 0),
+        section(3, 1, 0),
+        section(5, 1, 0, 1),
+        section(6, 1, 0x7f, 1, 0x41, 0, 0x0b),
+        section(10, 1, body.length + 4, 1, 1, 0x7f, ...body, 0x0b),
+      ),
+    )
+  const operands = [[], ...constants.map((one) => [one])]
+  for (const one of constants) for (const other of constants) operands.push([one, other], [one, other, constants[0]!])
+  const drops = (count: number): number[] => Array<number>(count).fill(0x1a)
+
+  /** Of an instruction that takes operands of some types: so many constants before it, so many values behind it. */
+  function judge(instruction: number[]): { taken: number[]; left: number } | undefined {
+    for (const given of operands) {
+      for (let left = 0; left <= given.length + 1; left++) {
+        const taken = given.flat()
+        if (WebAssembly.validate(moduleOf([...taken, ...instruction, ...drops(left)]))) return { taken, left }
+      }
+    }
+    return undefined
+  }
+
+  const opcodes = [
+    0x1a,
+    0x1b,
+    ...Array.from({ length: 5 }, (_, n) => 0x20 + n),
+    ...Array.from({ length: 0x98 }, (_, n) => 0x28 + n),
+  ]
+  it.each(opcodes.map((opcode) => [`0x${opcode.toString(16)}`, opcode] as const))('%s', (_, opcode) => {
+    const immediates = constants.find(([constant]) => constant === opcode)?.slice(1)
+    const length = opcode < 0x20 || opcode > 0x40 ? 0 : opcode >= 0x28 && opcode < 0x3f ? 2 : 1
+    const instruction = [opcode, ...(immediates ?? Array<number>(length).fill(0))]
+    const { taken, left } = judge(instruction)!
+    const push = constants[0]!
+    const body = [push, push, push, taken, instruction, push, push, push, push, push].flat()
+    const analyses = analyseFunctions(decodeModule(moduleOf([...body, ...drops(8 + left)])))
+    // The local counts as one.
+    expect(analyses).toMatchObject([{ operandPeak: 8 + left, stackCost: 1 + 8 + left }])
   })
 })
 

@@ -128,8 +128,8 @@ class JsonParser {
     const number = Number(text)
     if (isInteger) {
       if (Number.isSafeInteger(number)) return number + 0 // turns -0 into 0
-      // At most a sign and 20 digits: of more, no number is in the range.
-      if (text.length <= 21) {
+      // 20 digits, or a sign and 19: with more, no number is in the range.
+      if (text.length <= 20) {
         const exact = BigInt(text)
         if (exact >= minInteger && exact <= maxInteger) return exact
       }

@@ -89,6 +89,13 @@ describe('applyPatch', () => {
     ],
     ['move', '{"a":{"x":1},"b":[]}', [{ op: 'move', from: '/a/x', path: '/b/0' }], '{"a":{},"b":[1]}'],
     ['move within an array', '{"a":[1,2,3]}', [{ op: 'move', from: '/a/0', path: '/a/2' }], '{"a":[2,3,1]}'],
+    [
+      'move to a deeper place',
+      '{"a":1,"b":{"c":{}}}',
+      [{ op: 'move', from: '/a', path: '/b/c/d' }],
+      '{"b":{"c":{"d":1}}}',
+    ],
+    ['move to where it is', '{"a":1}', [{ op: 'move', from: '/a', path: '/a' }], '{"a":1}'],
     ['copy', '{"a":{"x":1}}', [{ op: 'copy', from: '/a', path: '/b' }], '{"a":{"x":1},"b":{"x":1}}'],
     ['copy the root', '{"a":1}', [{ op: 'copy', from: '', path: '/b' }], '{"a":1,"b":{"a":1}}'],
     [
@@ -140,6 +147,7 @@ describe('applyPatch', () => {
     ['a failed test', '{"a":1}', { op: 'test', path: '/a', value: new JsonFloat(1) }],
     ['a test of nothing', '{}', { op: 'test', path: '/a', value: null }],
     ['move into itself', '{"a":{"b":{}}}', { op: 'move', from: '/a', path: '/a/b/c' }],
+    ['move of an element into itself', '{"a":[{},{}]}', { op: 'move', from: '/a/0', path: '/a/0/b' }],
     ['move from nowhere', '{}', { op: 'move', from: '/a', path: '/b' }],
     ['copy from nowhere', '{}', { op: 'copy', from: '/a', path: '/b' }],
   ])('%s is refused and rolled back', (_name, before, operation) => {
@@ -199,7 +207,29 @@ describe('applyPatch', () => {
       return value
     }
     const root = object('{"a":[]}')
+    const deepObject = (levels: number) => {
+      let value: JsonObject = new Map()
+      while (--levels > 0) value = new Map([['', value]])
+      return value
+    }
     expect(() => applyPatch(root, [{ op: 'add', path: '/a/0', value: deep(127) }])).toThrow(refused)
+    expect(() => applyPatch(root, [{ op: 'add', path: '/a/0', value: deepObject(127) }])).toThrow(refused)
+    expect(() => applyPatch(root, [{ op: 'add', path: '/a/0', value: [deepObject(126)] }])).toThrow(refused)
+    for (const value of [deepObject(126), [deepObject(125)], new Map([['', deep(125)]])]) {
+      applyPatch(root, [
+        { op: 'add', path: '/a/0', value },
+        { op: 'remove', path: '/a/0' },
+      ])
+    }
+    // A scalar may stand in the innermost container.
+    const full = deep(126)
+    let innermost: JsonValue[] = full
+    while (innermost.length > 0) innermost = innermost[0] as JsonValue[]
+    innermost.push(1)
+    applyPatch(root, [
+      { op: 'add', path: '/a/0', value: full },
+      { op: 'remove', path: '/a/0' },
+    ])
     applyPatch(root, [{ op: 'add', path: '/a/0', value: deep(126) }])
     applyPatch(root, [{ op: 'add', path: '/b', value: deep(127) }])
     expect(() => applyPatch(root, [{ op: 'move', from: '/b', path: '/a/1' }])).toThrow(refused)
@@ -215,6 +245,18 @@ describe('applyPatch', () => {
     const bomb = Array.from({ length: 64 }, (): Operation => ({ op: 'copy', from: '/a', path: '/a/-' }))
     expect(() => applyPatch(root, bomb)).toThrow(refused)
     expect(text(root)).toBe('{"a":[1]}')
+  })
+
+  test('a patch may copy a million values, and no more', () => {
+    // The arrays count as well.
+    const half = new Array<JsonValue>(499_998).fill(0)
+    const root: JsonObject = new Map<string, JsonValue>([['a', [half]]])
+    const twice: Patch = ['/b', '/c'].map((path) => ({ op: 'copy', from: '/a', path }))
+    applyPatch(root, twice)
+    expect(() => applyPatch(root, [...twice, { op: 'copy', from: '/a/0/0', path: '/d' }])).toThrow(refused)
+    const members: JsonObject = new Map([['a', new Map(half.map((value, index) => [String(index), value]))]])
+    applyPatch(members, [...twice, { op: 'copy', from: '/a/0', path: '/d' }, { op: 'copy', from: '/a/0', path: '/e' }])
+    expect(() => applyPatch(members, [...twice, { op: 'copy', from: '/a', path: '/d' }])).toThrow(refused)
   })
 
   test('a long array is shortened and restored in one move', () => {

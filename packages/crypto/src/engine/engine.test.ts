@@ -1,6 +1,6 @@
 import { bytesToHex, concatBytes, hexToBytes } from '@bletchley/bytes'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { pieceBytes } from './engine.ts'
 import { isNative, engine as node } from './node.ts'
 import { engine as portable } from './portable.ts'
@@ -24,7 +24,18 @@ const sec1 = (publicKey: Uint8Array) => concatBytes(Uint8Array.of(4), publicKey)
 /** Curve arithmetic in pure JavaScript takes milliseconds a time. */
 const curveRuns = { numRuns: 40 }
 
-describe.each(engines)('%s engine', (_, engine) => {
+describe.each(engines)('%s engine', (name, engine) => {
+  it('draws the very first byte, too', async () => {
+    const first = []
+    for (let start = 0; start < 8; start++) {
+      vi.resetModules()
+      const fresh = name === 'node' ? await import('./node.ts') : await import('./portable.ts')
+      first.push(fresh.engine.randomBytes(1)[0])
+    }
+    // The chance that all are zero by accident is 2^-64.
+    expect(first.some((byte) => byte !== 0)).toBe(true)
+  })
+
   it('gives random bytes that nobody else has or gets', () => {
     const lengths = Array.from({ length: 3000 }, (_, draw) => 8 + (draw % 600))
     const drawn = lengths.map((length) => engine.randomBytes(length))

@@ -16,6 +16,7 @@ describe('findMember', () => {
     ['broken value before', '{"input":[1,,],"id":"a"}', 'a'],
     ['escapes', '{"id":"\\u0061\\"","x', 'a"'],
     ['a brace in a string', '{"x":"}{","id":"a"', 'a'],
+    ['a quote in a string', '{"x":"\\"","id":"a"', 'a'],
     ['the name as a value', '{"x":"id","id":"a"', 'a'],
     ['the name without a colon', '{"id","id":"a"', 'a'],
     ['a number', '{"id":12,', 12],
