@@ -330,7 +330,7 @@ describe('bletchley contract', () => {
       [['build', join(folder.path, 'module.ts')], 1, '@contract'],
       [['test', folder.path], 1, 'has a class with @contract'],
       [['gas', folder.path], 1, 'there are no tests'],
-      [['inspect', join(folder.path, 'none.wasm')], 1, 'no such file'],
+      [['inspect', join(folder.path, 'none.wasm')], 1, 'it is not there (ENOENT)'],
     ]
     const ends = await Promise.all(wrong.map(([args]) => contract(...args)))
     for (const [index, [args, code, text]] of wrong.entries()) {

@@ -48,6 +48,8 @@ export type MessageObserver = (message: AnsweredMessage) => void
 
 const noFrame = new Uint8Array()
 
+/** A request of no more is read in less time than it takes to wait. */
+const quickBytes = 1024
 /** A larger request is read with pauses for others. */
 const readAtOnceBytes = 16 * 1024
 /** Where a refused request is searched for its id: a message may have a thousand of them, and costs its peer nothing. */
@@ -89,9 +91,9 @@ export class Dispatcher implements FrameHandler {
     this.#stopping = true
   }
 
-  async answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array> {
+  async answer(frame: Uint8Array, room: ReplyRoom, isAlone = false): Promise<Uint8Array> {
     const start = this.#observe === undefined ? 0 : performance.now()
-    if (frame.length <= readAtOnceBytes && this.#reading.length(room.peer) === 0 && !new Pacer().due) {
+    if (this.#reading.length(room.peer) === 0 && (isQuick(frame, isAlone) || isNextToGo(frame))) {
       return this.#answer(decodeRequest(frame), frame, room, start)
     }
     // The work on a request begins before the next one is read.
@@ -169,6 +171,15 @@ export class Dispatcher implements FrameHandler {
     })
     return reply
   }
+}
+
+/** Small requests one by one need not wait for those who keep the worker busy, in however many connections. */
+function isQuick(frame: Uint8Array, isAlone: boolean): boolean {
+  return isAlone && frame.length <= quickBytes
+}
+
+function isNextToGo(frame: Uint8Array): boolean {
+  return frame.length <= readAtOnceBytes && !new Pacer().due
 }
 
 function outcomeOf(result: object | undefined): Outcome {

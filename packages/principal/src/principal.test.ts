@@ -257,7 +257,7 @@ describe('getStateKeys', () => {
       process.stdout.write(await (await fetch(principal.url, { method: 'POST', body })).text())
       await principal.close()`
     const params = JSON.stringify({ data: worker.data, sig: worker.sig, addresses })
-    const command = ['ulimit -n 100; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
+    const command = ['ulimit -n 300; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
     const { stdout } = await promisify(execFile)('sh', ['-c', ...command, folder.path, params], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
     })

@@ -2,8 +2,11 @@ import { setImmediate } from 'node:timers/promises'
 import { WorkerError } from '@bletchley/protocol'
 import { collectGarbage } from './collectGarbage.ts'
 
-/** Smaller replies need no room, but are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
+/** Smaller messages need no room, but are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
 export const largeBytes = 16 * 1024
+
+/** The binding hands a copy of shorter frames to libzmq. */
+const copiedBytes = 128
 
 /** When so many more bytes are out than after the last collection, those that were read are looked for. */
 const collectEveryBytes = 128 * 1024 * 1024
@@ -104,9 +107,13 @@ export class ReplyRooms {
     return peer
   }
 
+  isWaiting(name: string): boolean {
+    return this.#peer(name).waiting.length > 0
+  }
+
   /** Looks for what was read, if it is time for that before a peer takes so many bytes. Who has to wait is looked for anyway. */
   async look(name: string, bytes: number): Promise<void> {
-    if (this.#peer(name).waiting.length > 0) return
+    if (this.isWaiting(name)) return
     if (this.#bytes + bytes > this.#collectAt) await this.#collect()
   }
 
@@ -225,6 +232,11 @@ export class ReplyRoom {
     return this.#bytes
   }
 
+  /** Whether a reply of the same peer waits for room. */
+  get isWaiting(): boolean {
+    return this.#rooms.isWaiting(this.peer)
+  }
+
   /** Whether there is room at once; small replies need none, but what is added to a large one does. */
   tryTake(bytes: number): boolean {
     if (this.#bytes === 0 && bytes < largeBytes) return true
@@ -260,12 +272,31 @@ export class ReplyRoom {
     this.#bytes = bytes
   }
 
-  /** The reply is made, and about to be sent: its room comes back when it was read, what it does not need comes back now. */
-  settle(reply: Uint8Array): void {
+  /**
+   * The reply is made, and about to be sent: its room comes back when it was read, what it does not need comes back now.
+   *
+   * @returns whether it has room
+   */
+  settle(reply: Uint8Array): boolean {
     const peer = this.#peer
-    if (peer === undefined) return
+    if (peer === undefined) return false
     // Its memory may be larger than the reply; small ones share theirs.
     this.shrink(reply.length < largeBytes ? 0 : reply.buffer.byteLength)
-    if (this.#bytes > 0) this.#rooms.sent(peer, reply, this.#bytes)
+    if (this.#bytes === 0) return false
+    this.#rooms.sent(peer, reply, this.#bytes)
+    return true
+  }
+
+  /**
+   * The room of a whole message comes back when its last frame was read.
+   *
+   * @returns the frame to be sent as the last one: the binding copies a short one and lets go of it, so it gets white space behind it
+   */
+  settleMessage(last: Uint8Array): Uint8Array {
+    if (this.#peer === undefined) return last
+    const held = last.length > copiedBytes ? last : new Uint8Array(copiedBytes + 1).fill(0x20)
+    if (held !== last) held.set(last)
+    this.#rooms.sent(this.#peer, held, this.#bytes)
+    return held
   }
 }

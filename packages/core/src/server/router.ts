@@ -9,13 +9,17 @@ import type { ClientList } from './clientList.ts'
 import { Connections } from './connections.ts'
 import { bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
-import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
+import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
-  /** Answers one frame with one frame. A large one takes its room before it is made. */
-  answer(frame: Uint8Array, room: ReplyRoom): Promise<Uint8Array>
+  /**
+   * Answers one frame with one frame. A large one takes its room before it is made.
+   *
+   * @param isAlone whether it is all of its message
+   */
+  answer(frame: Uint8Array, room: ReplyRoom, isAlone: boolean): Promise<Uint8Array>
   /** The reply to a frame that is not acted upon, and not read; to one that was not even looked at, if `frame` is absent. */
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
 }
@@ -92,6 +96,9 @@ const lingerMs = 1000
  */
 const keepalive = { tcpKeepalive: 1, tcpKeepaliveIdle: 30, tcpKeepaliveInterval: 10, tcpKeepaliveCount: 3 }
 
+/** What a frame costs libzmq and the binding besides its bytes. */
+const frameOverhead = 256
+
 /** Before all connections are made anew. */
 const defaultRenewalGraceMs = 2000
 
@@ -116,6 +123,9 @@ interface Underway {
   /** Where it stands among those under way. */
   place: number
   refused: boolean
+  readonly peer: string
+  /** What the answers that have taken no room of their own take in memory. */
+  smallBytes: number
 }
 
 /**
@@ -182,25 +192,26 @@ export async function serveRouter(
   async function answer(door: Door, peer: string, parts: Uint8Array[]): Promise<void> {
     const start = startOfRequests(parts)
     const frames = parts.length - start
-    if (frames > maxFramesPerMessage) return reply(door, parts.fill(handler.refuse(tooManyFrames()), start))
+    const message = { parts, next: start, place: 0, refused: false, peer, smallBytes: 0 }
+    if (frames > maxFramesPerMessage) return refuse(door, message, tooManyFrames(), handler.refuse(tooManyFrames()))
     let bytes = 0
     for (let at = start; at < parts.length; at++) bytes += parts[at]!.length
     const refusal = door.refusal ?? admission.admit(peer, frames, bytes)
-    const message = { parts, next: start, place: door.underway.length, refused: false }
     if (refusal !== undefined) {
       if (door.refusal === undefined) refusedRequests += frames
       return refuse(door, message, refusal)
     }
-    door.underway.push(message)
+    message.place = door.underway.push(message) - 1
     try {
       const answers: Promise<Uint8Array>[] = []
-      for (let at = start; at < parts.length; at++) answers.push(answerFrame(peer, parts[at]!))
+      for (let at = start; at < parts.length; at++) answers.push(answerFrame(parts[at]!, message, frames === 1))
       for (; message.next < parts.length; message.next++) {
         const frame = await answers[message.next - start]!
         if (message.refused) return
         parts[message.next] = frame
       }
-      reply(door, parts)
+      if (message.smallBytes < largeBytes) reply(door, parts)
+      else await replyInRoom(door, parts, rooms.of(peer), message.smallBytes)
     } finally {
       remove(door.underway, message)
       admission.release(peer, frames, bytes)
@@ -208,31 +219,54 @@ export async function serveRouter(
     }
   }
 
-  async function answerFrame(peer: string, frame: Uint8Array): Promise<Uint8Array> {
-    const room = rooms.of(peer)
-    const reply = await handler.answer(frame, room)
-    room.settle(reply)
-    return reply
+  async function answerFrame(frame: Uint8Array, message: Underway, isAlone: boolean): Promise<Uint8Array> {
+    const room = rooms.of(message.peer)
+    const answered = await handler.answer(frame, room, isAlone)
+    if (!room.settle(answered)) message.smallBytes += sizeOf(answered)
+    return answered
   }
 
-  /** Answers what is not answered yet with the error. */
-  function refuse(door: Door, message: Underway, error: WorkerError): void {
+  /** Answers what is not answered yet with the error. @param all the answer to each, if it is the same */
+  function refuse(door: Door, message: Underway, error: WorkerError, all?: Uint8Array): void {
     const { parts, next } = message
     message.refused = true
-    for (let at = next; at < parts.length; at++) parts[at] = handler.refuse(error, parts[at]!)
-    reply(door, parts)
+    for (let at = next; at < parts.length; at++) {
+      parts[at] = all ?? handler.refuse(error, parts[at]!)
+      message.smallBytes += sizeOf(parts[at]!)
+    }
+    const room = rooms.of(message.peer)
+    if (room.tryTake(message.smallBytes)) reply(door, parts, room)
+    // They are in no account while they wait, so one message may.
+    else if (room.isWaiting) drop()
+    else void replyInRoom(door, parts, room, message.smallBytes)
   }
 
-  function reply({ socket }: Door, parts: Uint8Array[]): void {
+  /** Sends a message whose small answers are much together, as soon as there is room for them. */
+  async function replyInRoom(door: Door, parts: Uint8Array[], room: ReplyRoom, bytes: number): Promise<void> {
+    try {
+      await room.take(bytes)
+      reply(door, parts, room)
+    } catch {
+      // The peer reads nothing of what it was sent.
+      drop()
+    }
+  }
+
+  /** @param room of the whole message, if it has taken some */
+  function reply({ socket }: Door, parts: Uint8Array[], room?: ReplyRoom): void {
+    if (room !== undefined) parts.push(room.settleMessage(parts.pop()!))
     // Nobody hears a reply after the end.
     if (socket.closed) return
     socket.send(parts).catch((error: NodeJS.ErrnoException) => {
       // A peer that went away is nobody to tell.
-      if (error.code !== 'EAGAIN') return
-      if (droppedReplies++ % 1000 === 0) {
-        logger.warn({ droppedReplies, unread: sendHighWaterMark }, 'replies are dropped: their peer does not read')
-      }
+      if (error.code === 'EAGAIN') drop()
     })
+  }
+
+  function drop(): void {
+    if (droppedReplies++ % 1000 === 0) {
+      logger.warn({ droppedReplies, unread: sendHighWaterMark }, 'replies are dropped: their peer does not read')
+    }
   }
 
   /** Something has ended: whoever waits looks again. */
@@ -360,6 +394,11 @@ export async function serveRouter(
       doorkeeper?.close()
     },
   }
+}
+
+/** What an answer takes in memory until it is sent. */
+function sizeOf(answer: Uint8Array): number {
+  return answer.length + frameOverhead
 }
 
 /** Takes a message out; the last one takes its place. A Set costs several times as much, for each request. */
