@@ -32,6 +32,10 @@ export class BoundedMap<V> {
   readonly #now: () => number
   readonly #onGone: (key: string, value: V) => void
   #weight = 0
+  /** Walks from the oldest entry to the newest. A walk from the start steps over all that were deleted there, one by one. */
+  #walk = this.#entries.entries()
+  /** Where the walk is, unless that entry is gone or the newest again. */
+  #oldest: [string, Entry<V>] | undefined
 
   /**
    * @param now the clock, in milliseconds; by default one that nobody sets, unlike the time of day
@@ -77,7 +81,7 @@ export class BoundedMap<V> {
     const value = this.get(key)
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    this.#entries.delete(key)
+    this.#remove(key, entry)
     this.#entries.set(key, entry)
     return value
   }
@@ -91,17 +95,17 @@ export class BoundedMap<V> {
     const now = this.#now()
     this.#entries.set(key, { value, weight, expiresAt: now + lifetimeMs })
     this.#weight += weight
-    for (const [oldest, { expiresAt }] of this.#entries) {
+    for (let oldest = this.#findOldest(); oldest !== undefined; oldest = this.#findOldest()) {
       const fits = this.#entries.size <= entries && this.#weight <= (bound?.most ?? unlimited)
-      if (fits && expiresAt > now) break
-      this.delete(oldest)
+      if (fits && oldest[1].expiresAt > now) break
+      this.delete(oldest[0])
     }
   }
 
   delete(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
-    this.#entries.delete(key)
+    this.#remove(key, entry)
     this.#weight -= entry.weight
     this.#onGone(key, entry.value)
   }
@@ -111,5 +115,19 @@ export class BoundedMap<V> {
     const value = this.get(key)
     this.delete(key)
     return value
+  }
+
+  #remove(key: string, entry: Entry<V>): void {
+    this.#entries.delete(key)
+    if (this.#oldest?.[1] === entry) this.#oldest = undefined
+  }
+
+  #findOldest(): [string, Entry<V>] | undefined {
+    if (this.#oldest !== undefined) return this.#oldest
+    const step = this.#walk.next()
+    // Behind its end a walk stays there: all entries that it met are gone.
+    if (step.done) this.#walk = this.#entries.entries()
+    this.#oldest = step.done ? undefined : step.value
+    return this.#oldest
   }
 }
