@@ -51,8 +51,8 @@ export function renderReference(): string {
     'What stands before the first empty frame is the way back to a peer behind proxies, and is repeated before the reply, if ' +
       'each of its frames can be the identity of a socket: at most 255 bytes, of which the first is not `{` (white space ' +
       'aside). Otherwise, and behind that frame, an empty frame is a request like the others, and gets an error.',
-    'What changes a contract, tasks included, takes effect in the order in which it came, for each contract by itself and ' +
-      'whatever the connection. Reads wait for none of it: they show what is stored when they are answered, and so overtake ' +
+    'What changes a contract, tasks included, takes effect in the order in which it came, for each contract by itself. Of ' +
+      'several connections it is the order in which it was read, which takes longer for a large request. Reads wait for none of it: they show what is stored when they are answered, and so overtake ' +
       'a change that came before them by the same connection and is not answered yet. Whoever must see his change waits ' +
       'for its reply, at which it is stored.',
     'Wherever an object is wanted, a list of one object will do, and so will an array of its values in the order shown. ' +
