@@ -32,6 +32,12 @@ it('an empty variable is as good as none', async () => {
   expect([code, stdout]).toEqual([0, (await runCommand(core)).stdout])
 })
 
+it('an empty folder on the command line is not the working directory', async () => {
+  const { code, stderr } = await runCommand(['core', '--data', '', '--print-config'])
+  expect(stderr).toContain('It must be a folder, and is empty.')
+  expect(code).not.toBe(0)
+})
+
 it('an endpoint may have a comma in its path, also beside others', async () => {
   const env = { BLETCHLEY_BIND: 'ipc:///run/a,b/socket, tcp://127.0.0.1:1' }
   expect(rowsOf(await runCommand(core, { env }))).toMatchObject({

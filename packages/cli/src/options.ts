@@ -77,7 +77,14 @@ export const timeoutOption = () =>
     .argParser(parseInteger(1, 2 ** 31 - 1))
     .default(60_000)
 
-export const dataOption = () => option('--data <folder>', 'folder of the database and the keys').default('.bletchley')
+/** An empty one, of a shell's variable that is not set, would be the working directory. */
+function parseFolder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must be a folder, and is empty.')
+  return text
+}
+
+export const dataOption = () =>
+  option('--data <folder>', 'folder of the database and the keys').argParser(parseFolder).default('.bletchley')
 
 export const sealingKeyOption = () =>
   option('--sealing-key <file>', 'where the key lies that seals the other keys (default: in the data folder)')
