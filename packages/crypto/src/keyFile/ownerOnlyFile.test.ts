@@ -49,10 +49,20 @@ describe('new folders', () => {
     const path = join(folder.path, 'a', 'b')
     const syncs = await watchSyncs(path)
     await createFolder(path)
-    const inodes = await Promise.all([join(folder.path, 'a'), folder.path].map(async (name) => (await stat(name)).ino))
+    const inodes = await Promise.all([folder.path, join(folder.path, 'a')].map(async (name) => (await stat(name)).ino))
     expect(syncs.map(([inode]) => inode)).toEqual(inodes)
     await createFolder(path)
     expect(syncs).toHaveLength(2)
+  })
+
+  it('are not made where something else is, or none can be', async () => {
+    await using folder = await temporaryFolder()
+    const [file, dangling] = [join(folder.path, 'file'), join(folder.path, 'link')]
+    await writeFile(file, '')
+    await symlink(join(folder.path, 'nowhere'), dangling)
+    for (const path of [file, join(file, 'a'), dangling, join(dangling, 'a', 'b'), '/proc/self/a', '/proc/self/a/b']) {
+      await expect(createFolder(path), path).rejects.toThrow()
+    }
   })
 })
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
@@ -131,11 +131,29 @@ async function openNew(path: string): Promise<FileHandle> {
 
 /** Makes a folder, and those above it, for the owner only, unless it is there. */
 export async function createFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: ownerOnlyFolder })
-  if (first === undefined) return
-  const outermost = dirname(resolve(first))
-  for (let folder = dirname(resolve(path)); folder !== outermost; folder = dirname(folder)) await syncFolder(folder)
-  await syncFolder(outermost)
+  const folder = resolve(path)
+  const above = dirname(folder)
+  // Not all in one call: Node's own never ends where no folder can be made in one that is there, as in /proc.
+  try {
+    if (!(await makeFolder(folder))) return
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === folder) throw error
+    await createFolder(above)
+    if (!(await makeFolder(folder))) return
+  }
+  await syncFolder(above)
+}
+
+/** @returns false if it is there */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: ownerOnlyFolder })
+    return true
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(folder)).isDirectory()
+    if (!isThere) throw error
+    return false
+  }
 }
 
 /** The mode of a file or folder, in octal, if it is not its owner's alone; undefined if it is, or there are no modes. */
