@@ -125,17 +125,18 @@ import { Address, Bytes32, Bytes4, keccak256, TypedData, U256, utf8 } from '@ble
 export class Mistaken {
 ${[...memberTests, ...honestTests]
   .map(
-    ([name, type, members]) => `  ${name}(): Bytes32 {
+    ([name, , members]) => `  ${name}(): Bytes32 {
     const person = new TypedData('P(bool x)', 1)
     person.add(true)
     const p = person.hash()
-    const message = new TypedData('${type}', ${members.length})
+    const message = new TypedData(${name}Text, ${members.length})
     ${members.map((member) => `message.add(${member})`).join('\n    ')}
     return message.hash()
   }`,
   )
   .join('\n')}
-}`
+}
+${[...memberTests, ...honestTests].map(([name, type]) => `const ${name}Text = '${type}'`).join('\n')}`
 
 const order = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n
 const generatorX = 0x79be_667e_f9dc_bbac_55a0_6295_ce87_0b07_029b_fcdb_2dce_28d9_59f2_815b_16f8_1798n
@@ -360,6 +361,38 @@ describe('typed data', () => {
     const types = type.includes('P(') ? { V: fields, ...inner } : { V: fields }
     const message = Object.fromEntries(fields.map(({ name }, index) => [name, values[index]]))
     expect(mistaken.ask(`${name}()(bytes32)`)).toEqual([TypedDataEncoder.hashStruct('V', types, message)])
+  })
+
+  const misspelt = '64: the text of a type is Name(type name,type name), without other spaces'
+  const unknown = 'is no type of typed data, which are written as uint256, and no struct'
+  it.each([
+    ["'A(bool b)', 2", '77: of members, the text has 1'],
+    ["'A(bool b,bool c)', 1", '84: of members, the text has 2'],
+    ["'A()', 1", '71: of members, the text has 0'],
+    ["'A', 0", misspelt],
+    ["'A(bool b, bool c)', 2", misspelt],
+    ["'A (bool b)', 1", misspelt],
+    ["'A(bool)', 1", misspelt],
+    ["'A(bool b', 1", misspelt],
+    ["'A(bool b);', 1", misspelt],
+    ["'A(B b) B(bool c)', 1", misspelt],
+    ["'A(uint b)', 1", `64: uint ${unknown}`],
+    ["'A(uint12[] b)', 1", `64: uint12 ${unknown}`],
+    ["'A(bytes33 b)', 1", `64: bytes33 ${unknown}`],
+    ["'A(U256 b)', 1", `64: U256 ${unknown}`],
+    ["'A(B b)', 1", `64: B ${unknown}`],
+    ["'A(B b,C c)C(bool x)B(bool x)', 2", '64: structs within stand behind in the order of their names'],
+  ])('is not made of %s, which fits no signature', async (args, message) => {
+    const source = `import { TypedData } from '@bletchley/contract/assembly'
+@contract export class C { f(): void { const d = new TypedData(${args}); d.hash() } }`
+    await expect(compileText(source)).rejects.toThrow(`contract.ts:2:${message}`)
+  })
+
+  it('is made of structs within structs', async () => {
+    const text = 'A(C[2] c,bytes31[][] d,int8 e)B(A[] a)C(B b,address d)'
+    const source = `import { TypedData } from '@bletchley/contract/assembly'
+@contract export class C { f(): void { const d = new TypedData('${text}', 3) } }`
+    await expect(compileText(source)).resolves.toBeDefined()
   })
 
   it.each([
