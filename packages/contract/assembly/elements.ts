@@ -27,6 +27,13 @@ export function __loadElement<T>(at: usize): T {
   return present<T>(load<T>(at))
 }
 
+/** What `flat` of the compiler's arrays loads a list by: the compiler's own takes a hole for an empty list. */
+@global
+@inline
+export function __loadList<T>(at: usize): usize {
+  return changetype<usize>(__loadElement<T>(at))
+}
+
 /** What methods of the compiler's arrays sort by: a function that compares two elements is given no hole. */
 @global
 @inline

@@ -1,10 +1,11 @@
 import { isDynamic, putWord, word } from './abi'
 import { Bytes, utf8 } from './bytes'
 import { present } from './elements'
-import { Bytes32 } from './fixedBytes'
+import { Address, Bytes32 } from './fixedBytes'
 import { keccak256, keccakAt } from './keccak'
 import { keep, openMemory, reserve } from './memory'
 import { revert } from './revert'
+import { U256 } from './u256'
 
 /** More words than a contract's memory has. */
 const maxMembers: u32 = 1 << 18
@@ -20,12 +21,17 @@ export class TypedData {
   /** Where the next member goes. */
   private next: usize
   private end: usize
+  /** Where the type of the next member stands in the text; -1 behind the last one. */
+  private cursor: i32
 
   /**
    * @param type  `Name(type name,type name)`
    * @param count how many members it has; neither more nor fewer may be added
    */
-  constructor(type: string, count: i32) {
+  constructor(
+    private type: string,
+    count: i32,
+  ) {
     if (<u32>count >= maxMembers) miscounted()
     const typeHash = keccak256(utf8(type))
     const start = openMemory()
@@ -36,12 +42,22 @@ export class TypedData {
     this.start = start
     this.next = start + word
     this.end = end
+    const first = type.indexOf('(') + 1
+    if (first < 2) malformed()
+    this.cursor = first < type.length && unitAt(type, first) == closing ? -1 : first
   }
 
-  /** @param value of a type of the ABI; of a struct within the message, the `hash()` of its own typed data */
+  /**
+   * @param value what the text says of the next member, of a type of the ABI; of a struct within the message, the `hash()`
+   *   of its own typed data
+   */
   add<T>(value: T): void {
     const at = this.next
     if (at == this.end) miscounted()
+    const type = this.nextType()
+    if (!fits<T>(value, type, this.type)) {
+      revert('typed data: the text says ' + type + ', and this ' + nameof<T>() + ' is none')
+    }
     putMember<T>(at, value)
     this.next = at + word
   }
@@ -49,6 +65,7 @@ export class TypedData {
   /** The hash of the message alone. */
   hash(): Bytes32 {
     if (this.next != this.end) miscounted()
+    if (this.cursor != -1) revert('typed data: its text has more members than were added')
     return keccakAt(this.start, this.end - this.start)
   }
 
@@ -62,6 +79,42 @@ export class TypedData {
     memory.copy(at + 34, hash.pointer, 32)
     return keccak256(bytes)
   }
+
+  /** The type of the next member; moves the cursor to the one behind. */
+  private nextType(): string {
+    const text = this.type
+    const start = this.cursor
+    if (start == -1) revert('typed data: its text has fewer members than were added')
+    const length = text.length
+    let space = start
+    for (let at = start; at < length; at++) {
+      const code = unitAt(text, at)
+      if (code == blank) {
+        if (space != start || at == start) malformed()
+        space = at
+      } else if (code == comma || code == closing) {
+        if (space == start || at == space + 1) malformed()
+        this.cursor = code == comma ? at + 1 : -1
+        break
+      }
+    }
+    if (this.cursor == start) malformed()
+    return text.substring(start, space)
+  }
+}
+
+/** Of UTF-16. @param at less than the length */
+@inline
+function unitAt(text: string, at: i32): u16 {
+  return load<u16>(changetype<usize>(text) + ((<usize>at) << 1))
+}
+
+const blank: u16 = 0x20
+const closing: u16 = 0x29
+const comma: u16 = 0x2c
+
+function malformed(): void {
+  revert('typed data: the text of a type is Name(type name,type name)')
 }
 
 function miscounted(): void {
@@ -91,6 +144,73 @@ function contentHash<T>(value: T): Bytes32 {
   return keccak256(changetype<Bytes>(value))
 }
 
+/** Whether a wallet that reads the type signs this value. @param text with the definitions of structs */
+function fits<T>(value: T, type: string, text: string): bool {
+  if (isArray<T>()) {
+    const bracket = type.lastIndexOf('[')
+    if (bracket < 1 || !type.endsWith(']')) return false
+    const length: i32 = value.length
+    const size = type.substring(bracket + 1, type.length - 1)
+    if (size.length > 0 && size != length.toString()) return false
+    const elementType = type.substring(0, bracket)
+    for (let i = 0; i < length; i++) {
+      if (!fits<valueof<T>>(present<valueof<T>>(unchecked(value[i])), elementType, text)) return false
+    }
+    return true
+  }
+  if (isBoolean<T>()) return type == 'bool'
+  if (isString<T>()) return type == 'string'
+  if (isInteger<T>()) {
+    const bits = bitsOf(type)
+    const isNegative = isSigned<T>() && value < 0
+    const room = isUnsigned(type) ? bits : bits - 1
+    if (bits == 0 || (isNegative && room == bits)) return false
+    return above(isNegative ? ~(<u64>value) : <u64>value, room) == 0
+  }
+  if (idof<T>() == idof<U256>()) {
+    const bits = bitsOf(type)
+    // Of 256 bits, a contract may count in two's complement.
+    if (bits == 0 || bits == 256) return bits != 0
+    const room = isUnsigned(type) ? bits : bits - 1
+    const number = changetype<U256>(value)
+    const high = above(number.b, room - 64) | above(number.c, room - 128) | above(number.d, room - 192)
+    return (above(number.a, room) | high) == 0
+  }
+  if (idof<T>() == idof<Bytes>()) return type == 'bytes'
+  if (idof<T>() == idof<Address>()) return type == 'address'
+  if (idof<T>() == idof<Bytes32>()) return isWord(type, text)
+  return type == 'bytes' + offsetof<T>().toString()
+}
+
+/** What a limb has beyond some bits, of which it may have none. */
+function above(limb: u64, bits: i32): u64 {
+  return bits >= 64 ? 0 : limb >> <u64>max(bits, 0)
+}
+
+@inline
+function isUnsigned(type: string): bool {
+  return unitAt(type, 0) == 0x75
+}
+
+/** Of a type of numbers, such as `uint256`; 0 of all other types. */
+function bitsOf(type: string): i32 {
+  const digits = isUnsigned(type) ? 4 : 3
+  if (!type.startsWith(digits == 4 ? 'uint' : 'int')) return 0
+  let bits = 0
+  for (let at = digits; at < type.length; at++) {
+    const digit = <i32>unitAt(type, at) - 0x30
+    if (digit < 0 || digit > 9 || bits > 25 || (bits == 0 && digit == 0)) return 0
+    bits = 10 * bits + digit
+  }
+  return bits % 8 == 0 && bits <= 256 ? bits : 0
+}
+
+/** Whether all 32 bytes of a member's word are its own: a hash, among others. */
+function isWord(type: string, text: string): bool {
+  if (type == 'bytes32' || type == 'string' || type == 'bytes' || type.endsWith(']') || bitsOf(type) == 256) return true
+  return text.startsWith(type + '(') || text.includes(')' + type + '(')
+}
+
 /**
  * The domain of messages: those of one contract mean nothing to another.
  *
@@ -98,9 +218,10 @@ function contentHash<T>(value: T): Bytes32 {
  * @param salt of the contract alone, such as a random number of its constructor: it does not know its own address
  */
 export function typedDataDomain(name: string, salt: Bytes32): Bytes32 {
-  const nameHash = keccak256(utf8(name))
-  const domain = new TypedData('EIP712Domain(string name,bytes32 salt)', 2)
-  domain.add(nameHash)
-  domain.add(salt)
-  return domain.hash()
+  const words = new StaticArray<u8>(3 * <i32>word)
+  const at = changetype<usize>(words)
+  putWord<Bytes32>(at, keccak256(utf8('EIP712Domain(string name,bytes32 salt)')))
+  putWord<Bytes32>(at + word, keccak256(utf8(name)))
+  putWord<Bytes32>(at + 2 * word, salt)
+  return keccak256(words)
 }

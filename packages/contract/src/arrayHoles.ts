@@ -1,4 +1,5 @@
 import {
+  BinaryExpression,
   CallExpression,
   ClassDeclaration,
   IdentifierExpression,
@@ -18,9 +19,12 @@ function elementType(range: Range): TypeNode {
 /** The files of the compiler's library with arrays. */
 const arrayFiles = new Set(['~lib/array', '~lib/staticarray'])
 
-/** Methods that hand elements out, compare or join them, as they lie in memory. `[]` and `at` look whether there is one. */
+/**
+ * Methods that hand elements out, compare, join or flatten them, as they lie in memory. `[]` and `at` look whether there is
+ * one.
+ */
 const handOut = new Set(
-  'every filter findIndex findLastIndex forEach indexOf join lastIndexOf map pop reduce reduceRight shift some sort'.split(
+  'every filter findIndex findLastIndex flat forEach indexOf join lastIndexOf map pop reduce reduceRight shift some sort'.split(
     ' ',
   ),
 )
@@ -47,9 +51,19 @@ export function checkHoles(sources: readonly Source[]): void {
         if (!(node instanceof CallExpression && node.expression instanceof IdentifierExpression)) continue
         const own = looking.get(node.expression.text)
         if (own === undefined) continue
-        node.expression.text = own
-        node.typeArguments ??= [elementType(node.range)]
+        if (method.name.text !== 'flat') {
+          node.expression.text = own
+          node.typeArguments ??= [elementType(node.range)]
+        } else if (isOfPointer(node)) {
+          node.expression.text = '__loadList'
+          node.typeArguments = [elementType(node.range)]
+        }
       }
     }
   }
+}
+
+/** Whether `flat` loads one of the lists, not a field of one or an element of the result. */
+function isOfPointer({ args: [place] }: CallExpression): boolean {
+  return place instanceof BinaryExpression && place.left instanceof IdentifierExpression && place.left.text === 'ptr'
 }

@@ -30,6 +30,8 @@ export const tokens = {
   minus: 82,
   plusPlus: 87,
   minusMinus: 88,
+  and: 97,
+  or: 98,
   firstAssignment: 101,
   lastAssignment: 113,
 } as const

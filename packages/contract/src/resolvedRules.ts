@@ -24,6 +24,7 @@ import { compareByValue, isNullTest } from './equality.ts'
 import { requireComparableKeys } from './mapKeys.ts'
 import { requireStateTypes } from './stateTypes.ts'
 import { requireOwnFields } from './tupleMethods.ts'
+import { requireTypedText } from './typedText.ts'
 
 /**
  * Applies the rules about types to what the compiler finds, not to what is written: an alias, another file's name for a
@@ -86,7 +87,10 @@ Compiler.prototype.makeIsTrueish = function (expression, type, place) {
 const { compileInstantiate } = Compiler.prototype
 Compiler.prototype.compileInstantiate = function (instance, args, constraints, place) {
   const refuse = refusals.get(this.program)
-  if (refuse !== undefined) requireUnsigned(instance, args, place, this.currentFlow, refuse)
+  if (refuse !== undefined) {
+    requireUnsigned(instance, args, place, this.currentFlow, refuse)
+    requireTypedText(instance, args, refuse)
+  }
   return compileInstantiate.call(this, instance, args, constraints, place)
 }
 

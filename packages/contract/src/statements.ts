@@ -1,17 +1,21 @@
 import {
+  AssertionExpression,
   BinaryExpression,
   CallExpression,
   ClassDeclaration,
+  CommaExpression,
   DeclarationStatement,
   ElementAccessExpression,
   type Expression,
   ExpressionStatement,
+  ForStatement,
   FunctionDeclaration,
   IdentifierExpression,
   type Node,
   ParenthesizedExpression,
   PropertyAccessExpression,
   type Source,
+  TernaryExpression,
   UnaryPostfixExpression,
   UnaryPrefixExpression,
 } from 'assemblyscript'
@@ -60,9 +64,11 @@ export function changedResults(sources: readonly Source[]): Set<CallExpression> 
   const calls = new Set<CallExpression>()
   for (const source of sources) {
     for (const node of effectsOf(source)) {
-      const changed = changedBy(node)
-      const owner = changed && ownerOf(changed)
-      if (owner !== changed && owner instanceof CallExpression) calls.add(owner)
+      for (const changed of changedBy(node)) {
+        for (const owner of ownersOf(changed)) {
+          if (owner !== changed && owner instanceof CallExpression) calls.add(owner)
+        }
+      }
     }
   }
   return calls
@@ -77,18 +83,42 @@ function* effectsOf(source: Source): Generator<Node> {
   }
 }
 
-/** What a node changes, with the member that it changes. */
-function changedBy(node: Node): Expression | undefined {
+/** What a node changes, with the members that it changes. */
+function* changedBy(node: Node): Generator<Expression> {
   if (node instanceof BinaryExpression) {
-    return isWithin(node.operator, tokens.firstAssignment, tokens.lastAssignment) ? node.left : undefined
+    if (isWithin(node.operator, tokens.firstAssignment, tokens.lastAssignment)) yield node.left
+  } else if (node instanceof UnaryPostfixExpression || node instanceof UnaryPrefixExpression) {
+    if (node.operator === tokens.plusPlus || node.operator === tokens.minusMinus) yield node.operand
+  } else if (node instanceof CallExpression) {
+    if (isCallOf(growers, node)) yield node.expression
+  } else if (node instanceof ExpressionStatement) {
+    yield* changedAndDropped(node.expression)
+  } else if (node instanceof ForStatement && node.incrementor !== null) {
+    yield* changedAndDropped(node.incrementor)
   }
-  if (node instanceof UnaryPostfixExpression || node instanceof UnaryPrefixExpression) {
-    return node.operator === tokens.plusPlus || node.operator === tokens.minusMinus ? node.operand : undefined
-  }
-  if (!(node instanceof ExpressionStatement && node.expression instanceof CallExpression)) return undefined
-  const called = node.expression.expression
-  return called instanceof PropertyAccessExpression && mutators.has(called.property.text) ? called : undefined
 }
+
+/** What an expression changes by calls whose own results nobody uses. */
+function* changedAndDropped(expression: Expression): Generator<Expression> {
+  if (expression instanceof CallExpression) {
+    if (isCallOf(mutators, expression)) yield expression.expression
+    return
+  }
+  for (const each of valuesOf(expression)) yield* changedAndDropped(each)
+  if (expression instanceof CommaExpression) {
+    for (const each of expression.expressions.slice(0, -1)) yield* changedAndDropped(each)
+  }
+}
+
+function isCallOf(names: ReadonlySet<string>, { expression }: CallExpression): boolean {
+  return expression instanceof PropertyAccessExpression && names.has(expression.property.text)
+}
+
+/** Methods whose results, of a copy, are of no use to anybody. */
+const growers = new Set(['push', 'unshift'])
+
+/** Methods of arrays that give the array itself. */
+const returningThis = new Set(['sort', 'reverse', 'fill', 'copyWithin'])
 
 /** Methods of arrays, maps and sets. */
 const mutators = new Set([
@@ -107,12 +137,31 @@ const mutators = new Set([
   'clear',
 ])
 
-/** Whose member, at any depth, an expression is. */
-function ownerOf(expression: Expression): Expression {
-  if (expression instanceof ParenthesizedExpression) return ownerOf(expression.expression)
-  if (expression instanceof PropertyAccessExpression) return ownerOf(expression.expression)
-  if (expression instanceof ElementAccessExpression) return ownerOf(expression.expression)
-  return expression
+/** Whose member, at any depth, an expression is, or may be. */
+function* ownersOf(expression: Expression): Generator<Expression> {
+  if (expression instanceof PropertyAccessExpression || expression instanceof ElementAccessExpression) {
+    yield* ownersOf(expression.expression)
+    return
+  }
+  const values = valuesOf(expression)
+  if (values.length === 0) yield expression
+  for (const value of values) yield* ownersOf(value)
+  if (expression instanceof CallExpression && isCallOf(returningThis, expression))
+    yield* ownersOf(expression.expression)
+}
+
+/** The expressions within one of which the value is its own. */
+function valuesOf(expression: Expression): Expression[] {
+  if (expression instanceof ParenthesizedExpression || expression instanceof AssertionExpression) {
+    return [expression.expression]
+  }
+  if (expression instanceof TernaryExpression) return [expression.ifThen, expression.ifElse]
+  if (expression instanceof CommaExpression) return expression.expressions.slice(-1)
+  if (expression instanceof BinaryExpression) {
+    const { operator, left, right } = expression
+    if (operator === tokens.and || operator === tokens.or) return [left, right]
+  }
+  return []
 }
 
 function isWithin(value: number, first: number, last: number): boolean {

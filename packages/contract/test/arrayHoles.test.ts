@@ -73,6 +73,9 @@ export class Holes {
   asText(n: u32): string { return new Array<string>(n).toString() }
   joinedWhole(n: u32): string { return ['a', 'b'].join('-') + [n, 4].join() + [U256.from(7), U256.from(8)].join('') + new StaticArray<u8>(2).toString() + [[n, n], [n]].join('|') }
   sortedNumbers(n: u32): u32[] { return new Array<u32>(n).sort() }
+  flattened(n: u32): u32[] { const lists = new Array<u32[]>(n); lists[1] = [5]; return lists.flat() }
+  flattenedNumbers(n: u32): U256[] { return [new Array<U256>(n), [U256.from(3)]].flat() }
+  flattenedWhole(n: u32): u32[] { return [[n], [], [4, n]].flat() }
   fixed(n: u32): bool[] { return new StaticArray<U256>(n).map<bool>((each) => each.isZero()) }
 
   read(n: u32): U256 { return new Array<U256>(n)[0] }
@@ -81,6 +84,7 @@ export class Holes {
 
   plain(n: u32): u32[] { return new Array<u32>(n) }
   nullable(n: u32): u32 { new Array<string | null>(n).forEach((each) => { if (each === null) count++ }); return new Array<string | null>(n).sort().includes(null) ? count : 0 }
+  nullableFlattened(n: u32): u32 { return [new Array<string | null>(n), ['a']].flat().length }
   nullableJoined(n: u32): string { return new Array<string | null>(n).join() }
 }
 let sum: u64 = 0
@@ -108,7 +112,8 @@ describe('an element that was never set', () => {
     resultOfTuple grown skipped copied storedNumbers storedTexts storedNested storedTuple storedTuples pushed mapped paid
     signed popped shifted eachOne mappedTo reduced reducedRight filtered some every found foundLast fixed
     includesZero indexOfAddress lastIndexOfBytes fixedIncludesZero
-    sorted sortedTexts fixedSorted joined joinedTexts joinedLists fixedJoined asText`.split(/\s+/),
+    sorted sortedTexts fixedSorted joined joinedTexts joinedLists fixedJoined asText
+    flattened flattenedNumbers`.split(/\s+/),
   )('does not leave the contract: %s', (name) => {
     expect(outcomeOf(name)).toMatch(/: an element of an array was never set$/)
   })
@@ -123,7 +128,9 @@ describe('an element that was never set', () => {
     expect(holes.ask('plain(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
     expect(holes.ask('sortedNumbers(uint32)(uint32[])', 3)).toEqual([[0n, 0n, 0n]])
     expect(holes.ask('nullable(uint32)(uint32)', 3)).toEqual([3n])
+    expect(holes.ask('nullableFlattened(uint32)(uint32)', 3)).toEqual([4n])
     expect(holes.ask('nullableJoined(uint32)(string)', 3)).toEqual([',,'])
+    expect(holes.ask('flattenedWhole(uint32)(uint32[])', 3)).toEqual([[3n, 4n, 3n]])
     expect(holes.ask('joinedWhole(uint32)(string)', 3)).toEqual(['a-b3,4780,03,3|3'])
   })
 })

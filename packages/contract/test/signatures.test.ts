@@ -73,15 +73,82 @@ export class Signatures {
 }
 const letterType = '${typeText}'`
 
+const fewer = 'its text has more members than were added'
+const malformed = 'the text of a type is Name(type name,type name)'
+
+/** Types with members that no wallet signs. */
+const memberTests: [name: string, type: string, members: string[], message: string][] = [
+  ['fewer', 'V(uint256 a,bool b)', ['U256.from(1)'], fewer],
+  ['none', 'V(uint256 a)', [], fewer],
+  ['more', 'V(bool a)', ['true', 'true'], 'its text has fewer members than were added'],
+  ['oneOfNone', 'V()', ['true'], 'its text has fewer members than were added'],
+  ['text', 'V(uint256 a)', ["'text'"], 'the text says uint256, and this String is none'],
+  ['swapped', 'V(uint256 a,bool b)', ['true', 'U256.from(1)'], 'the text says uint256, and this bool is none'],
+  ['negative', 'V(uint256 a)', ['<i64>-1'], 'the text says uint256, and this i64 is none'],
+  ['large', 'V(uint8 a)', ['<u32>256'], 'the text says uint8, and this u32 is none'],
+  ['largeSigned', 'V(int8 a)', ['<u32>128'], 'the text says int8, and this u32 is none'],
+  ['small', 'V(int8 a)', ['-129'], 'the text says int8, and this i32 is none'],
+  ['wide', 'V(uint64 a)', ['U256.max'], 'the text says uint64, and this U256 is none'],
+  ['alias', 'V(uint a)', ['U256.from(1)'], 'the text says uint, and this U256 is none'],
+  ['oddWidth', 'V(uint255 a)', ['<u8>1'], 'the text says uint255, and this u8 is none'],
+  ['hugeWidth', 'V(uint4294967304 a)', ['<u8>1'], 'the text says uint4294967304, and this u8 is none'],
+  ['shorter', 'V(bytes32 a)', ['new Bytes4()'], 'the text says bytes32, and this Bytes4 is none'],
+  ['longer', 'V(bytes4 a)', ['new Bytes32()'], 'the text says bytes4, and this Bytes32 is none'],
+  ['addressAsText', 'V(string a)', ['new Address()'], 'the text says string, and this Address is none'],
+  ['list', 'V(uint256 a)', ['[U256.zero]'], 'the text says uint256, and this Array<'],
+  ['element', 'V(bool[] a)', ['[U256.zero]'], 'the text says bool[], and this Array<'],
+  ['sized', 'V(bool[3] a)', ['[true, false]'], 'the text says bool[3], and this Array<'],
+  ['undefinedStruct', 'V(P a)', ['new Bytes32()'], 'the text says P, and this Bytes32 is none'],
+  ['spaced', 'V(bool a, bool b)', ['true', 'true'], malformed],
+  ['unnamed', 'V(bool)', ['true'], malformed],
+  ['open', 'V(bool a', ['true'], malformed],
+  ['bare', 'V', [], malformed],
+]
+
+/** Types with members that wallets sign. */
+const honestTests: [name: string, type: string, members: string[], values: unknown[]][] = [
+  ['numbers', 'V(uint256 a,int256 b,uint8 c,int8 d)', ['1', '<i64>-1', '<u32>255', '-128'], [1, -1, 255, -128]],
+  ['wideNumbers', 'V(uint64 a,int256 b)', ['U256.from(7)', 'U256.max'], [7, -1]],
+  ['nested', 'V(bool[2][] a,string[] b)', ['[[true, false]]', "['x']"], [[[true, false]], ['x']]],
+  ['emptyList', 'V(string[] a)', ['new Array<string>()'], [[]]],
+  [
+    'hashes',
+    'V(P a,P[] b,bytes c)P(bool x)',
+    ['p', '[p, p]', 'keccak256(utf8("z"))'],
+    [{ x: true }, [{ x: true }, { x: true }], '0x7a'],
+  ],
+]
+
+const mistakenSource = `
+import { Address, Bytes32, Bytes4, keccak256, TypedData, U256, utf8 } from '@bletchley/contract/assembly'
+@contract
+export class Mistaken {
+${[...memberTests, ...honestTests]
+  .map(
+    ([name, , members]) => `  ${name}(): Bytes32 {
+    const person = new TypedData('P(bool x)', 1)
+    person.add(true)
+    const p = person.hash()
+    const message = new TypedData(${name}Text, ${members.length})
+    ${members.map((member) => `message.add(${member})`).join('\n    ')}
+    return message.hash()
+  }`,
+  )
+  .join('\n')}
+}
+${[...memberTests, ...honestTests].map(([name, type]) => `const ${name}Text = '${type}'`).join('\n')}`
+
 const order = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n
 const generatorX = 0x79be_667e_f9dc_bbac_55a0_6295_ce87_0b07_029b_fcdb_2dce_28d9_59f2_815b_16f8_1798n
 const most = 2n ** 256n - 1n
 const numRuns = Number(process.env.BLETCHLEY_SIGNATURE_RUNS ?? 25)
 
 let contract: Running
+let mistaken: Running
 
 beforeAll(async () => {
   contract = Running.deploy((await compileText(source)).wasm)
+  mistaken = Running.deploy((await compileText(mistakenSource)).wasm)
 })
 
 const word = (value: bigint) => toBeHex(value, 32)
@@ -278,6 +345,54 @@ describe('typed data', () => {
     expect(() => contract.ask('miscounted(int32,int32)(bytes32)', count, added)).toThrow(
       ': typed data: members do not fit its count',
     )
+  })
+
+  it.each(memberTests)('does not take what its text does not say: %s', (name, _type, _members, message) => {
+    expect(() => mistaken.ask(`${name}()(bytes32)`)).toThrow(`unreachable: typed data: ${message}`)
+  })
+
+  it.each(honestTests)('takes what its text says: %s', (name, type, _members, values) => {
+    const [, members = ''] = /^V\((.*?)\)/.exec(type)!
+    const fields = members.split(',').map((member) => {
+      const [kind = '', name = ''] = member.split(' ')
+      return { type: kind, name }
+    })
+    const inner = { P: [{ name: 'x', type: 'bool' }] }
+    const types = type.includes('P(') ? { V: fields, ...inner } : { V: fields }
+    const message = Object.fromEntries(fields.map(({ name }, index) => [name, values[index]]))
+    expect(mistaken.ask(`${name}()(bytes32)`)).toEqual([TypedDataEncoder.hashStruct('V', types, message)])
+  })
+
+  const misspelt = '64: the text of a type is Name(type name,type name), without other spaces'
+  const unknown = 'is no type of typed data, which are written as uint256, and no struct'
+  it.each([
+    ["'A(bool b)', 2", '77: of members, the text has 1'],
+    ["'A(bool b,bool c)', 1", '84: of members, the text has 2'],
+    ["'A()', 1", '71: of members, the text has 0'],
+    ["'A', 0", misspelt],
+    ["'A(bool b, bool c)', 2", misspelt],
+    ["'A (bool b)', 1", misspelt],
+    ["'A(bool)', 1", misspelt],
+    ["'A(bool b', 1", misspelt],
+    ["'A(bool b);', 1", misspelt],
+    ["'A(B b) B(bool c)', 1", misspelt],
+    ["'A(uint b)', 1", `64: uint ${unknown}`],
+    ["'A(uint12[] b)', 1", `64: uint12 ${unknown}`],
+    ["'A(bytes33 b)', 1", `64: bytes33 ${unknown}`],
+    ["'A(U256 b)', 1", `64: U256 ${unknown}`],
+    ["'A(B b)', 1", `64: B ${unknown}`],
+    ["'A(B b,C c)C(bool x)B(bool x)', 2", '64: structs within stand behind in the order of their names'],
+  ])('is not made of %s, which fits no signature', async (args, message) => {
+    const source = `import { TypedData } from '@bletchley/contract/assembly'
+@contract export class C { f(): void { const d = new TypedData(${args}); d.hash() } }`
+    await expect(compileText(source)).rejects.toThrow(`contract.ts:2:${message}`)
+  })
+
+  it('is made of structs within structs', async () => {
+    const text = 'A(C[2] c,bytes31[][] d,int8 e)B(A[] a)C(B b,address d)'
+    const source = `import { TypedData } from '@bletchley/contract/assembly'
+@contract export class C { f(): void { const d = new TypedData('${text}', 3) } }`
+    await expect(compileText(source)).resolves.toBeDefined()
   })
 
   it.each([

@@ -51,6 +51,25 @@ describe('what would be passed over in silence', () => {
     ['a sum in a copy', withBody('this.list.get(0).sum += 1'), `5:53: get ${copy}`],
     ['a step in a copy', withBody('this.list.pop().sum++'), `5:53: pop ${copy}`],
     ['a step before a copy', withBody('--(this.accounts.get(1)).sum'), `5:60: get ${copy}`],
+    ['a push to a copy of another type', withBody('(this.row.get() as u64[]).push(1)'), `5:53: get ${copy}`],
+    ['a push to a copy by an older cast', withBody('(<u64[]>this.row.get()).push(1)'), `5:60: get ${copy}`],
+    ['a push to a copy that is not null', withBody('this.row.get()!.push(1)'), `5:52: get ${copy}`],
+    ['a push to one of two', withBody('(a.isZero() ? this.row.get() : [1]).push(1)'), `5:66: get ${copy}`],
+    ['a push to the other of two', withBody('(a.isZero() ? [1] : this.row.get()).push(1)'), `5:72: get ${copy}`],
+    [
+      'a member of one of two',
+      withBody('(a.isZero() ? this.accounts.get(1) : this.accounts.get(2)).sum = 1'),
+      `5:71: get ${copy}`,
+    ],
+    ['a push to a copy or what stands for none', withBody('(this.row.get() || [1]).push(1)'), `5:53: get ${copy}`],
+    ['a push behind a comma', withBody('(1, this.row.get()).push(1)'), `5:56: get ${copy}`],
+    ['a push within parentheses', withBody('(this.row.get().push(1))'), `5:53: get ${copy}`],
+    ['a push on a condition', withBody('a.isZero() ? this.row.get().push(1) : 0'), `5:65: get ${copy}`],
+    ['an order on a condition', withBody('a.isZero() ? this.row.get().sort() : []'), `5:65: get ${copy}`],
+    ['a push in each round', withBody('for (let i = 0; i < 2; i++, this.row.get().fill(1)) {}'), `5:80: get ${copy}`],
+    ['a push to an order of a copy', withBody('this.row.get().sort().reverse().push(1)'), `5:52: get ${copy}`],
+    ['an element of an order', withBody('this.row.get().reverse()[0] = 1'), `5:52: get ${copy}`],
+    ['a push whose result is used', withBody('const n = this.row.get().push(1)'), `5:62: get ${copy}`],
     ['an order of a copy', withBody('this.row.get().sort()'), `5:52: get ${copy}`],
   ])('%s is refused where it stands', async (_, source, message) => {
     const error = await compileText(source).catch((thrown: unknown) => thrown)
@@ -72,15 +91,19 @@ describe('what would be passed over in silence', () => {
           row[0]++
           this.row.set(row)
           this.fresh().push(1)
+          this.fresh().sort().push(1)
+          ;(a.isZero() ? row as u64[] : this.fresh()).push(3)
+          this.notes.get(a.isZero() ? 1 : 2).push(8)
+          const counted = [1].push(this.row.get()[0] as i32)
           this.paused.get() || this.other.exists()
           const last = this.row.get().pop()
           const sums = [new Account(4, [])].map<u64>((account) => account.sum)
           const sorted = this.row.get().sort((x, y) => y < x ? -1 : 1)
-          return [this.notes.get(1).get(0), last, sorted[0], sorted.length, sums[0], b ? 1 : 0, C.helper(a) ? 1 : 0, C.helper(null) ? 1 : 0, !b ? 1 : 0, this.seen(null), this.seen(U256.from(5))]
+          return [this.notes.get(1).get(0), last, sorted[0], sorted.length, sums[0], b ? 1 : 0, C.helper(a) ? 1 : 0, C.helper(null) ? 1 : 0, !b ? 1 : 0, counted, row.length, this.seen(null), this.seen(U256.from(5))]
         }
         constructor() { this.paused.set(false) }`),
     )
     const result = Running.deploy(wasm).ask('f(address,bytes)(uint64[])', `0x${'00'.repeat(20)}`, '0x')
-    expect(result).toEqual([[7n, 2n, 2n, 2n, 4n, 1n, 1n, 0n, 0n, 0n, 5n]])
+    expect(result).toEqual([[7n, 2n, 2n, 2n, 4n, 1n, 1n, 0n, 0n, 2n, 3n, 0n, 5n]])
   })
 })
