@@ -193,13 +193,16 @@ export async function serveRouter(
     const start = startOfRequests(parts)
     const frames = parts.length - start
     const message = { parts, next: start, place: 0, refused: false, peer, smallBytes: 0 }
-    if (frames > maxFramesPerMessage) return refuse(door, message, tooManyFrames(), handler.refuse(tooManyFrames()))
+    if (frames > maxFramesPerMessage) {
+      const tooMany = handler.refuse(tooManyFrames())
+      return refuse(door, message, () => tooMany)
+    }
     let bytes = 0
     for (let at = start; at < parts.length; at++) bytes += parts[at]!.length
     const refusal = door.refusal ?? admission.admit(peer, frames, bytes)
     if (refusal !== undefined) {
       if (door.refusal === undefined) refusedRequests += frames
-      return refuse(door, message, refusal)
+      return refuse(door, message, (frame) => handler.refuse(refusal, frame))
     }
     message.place = door.underway.push(message) - 1
     try {
@@ -226,12 +229,12 @@ export async function serveRouter(
     return answered
   }
 
-  /** Answers what is not answered yet with the error. @param all the answer to each, if it is the same */
-  function refuse(door: Door, message: Underway, error: WorkerError, all?: Uint8Array): void {
+  /** Answers what is not answered yet with a refusal of it. */
+  function refuse(door: Door, message: Underway, refusalOf: (frame: Uint8Array) => Uint8Array): void {
     const { parts, next } = message
     message.refused = true
     for (let at = next; at < parts.length; at++) {
-      parts[at] = all ?? handler.refuse(error, parts[at]!)
+      parts[at] = refusalOf(parts[at]!)
       message.smallBytes += sizeOf(parts[at]!)
     }
     const room = rooms.of(message.peer)
@@ -326,7 +329,7 @@ export async function serveRouter(
       () => closing || connections.isExhausted || old.underway.length === 0,
       curve?.renewalGraceMs ?? defaultRenewalGraceMs,
     )
-    for (const message of old.underway) refuse(old, message, refusal)
+    for (const message of old.underway) refuse(old, message, (frame) => handler.refuse(refusal, frame))
     if (closing) return
     old.socket.close()
     doorkeeper?.forget()
