@@ -1,10 +1,10 @@
 import { constants, lstatSync, statSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { isInside, isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
+import { createFolder, isInside, isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
 import type { LongRun } from './longRun.ts'
@@ -170,7 +170,7 @@ async function copyChecked(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const target = join(to, file.path)
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  await createFolder(dirname(target))
   const source = await open(join(from, file.path), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
     (error: unknown) => {
       throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
@@ -199,7 +199,7 @@ async function copyChecked(
 
 async function writeNew(folder: string, path: string, content: Uint8Array): Promise<void> {
   const target = join(folder, path)
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  await createFolder(dirname(target))
   const file = await open(target, 'wx', 0o600)
   try {
     await file.writeFile(content)
