@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { Turns } from '../test/turns.ts'
 import { Pacer, paced } from './pacer.ts'
 
 /** Keeps the thread busy until a pause is due. */
@@ -7,24 +8,18 @@ function work(pacer: Pacer): void {
 }
 
 it('however many loops there are, others have their turn after each stretch', async () => {
-  let turn = 0
-  let running = true
-  const others = (): void => {
-    turn++
-    if (running) setImmediate(others)
-  }
-  setImmediate(others)
+  const turns = new Turns()
   const stretches: number[] = []
   const loops = Array.from({ length: 10 }, async () => {
     const pacer = new Pacer()
     for (let step = 0; step < 5; step++) {
       work(pacer)
       await pacer.pause()
-      stretches.push(turn)
+      stretches.push(turns.count)
     }
   })
   await Promise.all(loops)
-  running = false
+  turns.stop()
   expect(stretches).toHaveLength(50)
   expect(new Set(stretches).size).toBe(50)
 })
@@ -53,23 +48,17 @@ it('whoever has little to do does not wait behind all of another’s loops', asy
 })
 
 it('what begins at once has one stretch, if it asks immediately before', async () => {
-  let turn = 0
-  let running = true
-  const others = (): void => {
-    turn++
-    if (running) setImmediate(others)
-  }
-  setImmediate(others)
-  const turns = await Promise.all(
+  const turns = new Turns()
+  const met = await Promise.all(
     Array.from({ length: 10 }, async () => {
       const pacer = new Pacer()
       while (pacer.due) await pacer.pause()
       work(pacer)
-      return turn
+      return turns.count
     }),
   )
-  running = false
-  expect(new Set(turns).size).toBe(10)
+  turns.stop()
+  expect(new Set(met).size).toBe(10)
 })
 
 it('finishes work that stops, with its result', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { u32be } from '@bletchley/bytes'
 import { expect, it } from 'vitest'
 import { openLmdb } from '../src/index.ts'
+import { Turns } from './turns.ts'
 
 it('however many read ranges at once, others have their turn again and again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
@@ -11,13 +12,7 @@ it('however many read ranges at once, others have their turn again and again', a
     const backend = openLmdb({ folder })
     const records = Array.from({ length: 5000 }, (_, index) => ({ key: u32be(index), value: Uint8Array.of(1) }))
     await backend.commit(records)
-    let turns = 0
-    let running = true
-    const others = (): void => {
-      turns++
-      if (running) setImmediate(others)
-    }
-    setImmediate(others)
+    const turns = new Turns()
     let [chunks, entries] = [0, 0]
     const readers = Array.from({ length: 100 }, async () => {
       for await (const chunk of backend.entries({ gte: u32be(0), lt: u32be(5000) })) {
@@ -26,10 +21,10 @@ it('however many read ranges at once, others have their turn again and again', a
       }
     })
     await Promise.all(readers)
-    running = false
+    turns.stop()
     expect(entries).toBe(readers.length * records.length)
     // All of them in step would be as many turns as one has chunks.
-    expect(turns).toBeGreaterThan((3 * chunks) / readers.length)
+    expect(turns.count).toBeGreaterThan((3 * chunks) / readers.length)
     await backend.close()
   } finally {
     await rm(folder, { recursive: true })
