@@ -1,4 +1,5 @@
-// Small wrong changes of the code, drawn at random: do the tests notice? `npm run campaigns -- mutants [room …]`.
+// Small wrong changes of the code, drawn at random: do the tests notice? `npm run campaigns -- mutants [room …]`,
+// or a folder of a room, as `core/engine`.
 //
 // In a clone of its own, made from the last commit, each mutant that compiles meets the unit tests that load its file, then
 // the suites that start real processes of what it is a part of. What all of them let pass is named at the end, to
@@ -50,7 +51,10 @@ const perRoom = Number(process.env.BLETCHLEY_MUTANTS ?? 20)
 const unitOnly = process.argv.includes('--unit')
 const named = process.argv.slice(2).filter((argument) => argument !== '--unit')
 const rooms = named.length > 0 ? named : Object.keys(suites)
-for (const room of rooms) if (!(room in suites)) throw new Error(`No room with mutants: ${room}`)
+const suitesOf = (room) => suites[room.split('/')[0]]
+for (const room of rooms) if (suitesOf(room) === undefined) throw new Error(`No room with mutants: ${room}`)
+/** @param {string} room the name of a room, or of a folder of one */
+const folderOf = (room) => room.replace(/^[^/]+/, 'packages/$&/src')
 
 const clone = mkdtempSync(join(tmpdir(), 'bletchley-mutants.'))
 
@@ -96,7 +100,7 @@ function random() {
 }
 
 function candidates(room) {
-  const folder = `packages/${room}/src`
+  const folder = folderOf(room)
   return readdirSync(join(clone, folder), { recursive: true })
     .filter((name) => /\.tsx?$/.test(name) && !/\.(?:test|fuzz|bench)\.tsx?$/.test(name))
     .sort()
@@ -115,7 +119,7 @@ async function outcomeOf(room, path, unitMinutes) {
   if (!(await pass(['related', '--run', '--project', 'unit', path], unitMinutes))) return 'unit'
   if (unitOnly) return 'nothing'
   if (!(await succeeds('npm', ['run', '--silent', 'build']))) return 'compiler'
-  return (await pass(['run', ...suites[room]], 60)) ? 'nothing' : 'suites'
+  return (await pass(['run', ...suitesOf(room)], 60)) ? 'nothing' : 'suites'
 }
 
 const survivors = []
@@ -128,7 +132,7 @@ try {
     await must('npm', ['run', '--silent', 'build'])
     // What fails by itself would notice everything.
     const started = performance.now()
-    if (!(await pass(['run', '--project', 'unit', `packages/${room}/src`], 20)))
+    if (!(await pass(['run', '--project', 'unit', folderOf(room)], 20)))
       throw new Error(`${room}: its unit tests fail without a mutant`)
     const unitMinutes = Math.max(5, (10 * (performance.now() - started)) / 60_000)
     const all = candidates(room)

@@ -25,6 +25,9 @@ const swaps = {
 /** What is only said, to a log or a person: another word there changes nothing that a test should hold fast. */
 const saying = /\b(?:logger|log|console)\??\.|\bstd(?:out|err)\.write\b/
 
+/** From here on a number is mostly a bound, whose loss is the fault; one more would show only at its very edge. */
+const bound = 256
+
 /**
  * Small changes of a program's behaviour, each by itself.
  *
@@ -66,8 +69,10 @@ export function mutationsOf(path, source) {
     },
     Literal(node) {
       if (node.value === true || node.value === false) add(node, String(!node.value), `${node.value} -> ${!node.value}`)
-      else if (typeof node.value === 'number') add(node, `(${node.raw} + 1)`, `${node.raw} -> + 1`)
-      else if (typeof node.value === 'bigint') add(node, `(${node.raw} + 1n)`, `${node.raw} -> + 1`)
+      else if (typeof node.value === 'number' || typeof node.value === 'bigint') {
+        const change = (node.value < bound ? '+ 1' : '* 1000') + (typeof node.value === 'bigint' ? 'n' : '')
+        add(node, `(${node.raw} ${change})`, `${node.raw} -> ${change}`)
+      }
     },
     ExpressionStatement(node) {
       if (node.directive === undefined && !saying.test(of(node))) add(node, ';', 'the statement is gone')
