@@ -39,14 +39,12 @@ const kinds = worstRequests(() => probed.core.client, frameBytes).filter(
   ({ name }) => pattern.test(name) && (repetitions > 0 || inShort.has(name)),
 )
 const named = kinds.map((kind) => [kind.name, kind] as const)
-const table: string[] = []
 beforeAll(async () => {
   probed = await startProbedCore()
   await storeForWorstRequests(probed.core, frameBytes)
   start = await probed.look()
 })
 afterAll(async () => {
-  if (repetitions > 0) process.stdout.write(`\n${table.join('\n')}\n`)
   await probed[Symbol.asyncDispose]()
 })
 
@@ -84,6 +82,10 @@ describe.runIf(repetitions === 0)('what is resident does not grow with the numbe
 
 describe.runIf(repetitions > 0)(`what is resident behind ${repetitions} of each kind is what the limits allow`, () => {
   let mayBeKept = keptAlways
+  beforeAll(() => {
+    const columns = ['each', 'early', 'late'].map((name) => name.padStart(8)).join('')
+    process.stdout.write(`${'kind'.padEnd(48)} times${columns} (MiB)\n`)
+  })
   it.each(named)(
     '%s',
     async (_, kind) => {
@@ -94,7 +96,7 @@ describe.runIf(repetitions > 0)(`what is resident behind ${repetitions} of each 
       await repeat(kind, repetitions - tenth)
       const late = await probed.look()
       const figures = [each, early.anonymousBytes, late.anonymousBytes].map(inMebibytes).join('')
-      table.push(`${kind.name.padEnd(48)}${String(repetitions).padStart(6)}${figures}`)
+      process.stdout.write(`${kind.name.padEnd(48)}${String(repetitions).padStart(6)}${figures}\n`)
       expect(late.anonymousBytes).toBeLessThan(start.anonymousBytes + mayBeKept + inWork)
     },
     36_000_000,
