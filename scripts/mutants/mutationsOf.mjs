@@ -75,7 +75,7 @@ export function mutationsOf(path, source) {
       }
     },
     ExpressionStatement(node) {
-      if (node.directive === undefined && !saying.test(of(node))) add(node, ';', 'the statement is gone')
+      if (typeof node.directive !== 'string' && !saying.test(of(node))) add(node, ';', 'the statement is gone')
     },
   }
 
