@@ -88,7 +88,7 @@ export class ClientList {
     try {
       this.#keys = await readClientKeys(this.#path)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = (error as Error).message
       this.#logger.error({ path: this.#path, reason }, 'the list of clients cannot be used: the old one stays in force')
       return
     }

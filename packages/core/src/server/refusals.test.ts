@@ -1,21 +1,64 @@
 import type { Logger } from 'pino'
-import { expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Refusals } from './refusals.ts'
 
-it('shows a client that is refused once a minute, also after the clock was set back', () => {
+beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] })
-  try {
-    let lines = 0
-    const refusals = new Refusals({ warn: () => lines++ } as unknown as Logger)
-    const refuse = (): number => {
-      refusals.add('not_listed', 'key', '192.0.2.1')
-      return lines
-    }
-    expect([refuse(), refuse()]).toEqual([1, 1])
-    vi.setSystemTime(Date.now() - 365 * 24 * 60 * 60 * 1000)
-    vi.advanceTimersByTime(60_000)
-    expect([refuse(), refuse()]).toEqual([2, 2])
-  } finally {
-    vi.useRealTimers()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Refusals, and what they have put into the log. */
+function logged() {
+  const lines: Record<string, unknown>[] = []
+  const refusals = new Refusals({ warn: (facts: Record<string, unknown>) => lines.push(facts) } as unknown as Logger)
+  return { refusals, lines }
+}
+
+it('shows a client that is refused once a minute, also after the clock was set back', () => {
+  const { refusals, lines } = logged()
+  const refuse = (): number => {
+    refusals.add('not_listed', 'key', '192.0.2.1')
+    return lines.length
   }
+  expect([refuse(), refuse()]).toEqual([1, 1])
+  vi.setSystemTime(Date.now() - 365 * 24 * 60 * 60 * 1000)
+  vi.advanceTimersByTime(59_999)
+  expect(refuse()).toBe(1)
+  vi.advanceTimersByTime(1)
+  expect([refuse(), refuse()]).toEqual([2, 2])
+  vi.advanceTimersByTime(59_999)
+  expect(refuse()).toBe(2)
+})
+
+it('counts by reason, and shows each way to be refused, with how many were not shown before', () => {
+  const { refusals, lines } = logged()
+  for (let time = 0; time < 3; time++) refusals.add('no_key')
+  refusals.add('wrong_server_key')
+  refusals.add('malformed')
+  refusals.add('not_listed', 'one', '192.0.2.1')
+  refusals.add('not_listed', 'one', '192.0.2.2')
+  refusals.add('not_listed', 'two', '192.0.2.2')
+  expect(refusals.counts).toEqual({ not_listed: 3, wrong_server_key: 1, no_key: 3, malformed: 1 })
+  expect(lines).toEqual([
+    { reason: 'no_key', key: 'no key', address: undefined },
+    { reason: 'wrong_server_key', key: 'no key', address: undefined, notShown: 2 },
+    { reason: 'malformed', key: 'no key', address: undefined },
+    { reason: 'not_listed', key: 'one', address: '192.0.2.1' },
+    { reason: 'not_listed', key: 'one', address: '192.0.2.2' },
+    { reason: 'not_listed', key: 'two', address: '192.0.2.2' },
+  ])
+})
+
+it('whoever keeps trying, by whatever keys, gets 60 lines a minute, and is counted', () => {
+  const { refusals, lines } = logged()
+  for (let key = 0; key < 100; key++) refusals.add('not_listed', `${key}`, '192.0.2.1')
+  expect([lines.length, refusals.counts.not_listed]).toEqual([60, 100])
+  vi.advanceTimersByTime(60_000)
+  for (let key = 0; key < 100; key++) refusals.add('not_listed', `${key}`, '192.0.2.1')
+  expect([lines.length, refusals.counts.not_listed]).toEqual([120, 200])
+  expect([lines[60], lines[61]]).toMatchObject([{ key: '0', notShown: 40 }, { key: '1' }])
+  expect(lines[61]).not.toHaveProperty('notShown')
 })

@@ -2,16 +2,14 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { type CurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve-key-file'
 import { maxFramesPerMessage } from '@bletchley/protocol'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Request, Router } from 'zeromq'
-import { ClientList, parseClientKeys } from './clientList.ts'
+import { ClientList } from './clientList.ts'
 import { collectGarbage } from './collectGarbage.ts'
-import { assertEndpoint, assertLocal } from './endpoints.ts'
 import {
   defaultServerLimits,
   type FrameHandler,
@@ -609,23 +607,6 @@ describe('a list of clients', () => {
   })
 })
 
-describe('parseClientKeys', () => {
-  const { publicKey } = generateCurveKeyPair()
-  const key = encodeZ85(publicKey)
-
-  it('reads keys in Z85 and hex, names and comments', () => {
-    expect(parseClientKeys(`# the nodes\n\n  ${key}  node one \r\n#\n`)).toEqual(new Map([[key, 'node one']]))
-    expect(parseClientKeys(bytesToHex(publicKey))).toEqual(new Map([[key, '']]))
-    expect(parseClientKeys('')).toEqual(new Map())
-  })
-
-  it('refuses a list with a line that it does not understand, and names the line', () => {
-    // Cut at its end: without the first character a key may begin with `#`, and is a comment then.
-    const wrong = [key.slice(0, -1), `${key}x`, 'node', `${key.slice(0, 39)}"`, `${key}\n${key}`]
-    for (const line of wrong) expect(() => parseClientKeys(`# one\n${line}`), line).toThrow(/^line [23] /)
-  })
-})
-
 describe('startOfRequests', () => {
   const split = (...parts: string[]): [string[], string[]] => {
     const start = startOfRequests(parts.map(bytes))
@@ -658,42 +639,5 @@ describe('startOfRequests', () => {
     for (const hop of ['\u0000{abc', 'x'.repeat(255), '[', ' ']) {
       expect(split('id', hop, '', 'b'), hop).toEqual([['id', hop, ''], ['b']])
     }
-  })
-})
-
-describe('assertEndpoint', () => {
-  it('tells endpoints from what is none', () => {
-    for (const endpoint of ['tcp://*:5552', 'ipc://@name', 'inproc://x']) {
-      expect(() => assertEndpoint(endpoint), endpoint).not.toThrow()
-    }
-    for (const endpoint of ['', '127.0.0.1:5552', 'http://127.0.0.1:5552', 'tcp://']) {
-      expect(() => assertEndpoint(endpoint), endpoint).toThrow(`${JSON.stringify(endpoint)} is no endpoint`)
-    }
-  })
-})
-
-describe('assertLocal', () => {
-  it('lets nothing through that other machines can reach', () => {
-    for (const endpoint of [
-      'tcp://127.0.0.1:5552',
-      'tcp://127.1.2.3:0',
-      'tcp://[::1]:1',
-      'tcp://localhost:1',
-      'ipc:///tmp/x',
-      'ipc://*',
-    ]) {
-      expect(() => assertLocal(endpoint), endpoint).not.toThrow()
-    }
-    const reachable = [
-      'tcp://*:5552',
-      'tcp://0.0.0.0:1',
-      'tcp://10.0.0.1:1',
-      'tcp://127.0.0.1.example.org:1',
-      'tcp://eth0:1',
-      'pgm://x',
-      'ipc://@abstract',
-      '',
-    ]
-    for (const endpoint of reachable) expect(() => assertLocal(endpoint), endpoint).toThrow(/--clients <file>/)
   })
 })

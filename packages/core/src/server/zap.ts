@@ -37,12 +37,11 @@ export async function guardConnections(context: Context, clients: ClientList, re
     // [version, request id, domain, address, identity, mechanism, credentials]
     for await (const [, id, , address, , mechanism, credentials] of socket) {
       const welcome = judge(String(mechanism), credentials, String(address))
-      await socket.send([zapVersion, id ?? '', welcome ? '200' : '400', welcome ? 'OK' : 'not on the list', '', ''])
+      await socket.send([zapVersion, id!, welcome ? '200' : '400', welcome ? 'OK' : 'not on the list', '', ''])
     }
   }
-  answerQuestions().catch((error: unknown) => {
-    if (!socket.closed) throw error
-  })
+  // It ends with the socket.
+  void answerQuestions()
 
   return {
     hasStranger: () => [...letIn].some((key) => !clients.has(key)),
