@@ -9,19 +9,22 @@ const refusal = (admission: Admission, peer: string, requests: number, bytes: nu
   admission.admit(peer, requests, bytes)?.message
 
 it.each([
-  ['requests of this peer under way', { inFlightPerPeer: 3 }, [3, 0], [4, 0]],
-  ['requests under way', { inFlight: 3 }, [3, 0], [4, 0]],
-  ['bytes of requests under way', { bytesInFlight: 3 }, [1, 3], [1, 4]],
-] as const)('%s: as many as the limit are admitted, and one more is not', (limit, limits, fitting, beyond) => {
-  const admission = new Admission({ ...defaultAdmissionLimits, ...limits })
-  const text = `Busy: too many ${limit}, at most 3`
-  expect(refusal(admission, 'a', ...beyond)).toBe(text)
-  // What was refused takes no room.
-  expect(admission.requests).toBe(0)
-  expect(refusal(admission, 'a', ...fitting)).toBe(undefined)
-  expect(admission.requests).toBe(fitting[0])
-  expect(refusal(admission, 'a', 1, 1)).toBe(text)
-})
+  ['requests of this peer under way', { inFlightPerPeer: 3 }, 3, 4, 0, 0],
+  ['requests under way', { inFlight: 3 }, 3, 4, 0, 0],
+  ['bytes of requests under way', { bytesInFlight: 3 }, 1, 1, 3, 4],
+] as const)(
+  '%s: as many as the limit are admitted, and one more is not',
+  (limit, limits, requests, moreRequests, bytes, moreBytes) => {
+    const admission = new Admission({ ...defaultAdmissionLimits, ...limits })
+    const text = `Busy: too many ${limit}, at most 3`
+    expect(refusal(admission, 'a', moreRequests, moreBytes)).toBe(text)
+    // What was refused takes no room.
+    expect(admission.requests).toBe(0)
+    expect(refusal(admission, 'a', requests, bytes)).toBe(undefined)
+    expect(admission.requests).toBe(requests)
+    expect(refusal(admission, 'a', 1, 1)).toBe(text)
+  },
+)
 
 it('the limits of all hold for all peers together, that of a peer for each', () => {
   const admission = new Admission({ inFlight: 5, inFlightPerPeer: 3, bytesInFlight: 100 })

@@ -168,11 +168,19 @@ function reasonOf(code: string): RefusalReason {
 function maxConnections(): number | undefined {
   try {
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-    if (limit === undefined) return undefined
-    const files = Number(limit)
-    const reserve = Math.min(Math.max(files * reservedPart, reserved.least), reserved.most)
-    return Math.max(leastConnections, Math.floor(files - readdirSync('/proc/self/fd').length - reserve))
+    return limit === undefined ? undefined : connectionsWithin(Number(limit), readdirSync('/proc/self/fd').length)
   } catch {
     return undefined
   }
+}
+
+/**
+ * How many connections there may be.
+ *
+ * @param limit of open files
+ * @param open  files that are open without any connection
+ */
+export function connectionsWithin(limit: number, open: number): number {
+  const reserve = Math.min(Math.max(limit * reservedPart, reserved.least), reserved.most)
+  return Math.max(leastConnections, Math.floor(limit - open - reserve))
 }

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { statSync, writeFileSync } from 'node:fs'
 import { chmod, chown, link, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
@@ -285,6 +286,12 @@ describe('withAddress', () => {
   it('puts the address in the place of a name', async () => {
     expect(await withAddress('tcp://localhost:5552')).toMatch(/^tcp:\/\/(127\.0\.0\.1|\[::1\]):5552$/)
     expect(await withAddress('tcp://localhost:*')).toMatch(/^tcp:\/\/(127\.0\.0\.1|\[::1\]):\*$/)
+  })
+
+  it('puts an address of IPv6 in brackets', async (context) => {
+    const known = await lookup('ip6-localhost').catch(() => undefined)
+    if (known?.family !== 6) return context.skip()
+    expect(await withAddress('tcp://ip6-localhost:5552')).toBe('tcp://[::1]:5552')
   })
 
   it('says that a name stands for nothing', async () => {

@@ -106,7 +106,7 @@ export async function bindEndpoint(socket: Router, endpoint: string): Promise<st
     throw new Error(`${endpoint} cannot be bound: ${(cause as Error).message}`, { cause })
   }
   // On a socket of both kinds an IPv4 address is shown within an IPv6 one.
-  return (socket.lastEndpoint ?? endpoint).replace(/^tcp:\/\/\[::ffff:([\d.]+)\]/, 'tcp://$1')
+  return socket.lastEndpoint!.replace(/^tcp:\/\/\[::ffff:([\d.]+)\]/, 'tcp://$1')
 }
 
 function bindFile(socket: Router, endpoint: string, path: string): void {

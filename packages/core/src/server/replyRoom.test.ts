@@ -1,7 +1,8 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { expect, it } from 'vitest'
-import { ReplyRooms } from './replyRoom.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { collectGarbage } from './collectGarbage.ts'
+import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms } from './replyRoom.ts'
 
 const unit = 1024 * 1024
 const limits = { unreadBytesPerPeer: 8 * unit, unreadBytes: 24 * unit, unreadPatienceMs: 300_000 }
@@ -111,6 +112,314 @@ it('looking for what was read takes a part of the time, however long it takes', 
   const collecting = looks.reduce((sum, { duration }) => sum + duration, 0)
   expect(collecting / (last.startTime - looks[0]!.startTime)).toBeLessThan(0.25)
   expect(objects).toHaveLength(1_000_000)
+})
+
+describe('room', () => {
+  it('is there up to the limits of a peer and of all, to the byte', () => {
+    const rooms = new ReplyRooms(limits)
+    expect(rooms.of('a').tryTake(unit)).toBe(true)
+    expect(rooms.of('a').tryTake(7 * unit + 1)).toBe(false)
+    expect(rooms.of('a').tryTake(7 * unit)).toBe(true)
+    expect(rooms.of('b').tryTake(8 * unit + 1)).toBe(false)
+    expect(rooms.of('b').tryTake(8 * unit)).toBe(true)
+    // Of the eight that are left, two peers may have four each.
+    expect(rooms.of('c').tryTake(4 * unit)).toBe(true)
+    expect(rooms.of('d').tryTake(4 * unit + 1)).toBe(false)
+    expect(rooms.of('d').tryTake(4 * unit)).toBe(true)
+  })
+
+  it('is taken from 16 KiB on, and by whatever is added to what has taken some', async () => {
+    const rooms = new ReplyRooms(limits)
+    const small = rooms.of('a')
+    expect(small.tryTake(largeBytes - 1)).toBe(true)
+    await small.take(largeBytes - 1)
+    expect([largeBytes, small.bytes]).toEqual([16_384, 0])
+    const large = rooms.of('a')
+    expect(large.tryTake(largeBytes)).toBe(true)
+    expect(large.tryTake(1)).toBe(true)
+    await large.take(2)
+    expect(large.bytes).toBe(largeBytes + 3)
+    const waited = rooms.of('a')
+    await waited.take(largeBytes)
+    expect(waited.bytes).toBe(largeBytes)
+    expect(rooms.of('a').tryTake(8 * unit - 2 * largeBytes - 3 + 1)).toBe(false)
+    expect(rooms.of('a').tryTake(8 * unit - 2 * largeBytes - 3)).toBe(true)
+    expect(large.tryTake(1)).toBe(false)
+    expect(large.bytes).toBe(largeBytes + 3)
+  })
+
+  it('comes back as far as it is not needed', () => {
+    const rooms = new ReplyRooms(limits)
+    const room = rooms.of('a')
+    room.shrink(0)
+    room.tryTake(8 * unit)
+    room.shrink(9 * unit)
+    expect(room.bytes).toBe(8 * unit)
+    room.shrink(5 * unit)
+    expect(room.bytes).toBe(5 * unit)
+    expect(rooms.of('a').tryTake(3 * unit + 1)).toBe(false)
+    expect(rooms.of('a').tryTake(3 * unit)).toBe(true)
+  })
+
+  it('is that of the memory that a reply holds; a small one shares its memory, and needs none', () => {
+    const rooms = new ReplyRooms(limits)
+    const settled = (reply: Uint8Array): [boolean, number] => {
+      const room = rooms.of('a')
+      room.tryTake(6 * unit)
+      return [room.settle(reply), room.bytes]
+    }
+    expect(rooms.of('a').settle(new Uint8Array(unit))).toBe(false)
+    expect(settled(new Uint8Array(largeBytes - 1))).toEqual([false, 0])
+    expect(settled(new Uint8Array(unit).subarray(0, largeBytes - 1))).toEqual([false, 0])
+    expect(settled(new Uint8Array(largeBytes))).toEqual([true, largeBytes])
+    expect(settled(new Uint8Array(unit).subarray(0, largeBytes))).toEqual([true, unit])
+    expect(rooms.of('a').tryTake(7 * unit - largeBytes + 1)).toBe(false)
+    expect(rooms.of('a').tryTake(7 * unit - largeBytes)).toBe(true)
+  })
+
+  it('of a message is held by its last frame, which has 129 bytes at least', () => {
+    const rooms = new ReplyRooms(limits)
+    const frame = (length: number): Uint8Array => new Uint8Array(length).fill(0x37)
+    const without = frame(1)
+    expect(rooms.of('a').settleMessage(without)).toBe(without)
+    const settled = (last: Uint8Array): Uint8Array => {
+      const room = rooms.of('a')
+      room.tryTake(largeBytes)
+      return room.settleMessage(last)
+    }
+    for (const length of [0, 1, 128]) {
+      expect(Buffer.from(settled(frame(length))).toString()).toBe('7'.repeat(length).padEnd(129, ' '))
+    }
+    const long = frame(129)
+    expect(settled(long)).toBe(long)
+  })
+
+  it('of peers is forgotten with them', async () => {
+    const rooms = new ReplyRooms(limits)
+    await collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    for (let peer = 0; peer < 100_000; peer++) {
+      const room = rooms.of(Buffer.from(`${peer}`.padStart(100, 'x')).toString('latin1'))
+      room.tryTake(largeBytes)
+      room.shrink(0)
+    }
+    await collectGarbage()
+    // Their names alone are 10 MB.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000)
+    expect(rooms.of('a').tryTake(24 * unit)).toBe(true)
+  })
+
+  it('is 512 MiB for a peer by default, 2 GiB for all, and a peer has 10 s to read something', () => {
+    expect(defaultRoomLimits).toEqual({
+      ...{ unreadBytesPerPeer: 512 * unit, unreadBytes: 2048 * unit, unreadPatienceMs: 10_000 },
+    })
+  })
+
+  it('beyond 128 MiB more than at the last look is there only behind another one', async () => {
+    const rooms = new ReplyRooms(defaultRoomLimits)
+    expect(rooms.of('a').tryTake(128 * unit)).toBe(true)
+    expect(rooms.of('b').tryTake(unit)).toBe(false)
+    expect(await rooms.of('b').tryTakeLooked(unit)).toBe(true)
+    expect(rooms.of('c').tryTake(127 * unit + 1)).toBe(false)
+    expect(rooms.of('c').tryTake(127 * unit)).toBe(true)
+    await rooms.of('d').take(128 * unit)
+    expect(rooms.of('e').tryTake(unit)).toBe(false)
+    // There is no room in any case: nobody looks for some at once.
+    expect(await rooms.of('a').tryTakeLooked(513 * unit)).toBe(false)
+  })
+})
+
+describe('who waits for room', () => {
+  const events: string[] = []
+
+  // The time is what a test says; the garbage collector is a real one.
+  beforeEach(() => {
+    events.length = 0
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const patient = { ...limits, unreadPatienceMs: 1000 }
+
+  function wait(rooms: ReplyRooms, peer: string, bytes: number, name = peer): ReplyRoom {
+    const room = rooms.of(peer)
+    room.take(bytes).then(
+      () => events.push(name),
+      (error: Error) => events.push(`${name}: ${error.message}`),
+    )
+    return room
+  }
+
+  /** Rooms of which nothing is left, and those who have it. */
+  function fullRooms(): { rooms: ReplyRooms; full: ReplyRoom[] } {
+    const rooms = new ReplyRooms(patient)
+    const full = ['x', 'y', 'z'].map((peer) => rooms.of(peer))
+    for (const [index, room] of full.entries()) room.tryTake([8, 8, 4][index]! * unit)
+    for (const [peer, units] of [...'stuv'].entries()) rooms.of(`${units}`).tryTake([2, 1, 0.5, 0.5][peer]! * unit)
+    return { rooms, full }
+  }
+
+  /** Lets a look for what was read go to its end. */
+  async function looked(): Promise<void> {
+    for (let turn = 0; turn < 100 && vi.getTimerCount() === 0; turn++) await setImmediate()
+    await setImmediate()
+  }
+
+  it('is in the queue of his peer, and the peers have their turns', async () => {
+    const { rooms, full } = fullRooms()
+    for (const name of ['a1', 'a2', 'b1', 'b2']) wait(rooms, name[0]!, unit, name)
+    await setImmediate()
+    expect([rooms.of('a').isWaiting, rooms.of('c').isWaiting, events]).toEqual([true, false, []])
+    full[0]!.shrink(0)
+    await setImmediate()
+    expect(events).toEqual(['a1', 'b1', 'a2', 'b2'])
+    expect(rooms.of('a').isWaiting).toBe(false)
+    expect(rooms.of('a').tryTake(largeBytes)).toBe(true)
+    rooms.close()
+  })
+
+  it('has as much as fits, and what does not fit holds up nothing of another peer', async () => {
+    const rooms = new ReplyRooms(patient)
+    const first = rooms.of('a')
+    first.tryTake(8 * unit)
+    const waiting = wait(rooms, 'a', 4 * unit, 'four')
+    wait(rooms, 'a', largeBytes, 'small')
+    await setImmediate()
+    wait(rooms, 'b', unit)
+    await setImmediate()
+    expect(events).toEqual(['b'])
+    first.shrink(4 * unit + 1)
+    await setImmediate()
+    expect(events).toEqual(['b'])
+    first.shrink(4 * unit)
+    await setImmediate()
+    expect([events, waiting.bytes]).toEqual([['b', 'four'], 4 * unit])
+    first.shrink(4 * unit - largeBytes)
+    await setImmediate()
+    expect(events).toEqual(['b', 'four', 'small'])
+    rooms.close()
+  })
+
+  it('is looked for four times in a second, and given up when his peer has read nothing for its time', async () => {
+    const rooms = new ReplyRooms(patient)
+    const held = rooms.of('a')
+    held.tryTake(8 * unit)
+    wait(rooms, 'a', unit)
+    wait(rooms, 'a', unit, 'second')
+    await setImmediate()
+    let looks = 0
+    while (events.length === 0) {
+      const start = performance.now()
+      vi.advanceTimersToNextTimer()
+      expect(performance.now() - start).toBe(250)
+      await looked()
+      looks++
+    }
+    expect(looks).toBe(4)
+    const text = `Busy: too many bytes of replies that this peer has not read, at most ${8 * unit}`
+    expect(events).toEqual([`a: ${text}`, `second: ${text}`])
+    // Nobody waits, and nobody looks.
+    expect([rooms.of('a').isWaiting, vi.getTimerCount()]).toEqual([false, 0])
+    wait(rooms, 'a', unit)
+    await setImmediate()
+    expect(vi.getTimerCount()).toBe(1)
+    held.shrink(0)
+    await setImmediate()
+    expect(events.at(-1)).toBe('a')
+    vi.advanceTimersToNextTimer()
+    for (let turn = 0; turn < 30; turn++) await setImmediate()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('has his time anew when his peer reads something, or begins to have something to read', async () => {
+    const rooms = new ReplyRooms(patient)
+    // Held by the test as the socket holds what is unread.
+    const unread = [4, 4].map((units) => {
+      const reply = new Uint8Array(units * unit)
+      const room = rooms.of('a')
+      room.tryTake(reply.length)
+      room.settle(reply)
+      return reply
+    })
+    vi.advanceTimersByTime(500)
+    wait(rooms, 'a', 5 * unit)
+    await setImmediate()
+    unread.pop()
+    vi.advanceTimersByTime(250)
+    await looked()
+    // What was read was not enough.
+    expect([events, vi.getTimerCount()]).toEqual([[], 1])
+    while (events.length === 0) {
+      vi.advanceTimersToNextTimer()
+      await looked()
+    }
+    expect(events).toEqual([`a: Busy: too many bytes of replies that this peer has not read, at most ${8 * unit}`])
+    expect(performance.now()).toBeGreaterThanOrEqual(1750)
+    expect(performance.now()).toBeLessThan(2100)
+    expect(unread).toHaveLength(1)
+  })
+
+  it('gets it when enough was read', async () => {
+    const rooms = new ReplyRooms(patient)
+    const room = rooms.of('a')
+    room.tryTake(8 * unit)
+    room.settle(new Uint8Array(8 * unit))
+    const last = rooms.of('b')
+    last.tryTake(8 * unit)
+    last.settleMessage(new Uint8Array(1))
+    wait(rooms, 'a', 8 * unit)
+    wait(rooms, 'b', 8 * unit)
+    await setImmediate()
+    vi.advanceTimersByTime(249)
+    for (let turn = 0; turn < 30; turn++) await setImmediate()
+    expect(events).toEqual([])
+    vi.advanceTimersByTime(1)
+    for (let turn = 0; turn < 30; turn++) await setImmediate()
+    expect(events.sort()).toEqual(['a', 'b'])
+    rooms.close()
+  })
+
+  it.each([
+    [0, 250],
+    [25, 250],
+    [26, 260],
+    [500, 5000],
+    [501, 5000],
+  ])('is looked for less often where a look takes long: %i ms, then a pause of %i', async (lookMs, pauseMs) => {
+    const rooms = new ReplyRooms(patient)
+    rooms.of('a').tryTake(8 * unit)
+    wait(rooms, 'a', unit)
+    await setImmediate()
+    vi.advanceTimersByTime(250)
+    // The collection has begun, and ends in another turn.
+    await setImmediate()
+    vi.advanceTimersByTime(lookMs)
+    await looked()
+    const start = performance.now()
+    vi.advanceTimersToNextTimer()
+    expect(performance.now() - start).toBe(pauseMs)
+    rooms.close()
+  })
+
+  it('is told so when the server closes, and so is who comes then and would have to wait', async () => {
+    const { rooms } = fullRooms()
+    wait(rooms, 'x', unit)
+    wait(rooms, 'new', unit)
+    await setImmediate()
+    expect(vi.getTimerCount()).toBe(1)
+    rooms.close()
+    wait(rooms, 'later', unit)
+    await setImmediate()
+    const text = 'The worker is shutting down'
+    expect(events).toEqual([`x: ${text}`, `new: ${text}`, `later: ${text}`])
+    expect(vi.getTimerCount()).toBe(0)
+    const free = new ReplyRooms(patient)
+    free.close()
+    await free.of('a').take(unit)
+    expect(free.of('a').isWaiting).toBe(false)
+  })
 })
 
 /** Whether a collection was asked for. */

@@ -175,7 +175,6 @@ export class ReplyRooms {
   /** Looks for what was read, and gives those up who read nothing. */
   async #lookOnce(): Promise<void> {
     await this.#collect()
-    this.#serve()
     for (const peer of this.#peers.values()) {
       if (performance.now() - peer.readAt < this.#limits.unreadPatienceMs) continue
       this.#refuse(peer, this.#busy(peer))
