@@ -2,7 +2,7 @@ import { WorkerError } from '@bletchley/protocol'
 import { StorageError } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { Dispatcher } from './dispatch.ts'
+import { type AnsweredMessage, Dispatcher } from './dispatch.ts'
 import type { WorkerContext } from './handlers/handler.ts'
 import { defaultRoomLimits, ReplyRooms } from './server/replyRoom.ts'
 
@@ -41,8 +41,104 @@ describe('an exception that nobody foresaw', () => {
 
   it('of the database has a text of ours, too', async () => {
     const { reply, log } = await answerOf(new StorageError('/data/secret/data.mdb: no space'))
-    expect(reply.msg).not.toContain('data.mdb')
+    expect(reply.msg).toBe('Error while trying to update, Because: Failed to update the key')
     expect(log).toContain('no space')
+    expect(log).toContain('"msg":"the database failed"')
+  })
+})
+
+describe('what is told of a message', () => {
+  const address = new Uint8Array(32).fill(0xab)
+
+  /** A dispatcher whose tips are looked up when they are let go, and what its observer was told. */
+  function observed() {
+    const told: AnsweredMessage[] = []
+    const waiting: (() => void)[] = []
+    const store = {
+      getTip: () => new Promise((resolve) => waiting.push(() => resolve({ key: 3, data: new Uint8Array(2) }))),
+      getDelta: () => Promise.resolve(undefined),
+    }
+    const worker = { store, logger: pino({ enabled: false }) } as unknown as WorkerContext
+    const dispatcher = new Dispatcher(worker, 'document', (message) => told.push(message))
+    const rooms = new ReplyRooms(defaultRoomLimits)
+    const ask = async (text: string): Promise<Uint8Array> =>
+      dispatcher.answer(new TextEncoder().encode(text), rooms.of('peer'), true)
+    return { dispatcher, told, waiting, ask }
+  }
+
+  it('is its type and id, its sizes, when it was answered and how long that took', async () => {
+    const { dispatcher, told, waiting, ask } = observed()
+    const start = performance.now()
+    const reply = ask(JSON.stringify({ id: 'a', type: 'GetTip', input: 'ab'.repeat(32) }))
+    expect([dispatcher.inFlight, told]).toEqual([1, []])
+    waiting.pop()!()
+    const replyBytes = (await reply).length
+    const common = { requestBytes: frame.length, replyBytes, code: undefined, gas: undefined }
+    expect(told).toEqual([
+      {
+        ...common,
+        type: 'GetTip',
+        id: 'a',
+        address,
+        outcome: 'ok',
+        at: expect.any(Number),
+        milliseconds: expect.any(Number),
+      },
+    ])
+    expect(dispatcher.inFlight).toBe(0)
+    const { at, milliseconds } = told[0]!
+    expect(at).toBeGreaterThanOrEqual(start)
+    expect(at).toBeLessThanOrEqual(performance.now())
+    expect(milliseconds).toBeGreaterThan(0)
+    expect(milliseconds).toBeLessThanOrEqual(at - start)
+  })
+
+  it.each([
+    ['{"id":"a","type":"GetDelta","input":{"address":"%a","key":1}}', 'GetDelta', address, 'not_found'],
+    ['{"id":"a","type":"Nothing"}', 'Nothing', undefined, 'unknown_type'],
+    ['{"id":"a","type":"GetTip","input":"x"}', 'GetTip', undefined, 'malformed_field'],
+  ])('is why it was refused: %s', async (text, type, about, code) => {
+    const { dispatcher, told, ask } = observed()
+    const request = text.replace('%a', 'ab'.repeat(32))
+    const { length } = await ask(request)
+    expect(told).toMatchObject([
+      { type, id: 'a', address: about, outcome: 'error', code, requestBytes: request.length, replyBytes: length },
+    ])
+    expect(dispatcher.inFlight).toBe(0)
+  })
+
+  it('is that the core stops, to those that come then; what is under way goes on', async () => {
+    const { dispatcher, told, waiting, ask } = observed()
+    const before = ask(JSON.stringify({ id: 'before', type: 'GetTip', input: 'ab'.repeat(32) }))
+    expect(dispatcher.stopping).toBe(false)
+    dispatcher.stop()
+    expect(dispatcher.stopping).toBe(true)
+    const behind = await ask(JSON.stringify({ id: 'behind', type: 'GetTip', input: 'ab'.repeat(32) }))
+    expect(JSON.parse(new TextDecoder().decode(behind))).toEqual({
+      ...{ id: 'behind', type: 'GetTip', msg: 'The worker is shutting down' },
+    })
+    waiting.pop()!()
+    await before
+    expect(told).toMatchObject([
+      { id: 'behind', address, outcome: 'error', code: 'shutting_down' },
+      { id: 'before', address, outcome: 'ok' },
+    ])
+  })
+
+  it('is also that it was not even looked at', () => {
+    const { dispatcher, told } = observed()
+    const error = new WorkerError('busy', { limit: 'requests', maximum: 1 })
+    const { length } = dispatcher.refuse(error, frame)
+    dispatcher.refuse(error)
+    const refused = { address: undefined, outcome: 'error', code: 'busy', gas: undefined }
+    expect(told).toMatchObject([
+      { ...refused, type: 'GetTip', id: 'a', requestBytes: frame.length, replyBytes: length },
+      { ...refused, type: undefined, requestBytes: 0 },
+    ])
+    for (const { milliseconds } of told) {
+      expect(milliseconds).toBeGreaterThanOrEqual(0)
+      expect(milliseconds).toBeLessThan(60_000)
+    }
   })
 })
 

@@ -67,9 +67,3 @@ export const getTip = (address: string) => ({ id: 'tip', type: 'GetTip', input: 
 export const putContract = (address: string, bytecode: readonly number[]) => ({
   ...{ id: 'put', type: 'UpdateNewContract', address, bytecode },
 })
-
-/** @param deltas from the first one on */
-export const putDeltas = (address: string, deltas: readonly (readonly number[])[]) => ({
-  ...{ id: 'deltas', type: 'UpdateDeltas' },
-  deltas: deltas.map((data, key) => ({ address, key, data })),
-})

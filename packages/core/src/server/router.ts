@@ -120,7 +120,7 @@ interface Underway {
   readonly parts: Uint8Array[]
   /** The first part that is a request still. */
   next: number
-  /** Where it stands among those under way. */
+  /** Where it stands among those under way, if it is one of them. */
   place: number
   refused: boolean
   readonly peer: string
@@ -192,7 +192,7 @@ export async function serveRouter(
   async function answer(door: Door, peer: string, parts: Uint8Array[]): Promise<void> {
     const start = startOfRequests(parts)
     const frames = parts.length - start
-    const message = { parts, next: start, place: 0, refused: false, peer, smallBytes: 0 }
+    const message = { parts, next: start, place: door.underway.length, refused: false, peer, smallBytes: 0 }
     if (frames > maxFramesPerMessage) {
       const tooMany = handler.refuse(tooManyFrames())
       return refuse(door, message, () => tooMany)
@@ -204,7 +204,7 @@ export async function serveRouter(
       if (door.refusal === undefined) refusedRequests += frames
       return refuse(door, message, (frame) => handler.refuse(refusal, frame))
     }
-    message.place = door.underway.push(message) - 1
+    door.underway.push(message)
     try {
       const answers: Promise<Uint8Array>[] = []
       for (let at = start; at < parts.length; at++) answers.push(answerFrame(parts[at]!, message, frames === 1))
