@@ -110,7 +110,6 @@ export class ComputePool {
 
   /** Ends the threads; jobs that are running or waiting are lost. */
   async close(): Promise<void> {
-    clearTimeout(this.#balancing)
     await Promise.all(this.#threads.map((thread) => thread.close()))
     clearTimeout(this.#balancing)
   }
