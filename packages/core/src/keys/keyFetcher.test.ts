@@ -296,25 +296,25 @@ describe('a task', () => {
   })
 
   it('ends the long pause of stored contracts, alone, and not the shortest', async () => {
-    await using world = await start(3)
+    await using world = await start(5)
     const { fetcher, contracts, next, pause, stateKeys } = world
-    fetcher.want(contracts.slice(0, 2))
+    fetcher.want(contracts.slice(0, 4))
     ;(await next()).refuse()
     ;(await pause()).pass()
     const long = await pause()
-    const task = fetcher.fetchNow(contracts[2]!)
+    const task = fetcher.fetchNow(contracts[4]!)
     expect((await pause()).ms).toBe(10_000)
     const request = await next()
-    expect([long.state, request.contracts]).toEqual(['broken off', [2]])
+    expect([long.state, request.contracts]).toEqual(['broken off', [4]])
     request.refuse()
     await task
     const shortest = await pause()
-    const again = fetcher.fetchNow(contracts[2]!)
+    const again = fetcher.fetchNow(contracts[4]!)
     await pause()
     expect([shortest.ms, shortest.state, await settles(again)]).toEqual([500, 'goes on', false])
     shortest.pass()
     const last = await next()
-    expect(last.contracts).toEqual([2])
+    expect(last.contracts).toEqual([4])
     last.give()
     await again
     expect(stateKeys.size).toBe(1)
