@@ -11,7 +11,7 @@ import {
   randomBytes,
   sign,
 } from '@bletchley/crypto'
-import { encodeRequest, type Input, type MessageType } from '@bletchley/protocol'
+import { encodeRequest, type MessageType } from '@bletchley/protocol'
 import { ContractStore, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
@@ -60,7 +60,11 @@ async function start(limits: Partial<RoomLimits> = {}) {
   const rooms = new ReplyRooms({ ...defaultRoomLimits, ...limits })
   const dispatcher = new Dispatcher(context as unknown as WorkerContext, 'document')
   /** A reply as its peer reads it. */
-  const ask = async <K extends MessageType>(type: K, input: Input<K>, room = rooms.of('peer')) => {
+  const ask = async <K extends MessageType>(
+    type: K,
+    input: Parameters<typeof encodeRequest<K>>[2],
+    room = rooms.of('peer'),
+  ) => {
     const reply = await dispatcher.answer(encodeRequest(type, 'x', input), room)
     const { id, type: _, ...rest } = JSON.parse(new TextDecoder().decode(reply)) as Record<string, unknown>
     return rest
@@ -213,7 +217,7 @@ describe('keys', () => {
     vi.spyOn(stateKeys, 'install').mockImplementation(() => {
       throw new Error('oops')
     })
-    const { msg } = (await ask('PTTResponse', { response: Uint8Array.of(1), sig: undefined })) as { msg: string }
+    const { msg } = (await ask('PTTResponse', { response: Uint8Array.of(1) })) as { msg: string }
     expect(msg).toMatch(/^Internal error, incident /)
     expect(log.map((line) => line.msg)).toEqual(['request failed'])
   })
