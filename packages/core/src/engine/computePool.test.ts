@@ -482,6 +482,25 @@ describe('a job that waits while another thread is idle', () => {
     expect(given(threads[1]!, addresses).at(-1)).toBe('0 anew')
   })
 
+  it('takes all jobs of its contract along, in their order, and no others', async () => {
+    const { pool, run, addresses, waits, outcome } = waitingFor(0)
+    const [busy, , other] = addresses as [Uint8Array, Uint8Array, Uint8Array]
+    const outcomes = [run(waits), run(busy)]
+    vi.advanceTimersByTime(5)
+    expect(pool.home(waits)).toBe(1)
+    run(other)
+    run(other)
+    for (const result of ['1', '2']) done(threads[1]!, result)
+    for (const result of ['5', '6']) done(threads[0]!, result)
+    for (const result of ['3', '4']) done(threads[1]!, result)
+    await settled()
+    expect([outcome, ...outcomes]).toEqual([{ result: '1' }, { result: '2' }, { result: '6' }])
+    expect(threads.map((thread) => given(thread, addresses))).toEqual([
+      ['1 anew', '0 anew', '0'],
+      ['2 anew', '1 anew', '1', '2', '2'],
+    ])
+  })
+
   it('does not move to a thread that is down', () => {
     const { moved } = waitingFor(0)
     threads[1]!.emit('exit')
@@ -499,11 +518,11 @@ describe('a pool that is closed', () => {
     const { pool, run, log } = startPool(2)
     const [a, b] = contracts(2) as [Uint8Array, Uint8Array]
     ready(threads[0]!)
-    const outcomes = [run(a), run(a), run(b)]
+    const outcomes = [run(a), run(a), run(a), run(b)]
     await pool.close()
     outcomes.push(run(a))
     await vi.advanceTimersByTimeAsync(10_000)
-    expect(outcomes).toEqual(Array(4).fill({ error: stopping }))
+    expect(outcomes).toEqual(Array(5).fill({ error: stopping }))
     expect(threads.map(({ ended }) => ended)).toEqual([true, true])
     expect([pool.threads.map(({ replaced }) => replaced), log, vi.getTimerCount()]).toEqual([[0, 0], [], 0])
   })
