@@ -93,12 +93,16 @@ it('a snapshot is due once deltas from elsewhere have been replayed, and bounds 
   expect(snapshot.key).toBe(299)
   await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
   expect(snapshotIfDue(live)).toBe(undefined)
-  await world.grow(sets(3, 300))
+  // Another one is due as many deltas later.
+  await world.grow(sets(63, 300))
+  expect(snapshotIfDue((await world.open(first)).live)).toBe(undefined)
+  await world.grow(sets(1, 363))
+  expect(snapshotIfDue((await world.open(first)).live)?.key).toBe(363)
 
   const second = world.thread()
   const opened = await world.open(second)
   expect(opened.asked).toEqual(['snapshot', 'deltas from 299'])
-  expect(opened.live.state.json.get('counter')).toBe(302)
+  expect(opened.live.state.json.get('counter')).toBe(363)
 })
 
 it('snapshots of a large state come when its deltas have as many bytes', async () => {

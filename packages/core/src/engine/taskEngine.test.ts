@@ -493,6 +493,7 @@ describe('a task that is sent again', () => {
     const address = await world.deployed()
     const { engine, store } = world
     const look = vi.spyOn(store, 'receiptTasks')
+    const read = vi.spyOn(store, 'getReceipt')
     let value = 0
     const set = async (tasks: number) => {
       for (let task = 0; task < tasks; task++) await world.set(address, ++value)
@@ -507,6 +508,23 @@ describe('a task that is sent again', () => {
     expect(await set(1)).toBe(1)
     expect(await set(1)).toBe(2)
     expect(await set(1)).toBe(2)
+    expect(read).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    ['receipt', 'getReceipt'],
+    ['delta', 'getDelta'],
+    ['bytecode', 'getBytecode'],
+  ] as const)('is a new one if its %s is gone meanwhile', async (_, read) => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    const reply = await world.engine.compute(input)
+    const again = await world.again()
+    // Another process may write between any two reads.
+    vi.spyOn(world.store, read).mockResolvedValueOnce(undefined)
+    await expect(again.engine.compute(input)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
+    expect(await again.engine.compute(input)).toEqual(reply)
   })
 
   it('makes what is remembered of contracts take no more than 64 MiB, by the tasks of each', async () => {
@@ -566,6 +584,46 @@ describe('a write from elsewhere', () => {
       expect(await again.engine.codeHash(address)).toEqual(keccak256((await world.store.getBytecode(address))!))
     }
     expect(read).toHaveBeenCalledTimes(3)
+  })
+
+  it('remembers the code hashes of 100 000 contracts', async () => {
+    const world = await World.start()
+    const read = vi.spyOn(world.store, 'getBytecode').mockResolvedValue(Uint8Array.of(1))
+    const ask = (index: number) => {
+      const address = new Uint8Array(32)
+      new DataView(address.buffer).setUint32(0, index)
+      return world.engine.codeHash(address)
+    }
+    for (let index = 0; index <= 100_000; index++) await ask(index)
+    await ask(1)
+    expect(read).toHaveBeenCalledTimes(100_001)
+    await ask(0)
+    expect(read).toHaveBeenCalledTimes(100_002)
+  })
+
+  it('of deltas of many contracts lets others have their turn', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const world = await World.start()
+      world.pool.knows = () => {
+        vi.advanceTimersByTime(1)
+        return false
+      }
+      const rows = Array.from({ length: 40 }, () => ({ address: randomBytes(32), key: 0, data: randomBytes(9) }))
+      let turns = 0
+      let ended = false
+      const count = (): void => {
+        turns++
+        if (!ended) setImmediate(count)
+      }
+      setImmediate(count)
+      await world.engine.putDeltas(rows)
+      ended = true
+      // After each three milliseconds.
+      expect(turns).toBeGreaterThan(10)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('of deltas lets everything be known of a contract whose tip it is behind', async () => {

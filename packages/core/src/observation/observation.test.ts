@@ -34,6 +34,7 @@ const counted = ({ tallies, messages }: Observation) => [tallies.messages, messa
 describe('messages', () => {
   it('are counted together, a tenth of a second behind the first', () => {
     const observation = new Observation('nowhere')
+    expect(observation.eventLoopMs).toBe(0)
     observation.messageAnswered(message())
     vi.advanceTimersByTime(60)
     observation.messageAnswered(message())
