@@ -241,6 +241,9 @@ describe('the clock of a job', () => {
     thread.emit('message', { kind: 'records', call: { name: 'snapshot', args: [a] } })
     await vi.advanceTimersByTimeAsync(2 * runLimitMs)
     expect(thread.ended).toBe(false)
+    const outcome = run(a)
+    await vi.advanceTimersByTimeAsync(runLimitMs)
+    expect(outcome).toEqual({ error: aborted('took too long') })
   })
 
   it('counts for nothing when the thread is gone', async () => {
@@ -486,6 +489,8 @@ describe('a job that waits while another thread is idle', () => {
     const { pool, run, addresses, waits, outcome } = waitingFor(0)
     const [busy, , other] = addresses as [Uint8Array, Uint8Array, Uint8Array]
     const outcomes = [run(waits), run(busy)]
+    // However many jobs came.
+    expect(vi.getTimerCount()).toBe(1)
     vi.advanceTimersByTime(5)
     expect(pool.home(waits)).toBe(1)
     run(other)

@@ -1,6 +1,6 @@
 import { maxReplyBytes } from '@bletchley/protocol'
 import { Pacer } from '@bletchley/store'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
 import {
   addressBytes,
@@ -33,6 +33,26 @@ describe('what bytes take in a reply', () => {
       const data = Uint8Array.from({ length }, (_, index) => index * 7)
       const digits = data.reduce((sum, byte) => sum + String(byte).length, 0)
       expect(await countBytes(data, new Pacer()), String(length)).toBe(digits + length)
+    }
+  })
+
+  it('is counted with turns for others in between', async () => {
+    let ms = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => ++ms)
+    try {
+      let turns = 0
+      let ended = false
+      const count = (): void => {
+        turns++
+        if (!ended) setImmediate(count)
+      }
+      setImmediate(count)
+      // A hundred pieces of 64 KiB; the clock moves on whenever somebody looks at it.
+      await countBytes(new Uint8Array(100 * 64 * 1024), new Pacer())
+      ended = true
+      expect(turns).toBeGreaterThan(20)
+    } finally {
+      clock.mockRestore()
     }
   })
 
