@@ -110,7 +110,6 @@ export class ComputePool {
 
   /** Ends the threads; jobs that are running or waiting are lost. */
   async close(): Promise<void> {
-    clearTimeout(this.#balancing)
     await Promise.all(this.#threads.map((thread) => thread.close()))
     clearTimeout(this.#balancing)
   }
@@ -146,12 +145,12 @@ export class ComputePool {
         return
       }
       const { home, job } = first
-      this.#threads[home.thread]!.giveUp(first)
+      const moved = this.#threads[home.thread]!.giveUp(home)
       this.#threads[home.thread]!.forget([bytesToHex(job.request.address)])
       home.thread = this.#threads.indexOf(idle)
       home.isNew = true
       this.#logger.debug({ address: bytesToHex(job.request.address), thread: home.thread }, 'contract moved')
-      idle.take(first)
+      for (const queued of moved) idle.take(queued)
     }
   }
 

@@ -1,5 +1,5 @@
 // The entry of a compute thread: takes jobs from the engine, one at a time, and answers each.
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { bytesToHex } from '@bletchley/bytes'
 import { SecretKey } from '@bletchley/crypto'
@@ -11,8 +11,8 @@ import type { Job, JobResult, MessageFromThread, MessageToThread, RecordsCall, T
 
 /** So that contracts that burn gas on all processors do not keep the thread that answers reads from its turn. */
 const niceness = 10
-// Linux gives each thread a priority of its own; elsewhere the whole process would step back.
-if (process.platform === 'linux') setPriority(niceness)
+// Linux gives each thread a priority of its own; elsewhere the whole process would step back. Only root may step forward.
+if (process.platform === 'linux') setPriority(Math.max(getPriority(), niceness))
 
 if (parentPort === null) throw new Error('computeThread runs as a worker thread')
 const port = parentPort

@@ -108,7 +108,7 @@ export class ComputeWorker {
   get status(): ThreadStatus {
     const running = this.#running
     return {
-      alive: this.#worker !== undefined && this.#becameReady,
+      alive: this.#becameReady,
       ...(running && {
         running: {
           kind: running.queued.job.kind,
@@ -139,9 +139,11 @@ export class ComputeWorker {
     this.#next()
   }
 
-  /** Lets go of a waiting job whose contract moves to another thread. */
-  giveUp(queued: QueuedJob): void {
-    this.#waiting.splice(this.#waiting.indexOf(queued), 1)
+  /** Lets go of the waiting jobs of a contract that moves to another thread. */
+  giveUp(home: Home): QueuedJob[] {
+    const all = this.#waiting.splice(0)
+    this.#waiting.push(...all.filter((queued) => queued.home !== home))
+    return all.filter((queued) => queued.home === home)
   }
 
   /** @param names addresses in hex of contracts whose states are of no use any more */
@@ -151,7 +153,6 @@ export class ComputeWorker {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#watchdog.stop()
     clearTimeout(this.#restart)
     for (const { reject } of this.#waiting.splice(0)) reject(new WorkerError('shutting_down', {}))
     // Told before the thread has ended, which takes it long where others keep the processors busy.
@@ -176,8 +177,6 @@ export class ComputeWorker {
     })
     worker.on('exit', () => this.#replace())
     this.#worker = worker
-    this.#becameReady = false
-    this.#lossReason = 'crashed'
     this.#next()
   }
 
@@ -211,14 +210,14 @@ export class ComputeWorker {
     } catch (error) {
       answer = { kind: 'noRecords', reason: error instanceof Error ? error.name : 'unknown' }
     }
-    worker.postMessage(answer, answer.kind === 'records' ? buffersOf(answer.value) : [])
+    worker.postMessage(answer, buffersOf(answer))
     this.#watch()
   }
 
   /** Gives the job on the thread its time, from now on; a thread that is still starting is not at its job yet. */
   #watch(): void {
     this.#watchdog.stop()
-    if (this.#worker !== undefined && this.#becameReady && this.#running !== undefined) this.#watchdog.start()
+    if (this.#becameReady && this.#running !== undefined) this.#watchdog.start()
   }
 
   #finish(settle: (queued: QueuedJob) => void): void {
@@ -263,6 +262,8 @@ export class ComputeWorker {
       this.#restart = setTimeout(() => this.#start(), this.#becameReady ? 0 : restartPauseMs)
     }
     const error = this.#closed ? new WorkerError('shutting_down', {}) : aborted(this.#lossReason)
+    this.#becameReady = false
+    this.#lossReason = 'crashed'
     this.#finish((queued) => queued.reject(error))
   }
 }

@@ -36,6 +36,7 @@ import {
   type NewSnapshot,
   type OpenedState,
   type StoredDelta,
+  snapshotIfDue,
 } from './contractStates.ts'
 import { InputError, openInputs, type TaskInputs } from './taskInputs.ts'
 
@@ -275,7 +276,7 @@ export class ContractRunner {
   /** Brings a contract's state into memory. */
   async rebuild({ address, stateKey, tip }: RebuildRequest): Promise<Rebuilt> {
     const { live, broken } = await this.#states.open(address, stateKey, tip)
-    const snapshot = this.#states.snapshotIfDue(address, live)
+    const snapshot = snapshotIfDue(live)
     return { whole: broken === undefined, ...(snapshot && { snapshot }), stateBytes: live.state.size }
   }
 

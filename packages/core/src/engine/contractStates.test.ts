@@ -2,7 +2,7 @@ import { keccak256 } from '@bletchley/crypto'
 import { type Patch, sealDelta } from '@bletchley/state'
 import { ContractStore, openMemory } from '@bletchley/store'
 import { expect, it } from 'vitest'
-import { type ContractRecords, ContractStates } from './contractStates.ts'
+import { type ContractRecords, ContractStates, snapshotIfDue } from './contractStates.ts'
 import { storedRecords } from './storedRecords.ts'
 
 type Address = Uint8Array<ArrayBuffer>
@@ -73,7 +73,7 @@ it('nothing is asked for a state that is up to date, and only what is new for on
   const thread = world.thread()
   const first = await world.open(thread)
   expect(first.live.state.json.get('counter')).toBe(999)
-  expect(first.asked[0]).toBe('snapshot')
+  expect(first.asked).toEqual(['snapshot', 'deltas from 0', 'deltas from 512'])
   expect((await world.open(thread)).asked).toEqual([])
   await world.grow(sets(2, 5000))
   const grown = await world.open(thread)
@@ -86,19 +86,23 @@ it('a snapshot is due once deltas from elsewhere have been replayed, and bounds 
   const world = await World.start()
   const first = world.thread()
   await world.grow(sets(63))
-  expect(first.snapshotIfDue(address, (await world.open(first)).live)).toBe(undefined)
+  expect(snapshotIfDue((await world.open(first)).live)).toBe(undefined)
   await world.grow(sets(237, 63))
   const { live } = await world.open(first)
-  const snapshot = first.snapshotIfDue(address, live)!
+  const snapshot = snapshotIfDue(live)!
   expect(snapshot.key).toBe(299)
   await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
-  expect(first.snapshotIfDue(address, live)).toBe(undefined)
-  await world.grow(sets(3, 300))
+  expect(snapshotIfDue(live)).toBe(undefined)
+  // Another one is due as many deltas later.
+  await world.grow(sets(63, 300))
+  expect(snapshotIfDue((await world.open(first)).live)).toBe(undefined)
+  await world.grow(sets(1, 363))
+  expect(snapshotIfDue((await world.open(first)).live)?.key).toBe(363)
 
   const second = world.thread()
   const opened = await world.open(second)
   expect(opened.asked).toEqual(['snapshot', 'deltas from 299'])
-  expect(opened.live.state.json.get('counter')).toBe(302)
+  expect(opened.live.state.json.get('counter')).toBe(363)
 })
 
 it('snapshots of a large state come when its deltas have as many bytes', async () => {
@@ -106,22 +110,22 @@ it('snapshots of a large state come when its deltas have as many bytes', async (
   const thread = world.thread()
   const large: Patch = [{ op: 'add', path: '/large', value: 'x'.repeat(100_000) }]
   await world.grow([large, ...sets(63)])
-  const snapshot = thread.snapshotIfDue(address, (await world.open(thread)).live)!
+  const snapshot = snapshotIfDue((await world.open(thread)).live)!
   expect(snapshot.data.length).toBeGreaterThan(100_000)
   // A delta's length hangs on the random bytes of the hash in it: they are counted, not foretold.
   let missing = snapshot.data.length
   while (missing > 0) {
-    expect(thread.snapshotIfDue(address, (await world.open(thread)).live)).toBe(undefined)
+    expect(snapshotIfDue((await world.open(thread)).live)).toBe(undefined)
     missing -= await world.grow(sets(Math.ceil(missing / 1000), 1000))
   }
-  expect(thread.snapshotIfDue(address, (await world.open(thread)).live)).not.toBe(undefined)
+  expect(snapshotIfDue((await world.open(thread)).live)).not.toBe(undefined)
 })
 
 it('a snapshot that is not of the stored chain is not used', async () => {
   const world = await World.start()
   const thread = world.thread()
   await world.grow(sets(100))
-  const snapshot = thread.snapshotIfDue(address, (await world.open(thread)).live)!
+  const snapshot = snapshotIfDue((await world.open(thread)).live)!
   await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
   // Another store would have dropped the snapshot with the deltas.
   const stored = await world.store.getSnapshot(address)
@@ -187,4 +191,87 @@ it('a snapshot that does not open is passed over: the deltas say whether a contr
   const { asked, broken, live } = await world.open(world.thread())
   expect(asked).toEqual(['snapshot', 'deltas from 0'])
   expect([live.state.deltaIndex, broken]).toEqual([4, undefined])
+})
+
+it('a state is built anew where the stored chain does not contain it any more', async () => {
+  const world = await World.start()
+  await world.grow(sets(6))
+  const thread = world.thread()
+  await world.open(thread)
+  // Shorter than what is in memory.
+  await world.store.removeDeltas([{ address, from: 4, to: 6 }])
+  const shorter = await world.open(thread)
+  expect([shorter.asked, shorter.live.state.deltaIndex]).toEqual([['snapshot', 'deltas from 0'], 3])
+  // As long, but another.
+  await world.store.removeDeltas([{ address, from: 3, to: 4 }])
+  await world.grow(sets(3, 70))
+  const other = await world.open(thread)
+  expect(other.asked).toEqual(['deltas from 3', 'snapshot', 'deltas from 0'])
+  expect([other.live.state.deltaIndex, other.live.state.json.get('counter')]).toEqual([5, 72])
+  // Longer, but the delta that it ended with is gone.
+  await world.grow(sets(1, 80))
+  await world.store.removeDeltas([{ address, from: 5, to: 6 }])
+  const gap = await world.open(thread)
+  expect(gap.asked).toEqual(['deltas from 5', 'snapshot', 'deltas from 0'])
+  expect([gap.broken, gap.live.state.deltaIndex, gap.live.state.json.get('counter')]).toEqual(['gap', 4, 71])
+})
+
+it('a state ends before the first delta that is missing, or does not follow', async () => {
+  const world = await World.start()
+  await world.grow(sets(600))
+  await world.store.removeDeltas([{ address, from: 512, to: 520 }])
+  const hole = await world.open(world.thread())
+  expect([hole.broken, hole.live.state.deltaIndex]).toEqual(['gap', 511])
+  await world.store.removeDeltas([{ address, from: 0, to: 1 }])
+  const headless = await world.open(world.thread())
+  expect([headless.broken, headless.live.state.json.size]).toEqual(['gap', 0])
+  const forked = await World.start()
+  await forked.grow(sets(2))
+  const patch: Patch = [{ op: 'add', path: '/counter', value: 9 }]
+  await forked.store.putDeltas([
+    { address, key: 2, data: sealDelta(stateKey, { patch, previousHash: new Uint8Array(32).fill(1) }) },
+  ])
+  const { broken, live } = await forked.open(forked.thread())
+  expect([broken, live.state.json.get('counter')]).toEqual(['hash_mismatch', 1])
+  // What was applied in vain is not taken for the newest.
+  expect((await forked.open(forked.thread())).broken).toBe('hash_mismatch')
+})
+
+it('a snapshot of the newest delta is all that a rebuild takes, and nothing is asked again', async () => {
+  const world = await World.start()
+  const first = world.thread()
+  await world.grow(sets(64))
+  const snapshot = snapshotIfDue((await world.open(first)).live)!
+  await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
+  const second = world.thread()
+  const { live, asked } = await world.open(second)
+  expect([asked, live.state.json.get('counter')]).toEqual([['snapshot', 'deltas from 63'], 63])
+  expect((await world.open(second)).asked).toEqual([])
+})
+
+it('what a snapshot takes counts also for the thread that only read it', async () => {
+  const world = await World.start()
+  await world.grow([[{ op: 'add', path: '/large', value: 'x'.repeat(100_000) }], ...sets(63)])
+  const snapshot = snapshotIfDue((await world.open(world.thread())).live)!
+  await world.store.putSnapshot(address, snapshot, snapshot.deltaHash)
+  await world.grow(sets(100, 100))
+  expect(snapshotIfDue((await world.open(world.thread())).live)).toBe(undefined)
+})
+
+it('states take 512 MiB, six bytes for each of theirs and their newest delta', async () => {
+  const world = await World.start()
+  const thread = world.thread()
+  const contracts = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Address, Address]
+  const text: Patch = [{ op: 'add', path: '/0', value: 'x'.repeat(1_000_000) }]
+  const copy = (number: number): Patch => [{ op: 'copy', from: '/0', path: `/${number}` }]
+  const copies = Array.from({ length: 43 }, (_, index) => copy(index + 1))
+  for (const contract of contracts) await world.grow([text, ...copies], contract)
+  const { live } = await world.open(thread, contracts[0])
+  expect(thread.size).toEqual({ entries: 1, bytes: 2048 + 6 * live.state.size + live.newest!.length })
+  await world.open(thread, contracts[1])
+  // Of 44 MB each.
+  expect(thread.size.entries).toBe(2)
+  await world.grow([copy(44), copy(45)], contracts[1])
+  await world.open(thread, contracts[1])
+  expect(thread.size.entries).toBe(1)
 })

@@ -133,16 +133,6 @@ export class ContractStates {
     this.#keep(address, live)
   }
 
-  /** A snapshot of a state, if it is time for one. The caller has it stored. */
-  snapshotIfDue(address: Uint8Array, live: LiveState): NewSnapshot | undefined {
-    if (!isSnapshotDue(live)) return undefined
-    const { state, stateKey } = live
-    const data = sealState(stateKey, state)
-    resetReplay(live, data.length)
-    this.#keep(address, live)
-    return { key: state.deltaIndex, deltaHash: state.deltaHash, data }
-  }
-
   #keep(address: Uint8Array, live: LiveState): void {
     this.#cache.set(bytesToHex(address), live)
   }
@@ -198,6 +188,15 @@ export class ContractStates {
  */
 export function isSnapshotDue({ replayDeltas, replayBytes, snapshotBytes }: LiveState): boolean {
   return replayDeltas >= snapshotInterval && replayBytes >= snapshotBytes
+}
+
+/** A snapshot of a state, if it is time for one. The caller has it stored. */
+export function snapshotIfDue(live: LiveState): NewSnapshot | undefined {
+  if (!isSnapshotDue(live)) return undefined
+  const { state, stateKey } = live
+  const data = sealState(stateKey, state)
+  resetReplay(live, data.length)
+  return { key: state.deltaIndex, deltaHash: state.deltaHash, data }
 }
 
 /** The state of a contract without deltas. */

@@ -439,7 +439,7 @@ async function identityOf(type: TaskType, input: ComputeInput & { preCode?: Uint
 /** A user's key as its 64 bytes, in whichever form it came; what is none stays as it is, and is refused in its turn. */
 function shortKey(userKey: Uint8Array): Uint8Array {
   try {
-    return userKey.length === 64 ? userKey : parsePublicKey(userKey)
+    return parsePublicKey(userKey)
   } catch {
     return userKey
   }

@@ -101,4 +101,37 @@ describe('findUtf8Flaw', () => {
       { numRuns: 5000 },
     )
   })
+
+  it('finds a flaw where the platform puts one replacement character, as long as that', () => {
+    const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+    const byte = fc.constantFrom(
+      ...[0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef],
+      ...[0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff],
+    )
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 6 }), (array) => {
+        const bytes = Uint8Array.from(array)
+        const flaw = findUtf8Flaw(bytes)
+        if (flaw === undefined) return
+        const end = flaw.length === undefined ? bytes.length : flaw.at + flaw.length
+        const parts = [text(bytes.subarray(0, flaw.at)), '\ufffd', text(bytes.subarray(end))]
+        expect(text(bytes)).toBe(parts.join(''))
+        expect(text(bytes.subarray(flaw.at, end))).toBe('\ufffd')
+        // A text that ends too early could go on well.
+        const goesOn = [
+          [0x80],
+          [0x80, 0x80],
+          [0xa0],
+          [0xa0, 0x80],
+          [0x90],
+          [0x90, 0x80],
+          [0x90, 0x80, 0x80],
+          [0x80, 0x80, 0x80],
+        ]
+        const isWhole = (rest: number[]) => findUtf8Flaw(Uint8Array.from([...array, ...rest])) === undefined
+        expect(goesOn.some(isWhole)).toBe(flaw.length === undefined)
+      }),
+      { numRuns: 5000 },
+    )
+  })
 })

@@ -1,5 +1,5 @@
 import { keccak256 } from '@bletchley/crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeReceipt, encodeReceipt, gasOfReceipt, TaskReplies, type TaskReply } from './taskReplies.ts'
 
 const mebibyte = 1024 * 1024
@@ -60,9 +60,29 @@ describe.each(Object.entries(replies))('replies that are kept: %s', (_, reply) =
   })
 
   it('weigh something without much in them', () => {
-    expect(keptOf(40_000, reply)).toBeLessThan(40_000)
-    expect(keptOf(5000, reply)).toBe(5000)
+    const large = () => withBytes(reply(), places[0]!, new Uint8Array(64 * 1024))
+    // What is beside the 64 KiB takes away from the 1024 that would fit.
+    expect(keptOf(1024, large)).toBeLessThan(993)
+    expect(keptOf(1024, large)).toBeGreaterThan(980)
   })
+
+  it('are 10 000 at most', () => {
+    expect(keptOf(10_001, reply)).toBe(10_000)
+  })
+})
+
+it('keeps a reply for an hour', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    const kept = new TaskReplies()
+    kept.keep(taskId(1), contract, replies.failed())
+    vi.advanceTimersByTime(60 * 60 * 1000 - 1)
+    expect(kept.get(taskId(1))).toEqual(replies.failed())
+    vi.advanceTimersByTime(1)
+    expect(kept.get(taskId(1))).toBeUndefined()
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 it('forgets the replies of one contract', () => {
@@ -90,6 +110,11 @@ describe('a receipt', () => {
     const reply = { kind: 'deployed', result, codeHash: keccak256(bytecode) } as const
     expect(decodeReceipt(encodeReceipt(reply), delta, bytecode)).toEqual(reply)
     expect(decodeReceipt(encodeReceipt(reply), delta, bytes(7))).toBeUndefined()
+    // Its hash, where it is known, is not found out again.
+    expect(decodeReceipt(encodeReceipt(reply), delta, bytes(7), keccak256(bytecode))).toMatchObject({
+      kind: 'deployed',
+    })
+    expect(decodeReceipt(encodeReceipt(reply), delta, bytecode, bytes(7))).toBeUndefined()
   })
 
   it('of another form tells no gas', () => {

@@ -3,7 +3,7 @@ import { keccak256 } from '@bletchley/crypto'
 import { type Dialect, encodeRequest, maxReplyBytes } from '@bletchley/protocol'
 import { ContractStore, type KeyValueBackend, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Dispatcher } from '../dispatch.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
@@ -52,14 +52,17 @@ async function put(store: ContractStore, sizes: readonly (number | 'small')[]): 
   for (let start = 0; start < rows.length; start += 1000) await store.putDeltas(rows.slice(start, start + 1000))
 }
 
-async function ask(store: ContractStore, dialect: Dialect = 'document') {
+async function ask(
+  store: ContractStore,
+  dialect: Dialect = 'document',
+  room = new ReplyRooms(defaultRoomLimits).of('peer'),
+) {
   const lines: string[] = []
   const logger = pino({}, { write: (line) => lines.push(line) })
   const omissions = new TipOmissions(logger)
   const dispatcher = new Dispatcher({ store, omissions, logger } as unknown as WorkerContext, dialect)
-  const rooms = new ReplyRooms(defaultRoomLimits)
   const frame = encodeRequest('GetAllTips', 'all', undefined)
-  const reply = await dispatcher.answer(frame, rooms.of('peer'))
+  const reply = await dispatcher.answer(frame, room)
   expect(reply.length).toBeLessThanOrEqual(maxReplyBytes)
   return {
     bytes: reply.length,
@@ -104,6 +107,15 @@ it('leaves out the largest until the others fit, and says which', async () => {
   expect(lines[0]).toContain(bytesToHex(addressOf(5)))
 })
 
+it('leaves room for what is no row', async () => {
+  const { store } = await openLarge(200)
+  await put(store, [31, 31, 1])
+  // With this one the rows are 40 KiB short of 256 MiB.
+  await store.putDeltas([{ address: addressOf(3), key: 0, data: new Uint8Array(1014 * 1024).fill(200) }])
+  const { tips, omitted } = await ask(store)
+  expect([tips, omitted]).toEqual([[0, 2, 3], [1]])
+})
+
 it('knows no such member in the dialect enigma-p2p', async () => {
   const { store } = await openLarge(200)
   await put(store, ['small', 31, 31, 31])
@@ -142,4 +154,42 @@ it('finds out that a tip is another', async () => {
   const { tips, omitted } = await ask(store)
   expect(tips).toEqual([0, 2, 1])
   expect(omitted).toEqual([3])
+})
+
+describe('tips of some thousand bytes', () => {
+  async function openSmall(lengths: readonly number[]) {
+    const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+    await store.putBytecode(addressOf(1000), Uint8Array.of(1))
+    const rows = lengths.map((length, contract) => ({
+      address: addressOf(contract),
+      key: 0,
+      data: new Uint8Array(length),
+    }))
+    await store.putDeltas(rows)
+    return { store, read: vi.spyOn(store, 'getTip') }
+  }
+  const kibibyte = 1024
+
+  it('take room for what they may need, before they are written', async () => {
+    const { store } = await openSmall([10_000, 0, 7000])
+    const room = new ReplyRooms(defaultRoomLimits).of('peer')
+    expect((await ask(store, 'document', room)).tips).toEqual([0, 1, 2])
+    expect(room.bytes).toBe(3 * 106 + 4 * 17_000)
+  })
+
+  it('are read once up to 64 KiB each, and 16 MiB of them', async () => {
+    const { store, read } = await openSmall([...Array<number>(256).fill(64 * kibibyte), 64 * kibibyte + 1])
+    expect((await ask(store)).tips).toHaveLength(257)
+    expect(read.mock.calls).toEqual([[addressOf(256)]])
+    const more = await openSmall(Array<number>(257).fill(64 * kibibyte))
+    expect((await ask(more.store)).tips).toHaveLength(257)
+    expect(more.read.mock.calls).toEqual([[addressOf(256)]])
+  })
+
+  it('that are gone meanwhile are neither listed nor left out', async () => {
+    const { store, read } = await openSmall([65 * kibibyte, 65 * kibibyte, 65 * kibibyte])
+    read.mockResolvedValueOnce({ key: 5, data: Uint8Array.of(1, 2) }).mockResolvedValueOnce(undefined)
+    const { tips, omitted, omissions } = await ask(store)
+    expect([tips, omitted, omissions.total]).toEqual([[0, 2], undefined, 0])
+  })
 })

@@ -1,16 +1,20 @@
 import {
   addressOf,
   decodePttRequest,
+  decodePttResponse,
   ecdh,
   encodePttResponse,
   encodeStateKeys,
   encrypt,
   generateKeyPair,
+  lengthPrefixed,
+  pttRequestItems,
   randomBytes,
+  recoverAddress,
   type StateKey,
   sign,
 } from '@bletchley/crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { RefusedResponse, StateKeys } from './stateKeys.ts'
 
 const principal = generateKeyPair()
@@ -42,7 +46,92 @@ function refusalOf(worker: StateKeys, response: Uint8Array, sig: Uint8Array | un
   }
 }
 
+describe('a request to the principal', () => {
+  it('has a key and a name of its own, and is signed', () => {
+    const signer = generateKeyPair()
+    const worker = new StateKeys(signer.secretKey, undefined)
+    const requests = [worker.request(), worker.request()].map(({ request, workerSig }) => {
+      const opened = decodePttRequest(request)
+      expect(opened.id).toHaveLength(12)
+      expect(recoverAddress(lengthPrefixed(pttRequestItems(opened)), workerSig)).toEqual(addressOf(signer.publicKey))
+      return opened
+    })
+    expect(requests[0]!.id).not.toEqual(requests[1]!.id)
+    expect(requests[0]!.publicKey).not.toEqual(requests[1]!.publicKey)
+  })
+
+  it('waits for its answer for an hour, one of the last 1000', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const worker = new StateKeys(generateKeyPair().secretKey, undefined)
+      const open = () => {
+        const { id, publicKey } = decodePttRequest(worker.request().request)
+        const encrypted = encrypt(ecdh(principal.secretKey, publicKey), encodeStateKeys([keyOf(contracts[0]!)]))
+        return encodePttResponse({ id, publicKey: principal.publicKey, encrypted })
+      }
+      const [first, second] = [open(), open()]
+      for (let request = 0; request < 998; request++) worker.request()
+      expect(refusalOf(worker, first, undefined)).toBeUndefined()
+      worker.request()
+      worker.request()
+      expect(refusalOf(worker, second, undefined)?.message).toBe('it answers no request of this worker')
+      const [third, fourth] = [open(), open()]
+      vi.advanceTimersByTime(60 * 60 * 1000 - 1)
+      expect(refusalOf(worker, third, undefined)).toBeUndefined()
+      vi.advanceTimersByTime(1)
+      expect(refusalOf(worker, fourth, undefined)?.message).toBe('it answers no request of this worker')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
 describe('a response of the principal', () => {
+  it('is refused in the words of the spec, whatever is wrong with it', () => {
+    const { worker, answer } = exchange()
+    const { response } = answer(contracts.map(keyOf))
+    const { id } = decodePttResponse(response)
+    const { request } = worker.request()
+    const signed = (bytes: Uint8Array) => [bytes, sign(principal.secretKey, bytes)] as const
+    const other = (publicKey: Uint8Array, encrypted: Uint8Array) =>
+      signed(encodePttResponse({ id, publicKey, encrypted }))
+    const offCurve = new Uint8Array(64).fill(1)
+    const cases: [readonly [Uint8Array, Uint8Array | undefined], string, string][] = [
+      [signed(new Uint8Array(3)), 'MessagingError', 'it is no response message'],
+      [signed(request), 'EncryptionError', 'it is no response message'],
+      [[response, undefined], 'KeyProvisionError', 'it is not signed'],
+      [[response, new Uint8Array(65)], 'KeyProvisionError', 'its signature leads to nobody'],
+      [other(offCurve, new Uint8Array(60)), 'KeysError', 'its public key is none'],
+      [other(principal.publicKey, new Uint8Array(60)), 'EncryptionError', 'it does not decrypt to a list of keys'],
+    ]
+    for (const [[bytes, sig], name, reason] of cases) {
+      expect(() => worker.install(bytes, sig), reason).toThrow(
+        expect.objectContaining({
+          ...{ code: 'enclave_error', data: { name } },
+          cause: expect.objectContaining({ name: 'RefusedResponse', message: reason, signer: undefined }),
+        }),
+      )
+    }
+    expect([worker.size, worker.lastPttAt]).toEqual([0, undefined])
+  })
+
+  it('may come again and again: the keys of a principal are as many as it hands out', () => {
+    const worker = new StateKeys(generateKeyPair().secretKey, addressOf(principal.publicKey))
+    const key = new Uint8Array(32)
+    const install = (batch: number, count: number) => {
+      const { id, publicKey } = decodePttRequest(worker.request().request)
+      const keys = Array.from({ length: count }, (_, index) => {
+        return { address: Uint8Array.of(batch, index >>> 8, index & 0xff, ...key.subarray(3)), key }
+      })
+      const encrypted = encrypt(ecdh(principal.secretKey, publicKey), encodeStateKeys(keys))
+      const response = encodePttResponse({ id, publicKey: principal.publicKey, encrypted })
+      worker.install(response, sign(principal.secretKey, response))
+    }
+    for (let batch = 0; batch < 10; batch++) install(batch, 10_000)
+    install(10, 1)
+    expect(worker.size).toBe(100_001)
+  })
+
   it('installs its keys once', () => {
     const { worker, answer } = exchange()
     const keys = contracts.map(keyOf)
@@ -50,6 +139,7 @@ describe('a response of the principal', () => {
     expect(worker.lastPttAt).toBeUndefined()
     expect(refusalOf(worker, response, sig)).toBeUndefined()
     for (const { address, key } of keys) expect(worker.get(address)).toEqual(key)
+    expect(worker.lastPttAt).toBeGreaterThan(Date.now() - 60_000)
     expect(worker.lastPttAt).toBeLessThanOrEqual(Date.now())
     expect(refusalOf(worker, response, sig)?.message).toContain('replayed')
   })
@@ -58,13 +148,14 @@ describe('a response of the principal', () => {
     const { worker, answer } = exchange()
     const { response, sig } = answer(new Array<StateKey>(10_001).fill(keyOf(contracts[0]!)))
     expect(() => worker.install(response, sig)).toThrow('keys in a response')
-    const large = new Uint8Array(4 * 1024 * 1024 + 1)
-    expect(() => worker.install(large, sig)).toThrow('bytes in a response')
+    const most = 4 * 1024 * 1024
+    expect(() => worker.install(new Uint8Array(most + 1), sig)).toThrow('bytes in a response')
+    expect(() => worker.install(new Uint8Array(most), sig)).toThrow('MessagingError')
     expect(worker.size).toBe(0)
-    const most = answer(
+    const many = answer(
       Array.from({ length: 10_000 }, () => ({ address: randomBytes(32), key: randomBytes(32).fill(255) })),
     )
-    expect(worker.install(most.response, most.sig)).toHaveLength(10_000)
+    expect(worker.install(many.response, many.sig)).toHaveLength(10_000)
   })
 
   it('that is unsigned, signed by another or changed installs nothing, and the reason names who signed', () => {

@@ -1,4 +1,4 @@
-import { generateKeyPair } from '@bletchley/crypto'
+import { addressOf, ecdh, generateKeyPair, lengthPrefixed, recoverAddress, userMessageItems } from '@bletchley/crypto'
 import { expect, it, vi } from 'vitest'
 import { UserKeys } from './userKeys.ts'
 
@@ -29,4 +29,29 @@ it('holds a key for a day, whatever is done to the clock', () => {
   } finally {
     vi.useRealTimers()
   }
+})
+
+it('shares a fresh key with a user, signed, and gives it out once', () => {
+  const worker = generateKeyPair()
+  const keys = new UserKeys(worker.secretKey)
+  const user = generateKeyPair()
+  const first = keys.exchange(user.publicKey)
+  const second = keys.exchange(user.publicKey)
+  expect(second.workerEncryptionKey).not.toEqual(first.workerEncryptionKey)
+  const signed = lengthPrefixed(userMessageItems(second.workerEncryptionKey))
+  expect(recoverAddress(signed, second.workerSig)).toEqual(addressOf(worker.publicKey))
+  expect(keys.take(user.publicKey)).toEqual(ecdh(user.secretKey, second.workerEncryptionKey))
+  expect([keys.take(user.publicKey), keys.size]).toEqual([undefined, 0])
+})
+
+it('takes a key back, unless the user has a new one', () => {
+  const keys = new UserKeys(generateKeyPair().secretKey)
+  const [user] = users(1) as [Uint8Array]
+  keys.exchange(user)
+  const first = keys.take(user)!
+  keys.giveBack(user, first)
+  expect(keys.take(user)).toEqual(first)
+  keys.exchange(user)
+  keys.giveBack(user, first)
+  expect(keys.take(user)).not.toEqual(first)
 })

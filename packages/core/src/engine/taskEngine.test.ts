@@ -1,0 +1,730 @@
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import {
+  addressOf,
+  computeInputsHash,
+  computeSuccessItems,
+  decodePttRequest,
+  decrypt,
+  deployInputsHash,
+  deploySuccessItems,
+  ecdh,
+  encodePttResponse,
+  encodeStateKeys,
+  encrypt,
+  generateKeyPair,
+  keccak256,
+  lengthPrefixed,
+  randomBytes,
+  recoverAddress,
+  sign,
+} from '@bletchley/crypto'
+import { WorkerError } from '@bletchley/protocol'
+import { openDelta, type Patch, sealDelta } from '@bletchley/state'
+import { ContractStore, type KeyValueBackend, openMemory, StorageError } from '@bletchley/store'
+import { pino } from 'pino'
+import { describe, expect, it, vi } from 'vitest'
+import createWabt from 'wabt'
+import { StateKeys } from '../keys/stateKeys.ts'
+import { UserKeys } from '../keys/userKeys.ts'
+import type { ComputePool } from './computePool.ts'
+import { ContractRunner } from './contractRunner.ts'
+import type { ContractRecords } from './contractStates.ts'
+import { type EndedTask, TaskEngine } from './taskEngine.ts'
+import type { JobKind, Jobs } from './threadMessages.ts'
+
+/** `set` writes its arguments, a JSON text, under the key k; `keep` does nothing; any other function fails. */
+const wabt = await createWabt()
+const preCode = wabt
+  .parseWat(
+    'contract.wat',
+    `(module
+      (import "env" "fetch_args" (func $args (param i32))) (import "env" "fetch_args_length" (func $argsLength (result i32)))
+      (import "env" "fetch_function_name" (func $name (param i32)))
+      (import "env" "write_state" (func $write (param i32 i32 i32 i32)))
+      (import "env" "memory" (memory 17 17))
+      (func (export "deploy"))
+      (func (export "call")
+        (call $name (i32.const 0)) (call $args (i32.const 64))
+        (i32.store8 (i32.const 32) (i32.const 107))
+        (if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 115))
+          (then (call $write (i32.const 32) (i32.const 1) (i32.const 64) (call $argsLength)))
+          (else (if (i32.ne (i32.load8_u (i32.const 0)) (i32.const 107)) (then (unreachable)))))))`,
+  )
+  .toBinary({}).buffer
+const worker = generateKeyPair()
+const gasLimit = 1_000_000n
+
+/** Runs jobs as a compute thread does, in this one, and notes them. */
+class LocalPool {
+  readonly jobs: JobKind[] = []
+  readonly forgotten: string[] = []
+  readonly known = new Set<string>()
+  closed = false
+  /** What becomes of the next job of a kind, in place of its work. */
+  readonly next = new Map<JobKind, (work: () => Promise<unknown>) => Promise<unknown>>()
+  readonly #runner: ContractRunner
+
+  constructor(records: ContractRecords) {
+    this.#runner = new ContractRunner(
+      { signingKey: worker.secretKey, encryptEmptyOutput: false, share: () => {} },
+      records,
+    )
+  }
+
+  async run<K extends JobKind>(kind: K, request: Jobs[K]['request']): Promise<unknown> {
+    this.jobs.push(kind)
+    this.known.add(bytesToHex(request.address))
+    const work = () => this.#runner[kind as 'compute'](request as Jobs['compute']['request'])
+    const instead = this.next.get(kind)
+    this.next.delete(kind)
+    return instead === undefined ? work() : instead(work)
+  }
+
+  knows(address: Uint8Array): boolean {
+    return this.known.has(bytesToHex(address))
+  }
+
+  forget(addresses: readonly Uint8Array[]): void {
+    for (const name of addresses.map(bytesToHex)) {
+      this.forgotten.push(name)
+      this.#runner.forget(name)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+}
+
+interface WorldOptions {
+  backend?: KeyValueBackend
+  store?: ContractStore
+  maxQueue?: number
+  fetchStateKey?: (address: Uint8Array) => Promise<void>
+}
+
+/** An engine over a store in memory, and what was seen of it. */
+class World {
+  readonly store: ContractStore
+  readonly engine: TaskEngine
+  readonly userKeys = new UserKeys(worker.secretKey)
+  readonly stateKeys = new StateKeys(worker.secretKey, undefined)
+  readonly ended: EndedTask[] = []
+  readonly states: [string, number][] = []
+  readonly log: string[] = []
+  pool!: LocalPool
+
+  private constructor(store: ContractStore, { maxQueue = 100, fetchStateKey }: WorldOptions) {
+    this.store = store
+    const { userKeys, stateKeys } = this
+    this.engine = new TaskEngine(
+      {
+        store,
+        userKeys,
+        stateKeys,
+        ...(fetchStateKey && { fetchStateKey }),
+        maxQueue,
+        observer: {
+          taskEnded: (task) => void this.ended.push(task),
+          stateSeen: (address, bytes) => void this.states.push([bytesToHex(address), bytes]),
+        },
+        logger: pino({ base: null }, { write: (line: string) => void this.log.push(line) }),
+      },
+      (records) => {
+        this.pool = new LocalPool(records)
+        return this.pool as unknown as ComputePool
+      },
+    )
+  }
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const { store = await ContractStore.open(options.backend ?? openMemory(), { hashDelta: keccak256 }) } = options
+    return new World(store, options)
+  }
+
+  /** The same store behind a restart. */
+  again(): Promise<World> {
+    return World.start({ store: this.store })
+  }
+
+  /** Gives the worker the key of a contract's state. */
+  installKey(address: Uint8Array, key = randomBytes(32)): Uint8Array {
+    const { id, publicKey } = decodePttRequest(this.stateKeys.request().request)
+    const mine = generateKeyPair()
+    const encrypted = encrypt(ecdh(mine.secretKey, publicKey), encodeStateKeys([{ address, key }]))
+    const response = encodePttResponse({ id, publicKey: mine.publicKey, encrypted })
+    this.stateKeys.install(response, sign(mine.secretKey, response))
+    return key
+  }
+
+  /** A user's request, behind the exchange of keys. */
+  request(contractAddress: Uint8Array, callable: string, args = '') {
+    const user = generateKeyPair()
+    const { workerEncryptionKey } = this.userKeys.exchange(user.publicKey)
+    const sharedKey = ecdh(user.secretKey, workerEncryptionKey)
+    const input = {
+      contractAddress,
+      userDHKey: user.publicKey,
+      encryptedFn: encrypt(sharedKey, utf8ToBytes(callable)),
+      encryptedArgs: encrypt(sharedKey, utf8ToBytes(args)),
+      gasLimit,
+    }
+    return { sharedKey, input }
+  }
+
+  /** A deployed contract. */
+  async deployed(address = randomBytes(32)): Promise<Uint8Array> {
+    this.installKey(address)
+    const reply = await this.engine.deploy({ ...this.request(address, 'construct()').input, preCode })
+    expect(reply.kind).toBe('deployed')
+    this.ended.length = 0
+    this.states.length = 0
+    this.pool.jobs.length = 0
+    return address
+  }
+
+  set(address: Uint8Array, value: number) {
+    return this.engine.compute(this.request(address, 'set()', String(value)).input)
+  }
+
+  deltas(address: Uint8Array): Promise<number[]> {
+    return this.store.getTip(address).then((tip) => Array.from({ length: (tip?.key ?? -1) + 1 }, (_, key) => key))
+  }
+}
+
+const signer = (items: Uint8Array[], signature: Uint8Array) => recoverAddress(lengthPrefixed(items), signature)
+const noCall = { payload: new Uint8Array(), address: new Uint8Array(20) }
+const code = (code: string, data: object = {}) => ({ code, data: expect.objectContaining(data) })
+
+describe('a deployment', () => {
+  it('is stored, signed and told, and has its code prepared', async () => {
+    const world = await World.start()
+    const address = randomBytes(32)
+    const stateKey = world.installKey(address)
+    const { input } = world.request(address, 'construct()')
+    const reply = await world.engine.deploy({ ...input, preCode })
+    if (reply.kind !== 'deployed') throw new Error('it failed')
+    const { result, codeHash } = reply
+    expect(result.output).toEqual(await world.store.getBytecode(address))
+    expect(result.delta).toEqual(await world.store.getTip(address))
+    expect(result.delta.key).toBe(0)
+    expect(openDelta(stateKey, result.delta.data).previousHash).toEqual(new Uint8Array(32))
+    expect(codeHash).toEqual(keccak256(result.output))
+    expect(result.preCodeHash).toEqual(keccak256(preCode))
+    expect([result.ethereumPayload, result.ethereumAddress]).toEqual([noCall.payload, noCall.address])
+    const inputsHash = deployInputsHash({ ...input, userKey: input.userDHKey, preCodeHash: keccak256(preCode) })
+    const items = deploySuccessItems({
+      ...{ inputsHash, exeCodeHash: codeHash, deltaHash: keccak256(result.delta.data), gasLimit },
+      ...{ usedGas: result.usedGas, ethereum: noCall },
+    })
+    expect(signer(items, result.signature)).toEqual(addressOf(worker.publicKey))
+    expect(world.ended).toEqual([
+      { address, type: 'DeploySecretContract', outcome: 'success', usedGas: result.usedGas, delta: result.delta },
+    ])
+    expect(world.states).toEqual([[bytesToHex(address), 0]])
+    expect(world.pool.jobs).toEqual(['deploy', 'prepare'])
+    expect(world.userKeys.size).toBe(0)
+  })
+
+  it('to an address that is in use runs nothing, and burns the key', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'construct()')
+    await expect(world.engine.deploy({ ...input, preCode })).rejects.toMatchObject(code('already_exists', { address }))
+    expect(world.ended).toEqual([{ address, type: 'DeploySecretContract', outcome: 'error', usedGas: 0n }])
+    expect([world.pool.jobs, world.userKeys.size]).toEqual([[], 0])
+  })
+
+  it('that fails is answered for, stores nothing, and is not run twice', async () => {
+    const world = await World.start()
+    const address = randomBytes(32)
+    world.installKey(address)
+    const { input, sharedKey } = world.request(address, 'construct()')
+    const task = { ...input, preCode: hexToBytes('00') }
+    const reply = await world.engine.deploy(task)
+    expect(reply.kind).toBe('failed')
+    expect(new TextDecoder().decode(decrypt(sharedKey, reply.result.output))).not.toBe('')
+    expect(world.ended).toEqual([{ address, type: 'DeploySecretContract', outcome: 'failed', usedGas: 0n }])
+    expect(world.states).toEqual([])
+    expect(await world.store.hasContract(address)).toBe(false)
+    expect(await world.engine.deploy(task)).toBe(reply)
+    expect(world.pool.jobs).toEqual(['deploy'])
+  })
+})
+
+describe('a computation', () => {
+  it('is stored, signed on the delta before it, and told', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const first = (await world.store.getTip(address))!
+    const { input } = world.request(address, 'set()', '5')
+    const reply = await world.engine.compute(input)
+    if (reply.kind !== 'computed') throw new Error('it failed')
+    const { delta, output, usedGas, signature } = reply.result
+    expect([delta.key, delta]).toEqual([1, await world.store.getTip(address)])
+    expect(openDelta(world.stateKeys.get(address)!, delta.data!)).toMatchObject({
+      patch: [{ op: 'add', path: '/k', value: 5 }],
+      previousHash: keccak256(first.data),
+    })
+    const items = computeSuccessItems({
+      exeCodeHash: keccak256((await world.store.getBytecode(address))!),
+      inputsHash: computeInputsHash({ ...input, userKey: input.userDHKey }),
+      previousDeltaHash: keccak256(first.data),
+      newDeltaHash: keccak256(delta.data!),
+      ...{ outputHash: keccak256(output), gasLimit, usedGas, ethereum: noCall },
+    })
+    expect(signer(items, signature)).toEqual(addressOf(worker.publicKey))
+    expect(world.ended).toEqual([{ address, type: 'ComputeTask', outcome: 'success', usedGas, delta }])
+    // `k`, its quotes, colon and comma, and the number.
+    expect(world.states).toEqual([[bytesToHex(address), 6]])
+    expect(world.pool.jobs).toEqual(['compute'])
+  })
+
+  it('that changes nothing stores nothing, names delta 0, and is not run twice', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    await world.set(address, 1)
+    const { input } = world.request(address, 'keep()')
+    const reply = await world.engine.compute(input)
+    expect(reply).toMatchObject({ kind: 'computed', result: { delta: { key: 0 } } })
+    expect('data' in (reply.result as { delta: object }).delta).toBe(false)
+    expect(world.ended.at(-1)).toEqual({
+      ...{ address, type: 'ComputeTask', outcome: 'success', usedGas: reply.result.usedGas, delta: undefined },
+    })
+    expect(await world.deltas(address)).toEqual([0, 1])
+    expect(await world.engine.compute(input)).toBe(reply)
+    expect(world.pool.jobs).toEqual(['compute', 'compute'])
+    expect(world.ended).toHaveLength(2)
+  })
+
+  it('that fails is answered for with its gas, and is not run twice', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input, sharedKey } = world.request(address, 'fail()')
+    const reply = await world.engine.compute(input)
+    expect(reply.kind).toBe('failed')
+    expect(reply.result.usedGas).toBeGreaterThan(0n)
+    expect(new TextDecoder().decode(decrypt(sharedKey, reply.result.output))).toContain('Error in execution')
+    expect(world.ended).toEqual([
+      { address, type: 'ComputeTask', outcome: 'failed', usedGas: reply.result.usedGas, delta: undefined },
+    ])
+    expect([world.states, await world.deltas(address)]).toEqual([[], [0]])
+    expect(await world.engine.compute(input)).toBe(reply)
+    expect(world.pool.jobs).toEqual(['compute'])
+  })
+
+  it('of an unknown contract burns no key, and of a user without one runs nothing', async () => {
+    const world = await World.start()
+    const unknown = randomBytes(32)
+    const { input } = world.request(unknown, 'keep()')
+    const notFound = code('not_found', { command: 'get_contract', address: unknown })
+    await expect(world.engine.compute(input)).rejects.toMatchObject(notFound)
+    expect(world.userKeys.size).toBe(1)
+    const address = await world.deployed()
+    const keysError = code('enclave_error', { name: 'KeysError' })
+    for (const userDHKey of [generateKeyPair().publicKey, new Uint8Array(64), new Uint8Array(10)]) {
+      const task = { ...input, contractAddress: address, userDHKey }
+      await expect(world.engine.compute(task), String(userDHKey.length)).rejects.toMatchObject(keysError)
+    }
+    expect([world.pool.jobs, world.ended]).toEqual([[], []])
+  })
+
+  it('without a state key asks for it once, and is refused if it does not come', async () => {
+    const asked: string[] = []
+    let world!: World
+    let key: Uint8Array | undefined
+    const fetchStateKey = async (address: Uint8Array) => {
+      asked.push(bytesToHex(address))
+      if (key !== undefined) world.installKey(address, key)
+    }
+    world = await World.start({ fetchStateKey })
+    const address = randomBytes(32)
+    await world.engine.write([address], () => world.store.putBytecode(address, preCode))
+    await expect(world.set(address, 1)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
+    expect([world.userKeys.size, asked]).toEqual([0, [bytesToHex(address)]])
+    expect(world.ended).toEqual([{ address, type: 'ComputeTask', outcome: 'error', usedGas: 0n }])
+    key = randomBytes(32)
+    const reply = await world.set(address, 1)
+    expect(openDelta(key, (reply.result as { delta: { data: Uint8Array } }).delta.data).patch).toHaveLength(1)
+    await world.set(address, 2)
+    expect(asked).toHaveLength(2)
+  })
+
+  it.each([
+    ['a thread that is lost', new WorkerError('task_aborted', { reason: 'crashed' }), 1],
+    ['an exception that nobody foresaw', new Error('oops'), 1],
+    ['a documented refusal', new WorkerError('enclave_error', { name: 'StateError' }), 0],
+  ])('that ends in %s keeps the user’s key as it ought to', async (_, error, keys) => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    world.pool.next.set('compute', () => Promise.reject(error))
+    await expect(world.engine.compute(input)).rejects.toBe(error)
+    expect(world.ended).toEqual([{ address, type: 'ComputeTask', outcome: 'error', usedGas: 0n }])
+    expect(world.userKeys.size).toBe(keys)
+    if (keys === 1) expect((await world.engine.compute(input)).kind).toBe('computed')
+  })
+
+  it('is not taken by a queue that is full, and no key is burnt; other contracts are', async () => {
+    const world = await World.start({ maxQueue: 2 })
+    const [address, other] = [await world.deployed(), await world.deployed()]
+    let go = () => {}
+    const gate = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    world.pool.next.set('compute', (work) => gate.then(work))
+    const running = [world.set(address, 1), world.set(address, 2)]
+    const { input } = world.request(address, 'set()', '3')
+    const full = code('busy', { limit: 'requests waiting for this contract', maximum: 2 })
+    await expect(world.engine.compute(input)).rejects.toMatchObject(full)
+    await expect(world.engine.write([other, address], async () => {})).rejects.toMatchObject(full)
+    const elsewhere = world.set(other, 9)
+    expect([...world.engine.queue]).toEqual([
+      [bytesToHex(address), 2],
+      [bytesToHex(other), 1],
+    ])
+    expect(world.engine.jobs).toBe(3)
+    expect((await elsewhere).kind).toBe('computed')
+    go()
+    await Promise.all(running)
+    expect(world.engine.jobs).toBe(0)
+    expect((await world.engine.compute(input)).kind).toBe('computed')
+  })
+})
+
+describe('a task that is sent again', () => {
+  it('gets the same signed bytes behind a restart, without key or run', async () => {
+    const world = await World.start()
+    const address = randomBytes(32)
+    world.installKey(address)
+    const deployment = { ...world.request(address, 'construct()').input, preCode }
+    const computation = world.request(address, 'set()', '5').input
+    const replies = [await world.engine.deploy(deployment), await world.engine.compute(computation)]
+    await world.set(address, 6)
+    const again = await world.again()
+    expect([await again.engine.deploy(deployment), await again.engine.compute(computation)]).toEqual(replies)
+    expect([again.pool.jobs, again.ended]).toEqual([[], []])
+  })
+
+  it('is known by all that its result depends on, and not by the form of its key', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    const reply = await world.engine.compute(input)
+    const sec1 = concatBytes(Uint8Array.of(4), input.userDHKey)
+    expect(await world.engine.compute({ ...input, userDHKey: sec1 })).toBe(reply)
+    const other = await world.deployed()
+    const variants = [
+      { encryptedFn: randomBytes(40) },
+      { encryptedArgs: randomBytes(40) },
+      { contractAddress: other },
+      { userDHKey: generateKeyPair().publicKey },
+      { gasLimit: gasLimit + 1n },
+    ]
+    const keysError = code('enclave_error', { name: 'KeysError' })
+    for (const variant of variants) {
+      await expect(world.engine.compute({ ...input, ...variant }), String(Object.keys(variant))).rejects.toMatchObject(
+        keysError,
+      )
+    }
+    // A deployment with the same inputs is another task.
+    await expect(world.engine.deploy({ ...input, preCode })).rejects.toMatchObject(keysError)
+    const fresh = randomBytes(32)
+    world.installKey(fresh)
+    const deployment = { ...world.request(fresh, 'construct()').input, preCode }
+    await world.engine.deploy(deployment)
+    await expect(world.engine.deploy({ ...deployment, preCode: hexToBytes('00') })).rejects.toMatchObject(keysError)
+  })
+
+  it('is run again behind a commit that failed, and not behind one that only seemed to', async () => {
+    const inner = openMemory()
+    let fault: 'before' | 'behind' | undefined
+    const backend = Object.assign(Object.create(inner) as KeyValueBackend, {
+      get: inner.get.bind(inner),
+      first: inner.first.bind(inner),
+      entries: inner.entries.bind(inner),
+      keys: inner.keys.bind(inner),
+      async commit(...args: Parameters<KeyValueBackend['commit']>) {
+        if (fault === 'before') throw new StorageError('no space')
+        await inner.commit(...args)
+        if (fault === 'behind') throw new StorageError('the answer was lost')
+      },
+    })
+    const world = await World.start({ backend })
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    fault = 'before'
+    await expect(world.engine.compute(input)).rejects.toBeInstanceOf(StorageError)
+    expect([await world.deltas(address), world.userKeys.size]).toEqual([[0], 1])
+    expect(world.ended.map(({ outcome }) => outcome)).toEqual(['error'])
+    fault = undefined
+    const reply = await world.engine.compute(input)
+    expect(reply).toMatchObject({ kind: 'computed', result: { delta: { key: 1 } } })
+    expect(world.pool.jobs).toEqual(['compute', 'compute'])
+
+    const next = world.request(address, 'set()', '6').input
+    fault = 'behind'
+    await expect(world.engine.compute(next)).rejects.toBeInstanceOf(StorageError)
+    fault = undefined
+    const stored = await world.engine.compute(next)
+    expect(stored).toMatchObject({ kind: 'computed', result: { delta: await world.store.getTip(address) } })
+    expect(world.pool.jobs).toHaveLength(3)
+  })
+
+  it('is run again, with its key, where its chain was changed while it ran', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    world.pool.next.set('compute', async (work) => {
+      const result = await work()
+      const previousHash = keccak256((await world.store.getTip(address))!.data)
+      const patch: Patch = [{ op: 'add', path: '/k', value: 77 }]
+      const data = sealDelta(world.stateKeys.get(address)!, { patch, previousHash })
+      await world.store.putDeltas([{ address, key: 1, data }])
+      return result
+    })
+    const failed = code('store_failed', { command: 'update', failure: 'Failed to update the key' })
+    await expect(world.engine.compute(input)).rejects.toMatchObject(failed)
+    expect(await world.engine.compute(input)).toMatchObject({ kind: 'computed', result: { delta: { key: 2 } } })
+  })
+
+  it('is looked for in the store once for each contract, until so many tasks are remembered', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { engine, store } = world
+    const look = vi.spyOn(store, 'receiptTasks')
+    const read = vi.spyOn(store, 'getReceipt')
+    let value = 0
+    const set = async (tasks: number) => {
+      for (let task = 0; task < tasks; task++) await world.set(address, ++value)
+      return look.mock.calls.length
+    }
+    // Of the deployment nothing was remembered but itself.
+    expect(await set(1)).toBe(0)
+    await engine.write([address], async () => {})
+    expect(await set(1)).toBe(1)
+    expect(await set(253)).toBe(1)
+    // With the three from before: 256 are remembered, and 257 are not.
+    expect(await set(1)).toBe(1)
+    expect(await set(1)).toBe(2)
+    expect(await set(1)).toBe(2)
+    expect(read).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    ['receipt', 'getReceipt'],
+    ['delta', 'getDelta'],
+    ['bytecode', 'getBytecode'],
+  ] as const)('is a new one if its %s is gone meanwhile', async (_, read) => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '5')
+    const reply = await world.engine.compute(input)
+    const again = await world.again()
+    // Another process may write between any two reads.
+    vi.spyOn(world.store, read).mockResolvedValueOnce(undefined)
+    await expect(again.engine.compute(input)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
+    expect(await again.engine.compute(input)).toEqual(reply)
+  })
+
+  it('makes what is remembered of contracts take no more than 64 MiB, by the tasks of each', async () => {
+    const world = await World.start()
+    const { engine, store } = world
+    const tasks = Array.from({ length: 2000 }, () => randomBytes(32))
+    const look = vi.spyOn(store, 'receiptTasks').mockResolvedValue(tasks)
+    const addresses = Array.from({ length: 210 }, () => randomBytes(32))
+    const ask = async (address: Uint8Array) => {
+      const { length } = look.mock.calls
+      const input = { ...world.request(address, 'keep()').input }
+      await expect(engine.compute(input)).rejects.toMatchObject({ code: 'not_found' })
+      return look.mock.calls.length - length
+    }
+    // 160 bytes for each task, and 512.
+    for (const address of addresses.slice(0, 209)) await ask(address)
+    expect(await ask(addresses[0]!)).toBe(0)
+    expect(await ask(addresses[209]!)).toBe(1)
+    expect([await ask(addresses[0]!), await ask(addresses[1]!)]).toEqual([0, 1])
+  })
+})
+
+describe('a write from elsewhere', () => {
+  it('makes all be forgotten that was known of its contracts, also when it fails', async () => {
+    const world = await World.start()
+    const [address, other] = [await world.deployed(), await world.deployed()]
+    const tasks = [address, other].map((each) => world.request(each, 'keep()').input)
+    for (const task of tasks) await world.engine.compute(task)
+    world.pool.forgotten.length = 0
+    const failure = new Error('no space')
+    const write = world.engine.write([address], () => Promise.reject(failure))
+    await expect(write).rejects.toBe(failure)
+    expect(world.pool.forgotten).toEqual([bytesToHex(address)])
+    // Its replies too, of tasks that left no receipt.
+    await expect(world.engine.compute(tasks[0]!)).rejects.toMatchObject({ code: 'enclave_error' })
+    expect((await world.engine.compute(tasks[1]!)).kind).toBe('computed')
+
+    const hash = await world.engine.codeHash(address)
+    const bytecode = Uint8Array.of(1, 2, 3)
+    await world.engine.write([address], () => world.store.putBytecode(address, bytecode))
+    expect(await world.engine.write([], async () => 7)).toBe(7)
+    expect(await world.engine.codeHash(address)).toEqual(keccak256(bytecode))
+    expect(await world.engine.codeHash(other)).toEqual(hash)
+    await world.engine.write([address, other], () => world.store.removeContract(address))
+    await expect(world.engine.codeHash(address)).rejects.toMatchObject(code('not_found', { command: 'get_contract' }))
+    expect(world.pool.forgotten.slice(-2)).toEqual([bytesToHex(address), bytesToHex(other)])
+  })
+
+  it('reads a contract’s code once', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const read = vi.spyOn(world.store, 'getBytecode')
+    await world.engine.codeHash(address)
+    expect(read).toHaveBeenCalledTimes(0)
+    const again = await world.again()
+    for (let time = 0; time < 2; time++) {
+      expect(await again.engine.codeHash(address)).toEqual(keccak256((await world.store.getBytecode(address))!))
+    }
+    expect(read).toHaveBeenCalledTimes(3)
+  })
+
+  it('remembers the code hashes of 100 000 contracts', async () => {
+    const world = await World.start()
+    const read = vi.spyOn(world.store, 'getBytecode').mockResolvedValue(Uint8Array.of(1))
+    const ask = (index: number) => {
+      const address = new Uint8Array(32)
+      new DataView(address.buffer).setUint32(0, index)
+      return world.engine.codeHash(address)
+    }
+    for (let index = 0; index <= 100_000; index++) await ask(index)
+    await ask(1)
+    expect(read).toHaveBeenCalledTimes(100_001)
+    await ask(0)
+    expect(read).toHaveBeenCalledTimes(100_002)
+  })
+
+  it('of deltas of many contracts lets others have their turn', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const world = await World.start()
+      world.pool.knows = () => {
+        vi.advanceTimersByTime(1)
+        return false
+      }
+      const rows = Array.from({ length: 40 }, () => ({ address: randomBytes(32), key: 0, data: randomBytes(9) }))
+      let turns = 0
+      let ended = false
+      const count = (): void => {
+        turns++
+        if (!ended) setImmediate(count)
+      }
+      setImmediate(count)
+      await world.engine.putDeltas(rows)
+      ended = true
+      // After each three milliseconds.
+      expect(turns).toBeGreaterThan(10)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('of deltas lets everything be known of a contract whose tip it is behind', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const name = bytesToHex(address)
+    await world.set(address, 1)
+    const row = (key: number) => ({ address, key, data: randomBytes(20) })
+    const forgets = async (rows: ReturnType<typeof row>[]) => {
+      world.pool.forgotten.length = 0
+      await world.engine.putDeltas(rows)
+      for (const { address, key, data } of rows) expect(await world.store.getDelta(address, key)).toEqual(data)
+      return world.pool.forgotten
+    }
+    expect(await forgets([row(2)])).toEqual([])
+    expect(await forgets([row(2)])).toEqual([name])
+    expect(await forgets([row(4), row(3)])).toEqual([])
+    expect(await forgets([row(5), row(4)])).toEqual([name])
+    expect(await forgets([row(0), row(6)])).toEqual([name])
+    const unknown = randomBytes(32)
+    expect(await forgets([{ ...row(0), address: unknown }])).toEqual([])
+    expect(await forgets([{ ...row(0), address: unknown }])).toEqual([])
+    world.pool.known.add(bytesToHex(unknown))
+    await world.engine.write([unknown], () => world.store.removeContract(unknown))
+    expect(await forgets([row(7), { ...row(0), address: unknown }])).toEqual([bytesToHex(unknown)])
+    expect(await forgets([{ ...row(1), address: unknown }, row(8)])).toEqual([])
+  })
+
+  it('waits for its turn, in the order of arrival', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const order: string[] = []
+    const note = (name: string) => () => void order.push(name)
+    world.pool.next.set('compute', (work) => work().finally(note('task')))
+    await Promise.all([
+      world.set(address, 1),
+      world.engine.putDeltas([{ address, key: 9, data: randomBytes(9) }]).then(note('deltas')),
+      world.engine.write([address], async () => {}).then(note('write')),
+    ])
+    expect(order).toEqual(['task', 'deltas', 'write'])
+  })
+})
+
+describe('a rebuild', () => {
+  it('names the contracts whose deltas do not lead to a state, and passes over those without delta or key', async () => {
+    const world = await World.start()
+    const [whole, broken, keyless, bare] = [
+      await world.deployed(),
+      await world.deployed(),
+      await world.deployed(),
+      randomBytes(32),
+    ]
+    await world.set(whole, 1)
+    const again = await world.again()
+    again.installKey(whole, world.stateKeys.get(whole)!)
+    again.installKey(broken)
+    again.installKey(bare)
+    await world.store.putBytecode(bare, preCode)
+    expect(await again.engine.rebuild([whole, broken, keyless, bare])).toEqual([broken])
+    expect(again.states).toEqual([[bytesToHex(whole), 6]])
+    expect(again.pool.jobs).toEqual(['rebuild', 'rebuild'])
+  })
+
+  it('that takes too long is one that fails, and a fault of ours is none', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const rebuild = (error: Error) => {
+      world.pool.next.set('rebuild', () => Promise.reject(error))
+      return world.engine.rebuild([address])
+    }
+    expect(await rebuild(new WorkerError('task_aborted', { reason: 'took too long' }))).toEqual([address])
+    expect(world.states).toEqual([])
+    for (const error of [new WorkerError('shutting_down', {}), new Error('task_aborted')]) {
+      await expect(rebuild(error)).rejects.toBe(error)
+    }
+  })
+
+  it('stores the snapshot that is due, and does without one that cannot be stored', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    for (let task = 0; task < 62; task++) await world.set(address, task)
+    expect(world.pool.jobs.every((kind) => kind === 'compute')).toBe(true)
+    const put = vi.spyOn(world.store, 'putSnapshot').mockRejectedValueOnce(new StorageError('no space'))
+    // Two make one due, and the first of them stores none.
+    await Promise.all([world.set(address, 62), world.set(address, 63)])
+    await vi.waitUntil(() => world.engine.jobs === 0)
+    expect(put).toHaveBeenCalledTimes(1)
+    expect(world.log.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { level: 40, address: bytesToHex(address), msg: 'snapshot could not be stored' },
+    ])
+    expect(await world.store.getSnapshot(address)).toBeUndefined()
+    for (let task = 0; task < 64; task++) await world.set(address, task)
+    await vi.waitUntil(() => world.engine.jobs === 0)
+    expect((await world.store.getSnapshot(address))?.key).toBe(128)
+    expect(world.pool.jobs.filter((kind) => kind === 'rebuild')).toHaveLength(2)
+  })
+})
+
+it('ends with its threads', async () => {
+  const world = await World.start()
+  expect(world.engine.pool).toBe(world.pool)
+  await world.engine.close()
+  expect(world.pool.closed).toBe(true)
+})
