@@ -1,12 +1,12 @@
 import { constants, lstatSync, statSync } from 'node:fs'
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { equalBytes } from '@bletchley/bytes'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { createFolder, isInside, isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
+import { createFolder, isInside, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
+import { readKeyFiles } from './keyFiles.ts'
 import type { LongRun } from './longRun.ts'
 import { describeFile, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts'
 
@@ -14,9 +14,6 @@ export interface BackedUp {
   manifest: Manifest
   findings: Finding[]
 }
-
-/** Key files that are replaced while they are copied are copied again. */
-const attempts = 5
 
 /**
  * Copies a worker's data folder as it is at one moment, also while its core runs: the database without its free pages,
@@ -45,13 +42,14 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
     await whileReadable(dataFolder, () =>
       copyLmdb(storeFolder(dataFolder), storeFolder(partial), (bytes) => run.onProgress?.(bytes, total)),
     )
-    const keyFiles = await copyKeyFiles(dataFolder, partial)
+    const keyFiles = await readKeyFiles(dataFolder)
+    for (const [path, content] of keyFiles) await writeNew(partial, path, content)
     run.signal?.throwIfAborted()
     const findings = await verifyCopy(partial, run.signal)
 
     const files: ManifestFile[] = []
     let done = usedBytes
-    for (const path of ['store/data.mdb', ...keyFiles]) {
+    for (const path of ['store/data.mdb', ...keyFiles.keys()]) {
       run.signal?.throwIfAborted()
       files.push(
         await describeFile(partial, path, (bytes) => {
@@ -66,7 +64,7 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
       made: new Date().toISOString(),
       contracts,
       findings: findings.length,
-      sealingKey: keyFiles.includes('sealing.key'),
+      sealingKey: keyFiles.has('sealing.key'),
       files,
     }
     await writeNew(partial, manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
@@ -124,32 +122,6 @@ async function inNewFolder<T>(folder: string, use: string, fill: () => Promise<T
   } finally {
     lock.release()
   }
-}
-
-/** All of one moment: a rotation of keys replaces one file after the other. */
-async function copyKeyFiles(dataFolder: string, target: string): Promise<string[]> {
-  let before = await readKeyFiles(dataFolder)
-  for (let left = attempts; ; left--) {
-    const now = await readKeyFiles(dataFolder)
-    if (sameFiles(before, now)) break
-    if (left === 1) throw new Error(`The key files of ${dataFolder} are being replaced; try again`)
-    before = now
-  }
-  for (const [path, content] of before) await writeNew(target, path, content)
-  return [...before.keys()]
-}
-
-async function readKeyFiles(dataFolder: string): Promise<Map<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>()
-  const sealingKey = await readFile(join(dataFolder, 'sealing.key')).catch(() => undefined)
-  // A plain one must not lie beside what it seals.
-  if (sealingKey !== undefined && isLockedKeyFile(sealingKey)) files.set('sealing.key', sealingKey)
-  for (const path of await listSealed(dataFolder)) files.set(path, await readFile(join(dataFolder, path)))
-  return files
-}
-
-function sameFiles(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
-  return a.size === b.size && [...a].every(([path, content]) => equalBytes(content, b.get(path) ?? new Uint8Array()))
 }
 
 async function verifyCopy(folder: string, signal: AbortSignal | undefined): Promise<Finding[]> {
