@@ -7,7 +7,7 @@ import { checkDiskSpace, checkFileSystem, checkInodes, checkRoom } from './room.
 const MB = 2 ** 20
 const more = 'make room, or move the data folder to a larger disk'
 
-describe.skipIf(process.platform !== 'linux')('a file system', () => {
+describe('a file system', () => {
   const locks = 'LMDB and its locks need a local file system'
   const restart = 'it is gone at a restart of the machine'
   // As statfs(2) has them; some of them Node gives with a sign.

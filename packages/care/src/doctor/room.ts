@@ -10,7 +10,10 @@ const littleFree = { bytes: 1024 * MB, inodes: 10_000 }
 const needsLocal = { status: 'problem', why: 'LMDB and its locks need a local file system' } as const
 const goesAtRestart = { status: 'warning', why: 'it is gone at a restart of the machine' } as const
 
-/** Numbers of Linux' statfs(2) of file systems that a database must not lie on, or had better not. */
+/**
+ * File systems that a database must not lie on, or had better not, by Linux' numbers for statfs(2). Those of other systems
+ * are small.
+ */
 const fileSystems: Readonly<Record<number, { name: string; status: 'warning' | 'problem'; why: string }>> = {
   26985: { name: 'NFS', ...needsLocal },
   4283649346: { name: 'CIFS', ...needsLocal },
@@ -35,7 +38,7 @@ export async function checkRoom(path: string, copyBytes: number): Promise<Check[
 
 /** @param type the number that statfs(2) gives, with a sign or without */
 export function checkFileSystem(path: string, type: number): Check {
-  const known = process.platform === 'linux' ? fileSystems[type >>> 0] : undefined
+  const known = fileSystems[type >>> 0]
   if (known === undefined) return ok('file system', 'local')
   const remedy = 'put the data folder on a local disk'
   return { name: 'file system', status: known.status, found: `${path} is on ${known.name}: ${known.why}`, remedy }
