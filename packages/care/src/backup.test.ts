@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cp, lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { cp, lstat, mkdir, readdir, readFile, readlink, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -94,6 +94,10 @@ describe('a backup', () => {
     )
     const put = await syncsOf(base, restored, () => restore(backup, restored))
     expect(put.at(-1)).toBe('. (done)')
+    const open = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+    expect((await Promise.all(open)).filter((path) => path.startsWith(base))).toEqual([])
+    // The next process may have it.
+    ;(await lockFolder(restored, 'test')).release()
     const partial = 'restored.restoring'
     expect(put.toSorted()).toEqual(['.', partial, ...database(partial), ...keyFiles(partial), '. (done)'].sort())
   })
@@ -140,6 +144,7 @@ describe('a backup', () => {
 
   it('tells how far it is, never back and never beyond the end', async () => {
     await using folder = await backedUp()
+    const ends: { first: number; last: number }[] = []
     for (const run of [
       (onProgress: (done: number, total: number) => void) =>
         backUp(folder.data, join(folder.base, 'again'), { onProgress }),
@@ -154,7 +159,12 @@ describe('a backup', () => {
       expect(told.length).toBeGreaterThan(2)
       expect(told).toEqual(told.toSorted((a, b) => a - b))
       expect([...totals]).toEqual([told.at(-1)])
+      ends.push({ first: told[0]!, last: told.at(-1)! })
     }
+    const database = (await lstat(join(folder.backup, 'store', 'data.mdb'))).size
+    const keys = (await lstat(join(folder.backup, 'signing-key.sealed'))).size
+    expect(ends[0]!.last).toBeGreaterThan(database)
+    expect(ends[1]).toEqual({ first: 2 ** 20, last: database + keys })
   })
 
   it('that is stopped, at whatever step, leaves nothing', async () => {
@@ -274,7 +284,8 @@ describe('what is not as it was is refused, and nothing stays of it', () => {
     await using folder = await backedUp()
     const { base, data, backup, restored } = folder
     await writeFile(restored, 'a file')
-    await expect(restore(backup, restored)).rejects.toThrow('ENOTDIR')
+    const nothing = { onProgress: () => expect.unreachable('nothing is copied') }
+    await expect(restore(backup, restored, nothing)).rejects.toThrow('ENOTDIR: not a directory, scandir')
     await rm(restored)
     const onProgress = () => {
       mkdirSync(restored, { recursive: true })
@@ -282,6 +293,7 @@ describe('what is not as it was is refused, and nothing stays of it', () => {
     }
     await expect(restore(backup, restored, { onProgress })).rejects.toThrow(`${restored} is not empty; a backup`)
     expect(await readdir(restored)).toEqual(['a file'])
+    await expect(restore(backup, restored, nothing)).rejects.toThrow(`${restored} is not empty; a backup`)
     expect((await readdir(base)).sort()).toEqual(['backup', 'data', 'restored'])
     await expect(backUp(base, join(base, 'again'))).rejects.toThrow(`${base} is not the data folder of a worker`)
     expect(await contentsOf(data)).toHaveLength(2)

@@ -80,7 +80,12 @@ describe('a data folder', () => {
     expect(await found('data folder', { dataFolder: file })).toEqual([`problem: ${file} is not a folder`])
     const loop = join(base, 'loop')
     await symlink(loop, loop)
-    expect(await found('data folder', { dataFolder: loop })).toEqual([`problem: ${loop} cannot be read (ELOOP)`])
+    expect(await examine({ dataFolder: loop, endpoints: [] })).toContainEqual({
+      name: 'data folder',
+      status: 'problem',
+      found: `${loop} cannot be read (ELOOP)`,
+      remedy: 'run as a user who may read it',
+    })
     await writeFile(join(data, 'store', 'data.mdb'), 'no database'.repeat(1000))
     expect(await found('database', { dataFolder: data })).toEqual([
       `problem: ${join(data, 'store', 'data.mdb')} is not a database, or is damaged`,
