@@ -169,8 +169,9 @@ class Output {
     this.#written = position
   }
 
+  /** Where what has been written ends. */
   get position(): number {
-    return this.#written + this.#waiting
+    return this.#written
   }
 
   async write(record: FileRecord, bytes = encodeRecord(record)): Promise<void> {

@@ -1,7 +1,7 @@
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { concatBytes, u32be } from '@bletchley/bytes'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { syncsOf } from '../test/syncs.ts'
 import { address, contentsOf, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { allRecord, encodeRecord, type FileRecord, header, kinds, newDigest } from './exportFormat.ts'
@@ -79,6 +79,39 @@ describe('an export', () => {
     const synced = await syncsOf(base, file, () => exportContracts({ dataFolder: data, file }))
     expect(synced).toEqual(['contracts.partial', '. (done)'])
   })
+
+  it.skipIf(process.platform !== 'linux')(
+    'is written by the megabyte, whatever a write takes, and closed',
+    async () => {
+      await using folder = await source()
+      const { base, data, file } = folder
+      await exportContracts({ dataFolder: data, file })
+      const expected = await readFile(file)
+      await using handle = await open(file)
+      const shared = Object.getPrototypeOf(handle) as typeof handle
+      const write = shared.write as (...args: unknown[]) => unknown
+      for (const most of [Number.POSITIVE_INFINITY, 100_000]) {
+        const lengths: number[] = []
+        const writing = vi.spyOn(shared, 'write').mockImplementation(function (this: unknown, ...args: unknown[]) {
+          const [bytes, offset, length, position] = args as [Uint8Array, number, number, number]
+          lengths.push(length)
+          return write.call(this, bytes, offset, Math.min(length, most), position) as never
+        })
+        await exportContracts({ dataFolder: data, file }).finally(() => writing.mockRestore())
+        expect((await readFile(file)).equals(expected)).toBe(true)
+        if (most > 2 ** 20) {
+          // The header, two small contracts, the third in two pieces, and the end.
+          expect(lengths).toHaveLength(6)
+          expect(lengths[3]).toBeGreaterThanOrEqual(2 ** 20)
+          expect(lengths[3]).toBeLessThan(2 ** 20 + 60_100)
+        }
+      }
+      const names = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+      const opened = (await Promise.all(names)).filter((path) => path.startsWith(base))
+      // That of this test, which has been replaced since.
+      expect(opened).toEqual([`${file} (deleted)`])
+    },
+  )
 
   it('that was broken off goes on behind the last contract that is whole, wherever it was', async () => {
     await using folder = await source()
