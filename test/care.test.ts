@@ -750,15 +750,23 @@ describe('disks', () => {
       const folder = join(disk.path, 'data')
       await cp(whole, folder, { recursive: true })
       await chmod(folder, 0o755)
+      await chmod(join(folder, 'signing-key.sealed'), 0o644)
+      const sealingKey = join(base.path, 'sealing-key-elsewhere')
+      await copyFile(join(folder, 'sealing.key'), sealingKey)
+      await chmod(sealingKey, 0o644)
       await run('mount', ['-o', 'remount,ro', disk.path])
       for (const args of [['core', '--bind', 'tcp://127.0.0.1:0'], ['compact']]) {
         const { code, stderr } = await runCommand([...args, '--data', folder])
         expect([code, stderr], args[0]).toEqual([1, expect.stringContaining('cannot be written (EROFS)')])
       }
-      const doctor = await json('doctor', '--data', folder, '--bind', 'tcp://127.0.0.1:0')
-      const remedies = new Map(
-        (doctor.checks as { name: string; remedy?: string }[]).map((each) => [each.name, each.remedy]),
-      )
+      const doctor = await json('doctor', '--data', folder, '--bind', 'tcp://127.0.0.1:0', '--sealing-key', sealingKey)
+      const checks = doctor.checks as { name: string; remedy?: string }[]
+      const remedies = new Map(checks.map((each) => [each.name, each.remedy]))
+      // What lies elsewhere can be changed all the same.
+      expect(checks.filter(({ name }) => name === 'key files').map(({ remedy }) => remedy)).toEqual([
+        `mount it for writing, and then chmod 600 ${join(folder, 'signing-key.sealed')}`,
+        `chmod 600 ${sealingKey}`,
+      ])
       expect(doctor.code).toBe(1)
       expect(remedies.get('writing')).toMatch(/^mount it for writing/)
       expect(remedies.get('data folder')).toBe(`mount it for writing, and then chmod 700 ${folder}`)

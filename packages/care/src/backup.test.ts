@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { cp, lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cp, lstat, mkdir, readdir, readFile, readlink, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { syncsOf } from '../test/syncs.ts'
 import { contentsOf, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { backUp, restore } from './index.ts'
 
@@ -52,13 +54,52 @@ describe('a backup', () => {
     for (const name of names.slice(1)) {
       expect(await readFile(join(base, 'restored', name)), name).toEqual(await readFile(join(data, name)))
     }
-    for (const name of ['backup', 'restored']) {
-      const all = await readdir(join(base, name), { recursive: true })
-      expect(all.includes('lock'), name).toBe(name === 'restored')
+    const folders = ['store', 'old-signing-keys']
+    for (const [name, ...more] of [
+      ['backup', 'manifest.json'],
+      ['restored', 'lock'],
+    ] as const) {
+      // `contentsOf` has opened the other one.
+      const all = (await readdir(join(base, name), { recursive: true })).filter(
+        (path) => name === 'backup' || path !== 'store/lock.mdb',
+      )
+      expect(all.sort(), name).toEqual([...names, ...folders, ...more].sort())
       for (const each of [name, ...all.map((path) => join(name, path))]) {
-        expect((await lstat(join(base, each))).mode & 0o077, each).toBe(0)
+        const status = await lstat(join(base, each))
+        expect(status.mode & 0o7777, each).toBe(status.isDirectory() ? 0o700 : 0o600)
       }
     }
+  })
+
+  it.skipIf(process.platform !== 'linux')('outlives a power failure, and so does what is restored', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await mkdir(join(data, 'old-signing-keys'))
+    await cp(join(data, 'signing-key.sealed'), join(data, 'old-signing-keys', 'a.sealed'))
+    const keyFiles = (partial: string) => [
+      `${partial}/signing-key.sealed`,
+      partial,
+      // For the name of the next folder, and then for what is in it.
+      partial,
+      `${partial}/old-signing-keys/a.sealed`,
+      `${partial}/old-signing-keys`,
+    ]
+    const [backup, restored] = [join(base, 'backup'), join(base, 'restored')]
+    const made = await syncsOf(base, backup, () => backUp(data, backup))
+    const manifest = ['backup.partial/manifest.json', 'backup.partial', '. (done)']
+    expect(made.slice(-3)).toEqual(manifest)
+    const database = (partial: string) => [`${partial}/store/data.mdb`, `${partial}/store`]
+    expect(made.toSorted()).toEqual(
+      ['.', ...database('backup.partial'), ...keyFiles('backup.partial'), ...manifest].sort(),
+    )
+    const put = await syncsOf(base, restored, () => restore(backup, restored))
+    expect(put.at(-1)).toBe('. (done)')
+    const open = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+    expect((await Promise.all(open)).filter((path) => path.startsWith(base))).toEqual([])
+    // The next process may have it.
+    ;(await lockFolder(restored, 'test')).release()
+    const partial = 'restored.restoring'
+    expect(put.toSorted()).toEqual(['.', partial, ...database(partial), ...keyFiles(partial), '. (done)'].sort())
   })
 
   it('has the sealing key if that is locked', async () => {
@@ -103,6 +144,7 @@ describe('a backup', () => {
 
   it('tells how far it is, never back and never beyond the end', async () => {
     await using folder = await backedUp()
+    const ends: { first: number; last: number }[] = []
     for (const run of [
       (onProgress: (done: number, total: number) => void) =>
         backUp(folder.data, join(folder.base, 'again'), { onProgress }),
@@ -117,7 +159,12 @@ describe('a backup', () => {
       expect(told.length).toBeGreaterThan(2)
       expect(told).toEqual(told.toSorted((a, b) => a - b))
       expect([...totals]).toEqual([told.at(-1)])
+      ends.push({ first: told[0]!, last: told.at(-1)! })
     }
+    const database = (await lstat(join(folder.backup, 'store', 'data.mdb'))).size
+    const keys = (await lstat(join(folder.backup, 'signing-key.sealed'))).size
+    expect(ends[0]!.last).toBeGreaterThan(database)
+    expect(ends[1]).toEqual({ first: 2 ** 20, last: database + keys })
   })
 
   it('that is stopped, at whatever step, leaves nothing', async () => {
@@ -128,7 +175,9 @@ describe('a backup', () => {
       (options: Parameters<typeof backUp>[2]) => backUp(data, join(base, 'again'), options),
       (options: Parameters<typeof backUp>[2]) => restore(backup, restored, options),
     ]) {
-      await expect(run({ signal: AbortSignal.abort(new Error('at once')) })).rejects.toThrow('at once')
+      const none = () => expect.unreachable('nothing is done')
+      const signal = AbortSignal.abort(new Error('at once'))
+      await expect(run({ signal, onProgress: none })).rejects.toThrow('at once')
       for (const step of [1, 3]) {
         const stop = new AbortController()
         let left = step
@@ -216,6 +265,38 @@ describe('what is not as it was is refused, and nothing stays of it', () => {
     await change(backup)
     await expect(restore(backup, restored)).rejects.toThrow(message)
     expect((await readdir(whole.base)).filter((name) => name.startsWith('restored'))).toEqual([])
+  })
+
+  it('a manifest of more than 32 MiB', async () => {
+    const [backup, restored] = [join(whole.base, 'bad'), join(whole.base, 'restored')]
+    await rm(backup, { recursive: true, force: true })
+    await cp(whole.backup, backup, { recursive: true })
+    const path = join(backup, 'manifest.json')
+    const text = await readFile(path, 'utf8')
+    await writeFile(path, text.padEnd(2 ** 25 + 1))
+    await expect(restore(backup, restored)).rejects.toMatchObject({ cause: { message: `${path} is too large` } })
+    await truncate(path, 2 ** 25)
+    await restore(backup, restored)
+    await rm(restored, { recursive: true })
+  })
+
+  it('what is in the way, also if it comes meanwhile', async () => {
+    await using folder = await backedUp()
+    const { base, data, backup, restored } = folder
+    await writeFile(restored, 'a file')
+    const nothing = { onProgress: () => expect.unreachable('nothing is copied') }
+    await expect(restore(backup, restored, nothing)).rejects.toThrow('ENOTDIR: not a directory, scandir')
+    await rm(restored)
+    const onProgress = () => {
+      mkdirSync(restored, { recursive: true })
+      writeFileSync(join(restored, 'a file'), 'somebody’s')
+    }
+    await expect(restore(backup, restored, { onProgress })).rejects.toThrow(`${restored} is not empty; a backup`)
+    expect(await readdir(restored)).toEqual(['a file'])
+    await expect(restore(backup, restored, nothing)).rejects.toThrow(`${restored} is not empty; a backup`)
+    expect((await readdir(base)).sort()).toEqual(['backup', 'data', 'restored'])
+    await expect(backUp(base, join(base, 'again'))).rejects.toThrow(`${base} is not the data folder of a worker`)
+    expect(await contentsOf(data)).toHaveLength(2)
   })
 
   it('a folder with something in it, or that another process is filling', async () => {

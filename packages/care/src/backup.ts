@@ -1,22 +1,19 @@
 import { constants, lstatSync, statSync } from 'node:fs'
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { equalBytes } from '@bletchley/bytes'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { createFolder, isInside, isLockedKeyFile, listSealed, syncFolder } from '@bletchley/crypto/key-file'
+import { createFolder, isInside, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
+import { readKeyFiles } from './keyFiles.ts'
 import type { LongRun } from './longRun.ts'
-import { describeFile, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts'
+import { describeFile, type Manifest, type ManifestFile, manifestName, pieceBytes, readManifest } from './manifest.ts'
 
 export interface BackedUp {
   manifest: Manifest
   findings: Finding[]
 }
-
-/** Key files that are replaced while they are copied are copied again. */
-const attempts = 5
 
 /**
  * Copies a worker's data folder as it is at one moment, also while its core runs: the database without its free pages,
@@ -45,13 +42,13 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
     await whileReadable(dataFolder, () =>
       copyLmdb(storeFolder(dataFolder), storeFolder(partial), (bytes) => run.onProgress?.(bytes, total)),
     )
-    const keyFiles = await copyKeyFiles(dataFolder, partial)
-    run.signal?.throwIfAborted()
+    const keyFiles = await readKeyFiles(dataFolder)
+    for (const [path, content] of keyFiles) await writeNew(join(partial, path), (file) => file.writeFile(content))
     const findings = await verifyCopy(partial, run.signal)
 
     const files: ManifestFile[] = []
     let done = usedBytes
-    for (const path of ['store/data.mdb', ...keyFiles]) {
+    for (const path of ['store/data.mdb', ...keyFiles.keys()]) {
       run.signal?.throwIfAborted()
       files.push(
         await describeFile(partial, path, (bytes) => {
@@ -66,12 +63,11 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
       made: new Date().toISOString(),
       contracts,
       findings: findings.length,
-      sealingKey: keyFiles.includes('sealing.key'),
+      sealingKey: keyFiles.has('sealing.key'),
       files,
     }
-    await writeNew(partial, manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
+    await writeNew(join(partial, manifestName), (file) => file.writeFile(`${JSON.stringify(manifest, null, 2)}\n`))
     await rm(join(partial, 'lock'))
-    await syncFolder(partial)
     await rename(partial, target)
     await syncFolder(dirname(resolve(target)))
     return { manifest, findings }
@@ -104,7 +100,6 @@ export async function restore(backup: string, dataFolder: string, run: LongRun =
     if (findings.length > manifest.findings) {
       throw new Error(`${backup}: the database is damaged: ${findings[0]!.problem}`)
     }
-    await syncFolder(partial)
     await assertEmpty(dataFolder)
     await renameInto(partial, dataFolder)
     await syncFolder(dirname(resolve(dataFolder)))
@@ -126,32 +121,6 @@ async function inNewFolder<T>(folder: string, use: string, fill: () => Promise<T
   }
 }
 
-/** All of one moment: a rotation of keys replaces one file after the other. */
-async function copyKeyFiles(dataFolder: string, target: string): Promise<string[]> {
-  let before = await readKeyFiles(dataFolder)
-  for (let left = attempts; ; left--) {
-    const now = await readKeyFiles(dataFolder)
-    if (sameFiles(before, now)) break
-    if (left === 1) throw new Error(`The key files of ${dataFolder} are being replaced; try again`)
-    before = now
-  }
-  for (const [path, content] of before) await writeNew(target, path, content)
-  return [...before.keys()]
-}
-
-async function readKeyFiles(dataFolder: string): Promise<Map<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>()
-  const sealingKey = await readFile(join(dataFolder, 'sealing.key')).catch(() => undefined)
-  // A plain one must not lie beside what it seals.
-  if (sealingKey !== undefined && isLockedKeyFile(sealingKey)) files.set('sealing.key', sealingKey)
-  for (const path of await listSealed(dataFolder)) files.set(path, await readFile(join(dataFolder, path)))
-  return files
-}
-
-function sameFiles(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
-  return a.size === b.size && [...a].every(([path, content]) => equalBytes(content, b.get(path) ?? new Uint8Array()))
-}
-
 async function verifyCopy(folder: string, signal: AbortSignal | undefined): Promise<Finding[]> {
   const findings = await withReader(folder, async (_, backend) => {
     const found: Finding[] = []
@@ -169,24 +138,18 @@ async function copyChecked(
   file: ManifestFile,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const target = join(to, file.path)
-  await createFolder(dirname(target))
-  const source = await open(join(from, file.path), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+  const source = await open(join(from, file.path), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
     (error: unknown) => {
       throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
     },
   )
   try {
-    const copy = await open(target, 'wx', 0o600)
-    try {
-      for await (const chunk of source.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) {
+    await writeNew(join(to, file.path), async (copy) => {
+      for await (const chunk of source.createReadStream({ highWaterMark: pieceBytes, autoClose: false })) {
         await copy.writeFile(chunk as Buffer)
         onBytes((chunk as Buffer).length)
       }
-      await copy.sync()
-    } finally {
-      await copy.close()
-    }
+    })
   } finally {
     await source.close()
   }
@@ -197,16 +160,18 @@ async function copyChecked(
   }
 }
 
-async function writeNew(folder: string, path: string, content: Uint8Array): Promise<void> {
-  const target = join(folder, path)
-  await createFolder(dirname(target))
-  const file = await open(target, 'wx', 0o600)
+/** Makes a file that outlives a power failure, with its name and the way to it. */
+async function writeNew(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const folder = dirname(path)
+  await createFolder(folder)
+  const file = await open(path, 'wx', 0o600)
   try {
-    await file.writeFile(content)
+    await write(file)
     await file.sync()
   } finally {
     await file.close()
   }
+  await syncFolder(folder)
 }
 
 async function renameInto(partial: string, dataFolder: string): Promise<void> {
@@ -240,7 +205,7 @@ async function assertEmpty(folder: string): Promise<void> {
 /** Leaves the lock. */
 async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true })
+    if (name !== 'lock') await rm(join(folder, name), { recursive: true })
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
@@ -50,10 +51,7 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
   for (const path of [options.file, partial]) assertReplaceable(path)
   return withReader(dataFolder, async (reader) => {
     const wanted = options.addresses ?? (await reader.allAddresses())
-    const file = await open(partial, 'a+', 0o600).then(async (created) => {
-      await created.close()
-      return open(partial, 'r+')
-    })
+    const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600)
     try {
       await assertOwn(file, partial)
       const names = new Set(wanted.map(bytesToHex))
@@ -122,8 +120,8 @@ async function keepWhole(
   } catch {
     // Here it was broken off.
   }
-  await file.truncate(digests.size === 0 ? 0 : end)
-  if (digests.size === 0) await file.write(header, 0, header.length, 0)
+  await file.truncate(end)
+  await file.write(header, 0, header.length, 0)
   return { digests, end }
 }
 
@@ -171,8 +169,9 @@ class Output {
     this.#written = position
   }
 
+  /** Where what has been written ends. */
   get position(): number {
-    return this.#written + this.#waiting
+    return this.#written
   }
 
   async write(record: FileRecord, bytes = encodeRecord(record)): Promise<void> {

@@ -162,7 +162,7 @@ export async function readContract(
   }
 }
 
-/** @returns -1 if there is none */
+/** @returns NaN if there is none */
 export function deltaNumber({ payload }: FileRecord): number {
-  return payload.length < 4 ? -1 : u32At(payload, 0)
+  return payload.length < 4 ? Number.NaN : u32At(payload, 0)
 }

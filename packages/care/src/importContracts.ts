@@ -88,7 +88,7 @@ async function importAll(reader: RecordReader, store: ContractStore, options: Im
     const { address } = contract
     const end = reader.position
     if (comparison.problem !== undefined) result.conflicts.push({ address, problem: comparison.problem })
-    else if (comparison.missing === 0) result.equal += 1
+    else if (!comparison.missing) result.equal += 1
     else {
       reader.seek(contract.from)
       await writeContract(reader, store, contract, options.signal)
@@ -102,8 +102,8 @@ async function importAll(reader: RecordReader, store: ContractStore, options: Im
 /** What a contract of the file is against the one that is here. */
 class Comparison {
   readonly #store: ContractStore
-  /** Records that are not here. */
-  missing = 0
+  /** Whether a record is not here. */
+  missing = false
   /** The first thing that is not as it is here. */
   problem: string | undefined
 
@@ -114,7 +114,7 @@ class Comparison {
   async compare(record: FileRecord, address: Uint8Array): Promise<void> {
     if (record.kind === kinds.bytecode) {
       const stored = await this.#store.getBytecode(address)
-      if (stored === undefined) this.missing += 1
+      if (stored === undefined) this.missing = true
       else if (!equalBytes(stored, record.payload)) this.problem ??= 'its bytecode is not the one that is here'
       return
     }
@@ -123,7 +123,7 @@ class Comparison {
     if (data.length < minBlobBytes)
       throw new ExportFileError(`delta ${key} of a contract has only ${data.length} bytes`)
     const stored = await this.#store.getDelta(address, key)
-    if (stored === undefined) this.missing += 1
+    if (stored === undefined) this.missing = true
     else if (!equalBytes(stored, data)) this.problem ??= `its delta ${key} is not the one that is here`
   }
 }

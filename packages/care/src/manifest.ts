@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What a backup consists of. It is checked for damage; nobody signs it, so whoever can write it can change it. */
@@ -29,6 +29,9 @@ export const manifestName = 'manifest.json'
 /** Room for a hundred thousand key files. */
 const maxManifestBytes = 1 << 25
 
+/** Of a file that is read or copied. */
+export const pieceBytes = 1 << 20
+
 const allowedPath = /^(?:store\/data\.mdb|sealing\.key|(?:[A-Za-z0-9][\w.-]*\/)*[A-Za-z0-9][\w.-]*\.sealed)$/
 
 /** @throws Error that says what is wrong with it */
@@ -37,24 +40,19 @@ export async function readManifest(backup: string): Promise<Manifest> {
   const fail = (reason: string, cause?: unknown): never => {
     throw new Error(`${backup} is no backup that can be restored: ${reason}`, { cause })
   }
-  let manifest: Partial<Manifest>
-  try {
-    if ((await stat(path)).size > maxManifestBytes) fail(`${manifestName} is too large`)
-    const file = await open(path, 'r')
-    try {
-      manifest = JSON.parse(await file.readFile('utf8')) as Partial<Manifest>
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    return fail(`${manifestName} cannot be read`, error)
-  }
+  const manifest = await readJson(path).catch((error: unknown) => fail(`${manifestName} cannot be read`, error))
   if (manifest?.format !== 'bletchley backup') return fail(`${manifestName} is of something else`)
   if (manifest.version !== 1) return fail(`it has version ${manifest.version}; this program knows 1`)
   const { files } = manifest
   if (!Array.isArray(files) || !files.every(isFile)) return fail(`${manifestName} is damaged`)
   if (!files.some(({ path }) => path === 'store/data.mdb')) return fail('it has no database')
   return manifest as Manifest
+}
+
+async function readJson(path: string): Promise<Partial<Manifest> | null> {
+  const { size } = await stat(path)
+  if (size > maxManifestBytes) throw new Error(`${path} is too large`)
+  return JSON.parse(await readFile(path, 'utf8')) as Partial<Manifest> | null
 }
 
 function isFile(value: unknown): value is ManifestFile {
@@ -76,7 +74,9 @@ export async function describeFile(
 ): Promise<ManifestFile> {
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const chunk of createReadStream(join(folder, path), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(join(folder, path), {
+    highWaterMark: pieceBytes,
+  }) as AsyncIterable<Buffer>) {
     hash.update(chunk)
     bytes += chunk.length
     onBytes?.(chunk.length)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { renameSync } from 'node:fs'
+import { renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { chown, copyFile, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -75,18 +75,20 @@ describe.skipIf(process.platform === 'win32')('what cannot be read', () => {
 
 describe.skipIf(process.platform === 'win32')('what is no file', () => {
   it.each([
-    ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],
-    ['a folder', (path: string) => mkdir(path)],
-    ['a link to a file', (path: string) => link(`${path}.other`, path)],
-    ['a link to nothing', (path: string) => symlink(`${path}.nothing`, path)],
-  ])('is not replaced by an export, nor its name for the time being: %s', async (_, make) => {
+    ['a pipe', (path: string) => void execFileSync('mkfifo', [path]), 'there and is not a file'],
+    ['a folder', (path: string) => mkdir(path), 'there and is not a file'],
+    ['a link to a file', (path: string) => link(`${path}.other`, path), 'a symbolic link; name the file itself'],
+    ['a link to nothing', (path: string) => symlink(`${path}.nothing`, path), 'a symbolic link; name the file itself'],
+  ])('is not replaced by an export, nor its name for the time being: %s', async (_, make, what) => {
     await using folder = await worker()
     const { base, data } = folder
     const file = join(base, 'contracts')
     for (const path of [file, `${file}.partial`]) {
       await make(path)
       const before = [await namesIn(base), (await lstat(path)).mode]
-      await expect(exportContracts({ dataFolder: data, file })).rejects.toThrow(`${path} is `)
+      await expect(exportContracts({ dataFolder: data, file })).rejects.toThrow(
+        `${path} is ${what}; it is not replaced`,
+      )
       expect([await namesIn(base), (await lstat(path)).mode]).toEqual(before)
       await rm(path, { recursive: true })
     }
@@ -124,16 +126,31 @@ async function link(to: string, path: string): Promise<void> {
   await symlink(to, path)
 }
 
-it('an export whose file was taken away on the way is not given out as one', async () => {
+it.each<[string, (file: string) => void]>([
+  ['taken away', (file) => renameSync(`${file}.partial`, `${file}.away`)],
+  [
+    'replaced',
+    (file) => {
+      renameSync(`${file}.partial`, `${file}.away`)
+      writeFileSync(`${file}.partial`, 'another')
+    },
+  ],
+])('an export whose file was %s on the way is not given out as one', async (_, change) => {
   await using folder = await worker()
   const file = join(folder.base, 'contracts')
-  const exported = exportContracts({
-    dataFolder: folder.data,
-    file,
-    onProgress: () => renameSync(`${file}.partial`, `${file}.away`),
-  })
+  const exported = exportContracts({ dataFolder: folder.data, file, onProgress: () => change(file) })
   await expect(exported).rejects.toThrow('was removed or replaced meanwhile')
   await expect(lstat(file)).rejects.toThrow('ENOENT')
+})
+
+it('an export takes the place of nothing that comes meanwhile and is no file', async () => {
+  await using folder = await worker()
+  const file = join(folder.base, 'contracts')
+  const onProgress = () => symlinkSync('elsewhere', file)
+  await expect(exportContracts({ dataFolder: folder.data, file, onProgress })).rejects.toThrow(
+    `${file} is a symbolic link; name the file itself; it is not replaced`,
+  )
+  expect((await lstat(file)).isSymbolicLink()).toBe(true)
 })
 
 it.skipIf(process.getuid?.() !== 0)(

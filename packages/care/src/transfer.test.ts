@@ -1,7 +1,8 @@
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { concatBytes } from '@bletchley/bytes'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { concatBytes, u32be } from '@bletchley/bytes'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { syncsOf } from '../test/syncs.ts'
 import { address, contentsOf, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { allRecord, encodeRecord, type FileRecord, header, kinds, newDigest } from './exportFormat.ts'
 import { exportContracts, importContracts } from './index.ts'
@@ -26,7 +27,7 @@ describe('an export', () => {
     const exported = await exportContracts({ dataFolder: data, file, onProgress })
     const { size, mode } = await stat(file)
     expect(exported).toEqual({ contracts: 3, resumed: 0, bytes: size, leftOut: [] })
-    expect(mode & 0o077).toBe(0)
+    expect(mode & 0o7777).toBe(0o600)
     expect(told).toEqual([1, 2, 3].map((done) => [done, 3]))
     told.length = 0
     expect(await importContracts({ dataFolder: other, file, onProgress })).toEqual({
@@ -72,6 +73,46 @@ describe('an export', () => {
     }
   })
 
+  it.skipIf(process.platform !== 'linux')('outlives a power failure', async () => {
+    await using folder = await source()
+    const { base, data, file } = folder
+    const synced = await syncsOf(base, file, () => exportContracts({ dataFolder: data, file }))
+    expect(synced).toEqual(['contracts.partial', '. (done)'])
+  })
+
+  it.skipIf(process.platform !== 'linux')(
+    'is written by the megabyte, whatever a write takes, and closed',
+    async () => {
+      await using folder = await source()
+      const { base, data, file } = folder
+      await exportContracts({ dataFolder: data, file })
+      const expected = await readFile(file)
+      await using handle = await open(file)
+      const shared = Object.getPrototypeOf(handle) as typeof handle
+      const write = shared.write as (...args: unknown[]) => unknown
+      for (const most of [Number.POSITIVE_INFINITY, 100_000]) {
+        const lengths: number[] = []
+        const writing = vi.spyOn(shared, 'write').mockImplementation(function (this: unknown, ...args: unknown[]) {
+          const [bytes, offset, length, position] = args as [Uint8Array, number, number, number]
+          lengths.push(length)
+          return write.call(this, bytes, offset, Math.min(length, most), position) as never
+        })
+        await exportContracts({ dataFolder: data, file }).finally(() => writing.mockRestore())
+        expect((await readFile(file)).equals(expected)).toBe(true)
+        if (most > 2 ** 20) {
+          // The header, two small contracts, the third in two pieces, and the end.
+          expect(lengths).toHaveLength(6)
+          expect(lengths[3]).toBeGreaterThanOrEqual(2 ** 20)
+          expect(lengths[3]).toBeLessThan(2 ** 20 + 60_100)
+        }
+      }
+      const names = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+      const opened = (await Promise.all(names)).filter((path) => path.startsWith(base))
+      // That of this test, which has been replaced since.
+      expect(opened).toEqual([`${file} (deleted)`])
+    },
+  )
+
   it('that was broken off goes on behind the last contract that is whole, wherever it was', async () => {
     await using folder = await source()
     const { data, file } = folder
@@ -83,6 +124,7 @@ describe('an export', () => {
     for (const [length, resumed] of [
       [0, 0],
       [5, 0],
+      [header.length - 1, 0],
       [header.length, 0],
       [second - 1, 0],
       [second, 1],
@@ -101,6 +143,13 @@ describe('an export', () => {
       })
       expect((await readFile(file)).equals(expected), `${length} bytes`).toBe(true)
     }
+    // With another header nothing of it is kept.
+    await writeFile(
+      `${file}.partial`,
+      expected.map((byte, index) => (index === header.length - 1 ? 2 : byte)),
+    )
+    expect(await exportContracts({ dataFolder: data, file })).toMatchObject({ contracts: 3, resumed: 0, bytes })
+    expect((await readFile(file)).equals(expected)).toBe(true)
     // Of another selection: what is not asked for is not kept, nor anything behind it.
     await writeFile(`${file}.partial`, expected)
     const some = await exportContracts({ dataFolder: data, file, addresses: [address(1), address(3)] })
@@ -159,6 +208,44 @@ describe('an import', () => {
     ])
   })
 
+  it('writes a long contract piece by piece, and goes on with it where it was stopped', async () => {
+    await using folder = await source()
+    const { data, file, other } = folder
+    const mega = 2 ** 20
+    const sizes = [mega, mega, mega, mega - 1, mega, mega, mega, mega, mega - 1, mega, mega]
+    const rows = sizes.map((bytes, key) => deltas(4, key, key + 1, bytes)[0]!)
+    await withStore(data, (store) => store.putDeltas(rows))
+    await exportContracts({ dataFolder: data, file, addresses: [address(4)] })
+    /** Stops at the `left`th look at it: the first is in front of the contract. */
+    const stopping = (left: number) => {
+      const { signal } = new AbortController()
+      signal.throwIfAborted = () => {
+        if (--left === 0) throw new Error('stopped')
+      }
+      return signal
+    }
+    for (const [looks, there] of [
+      [2, 5],
+      [3, 10],
+    ] as const) {
+      await expect(importContracts({ dataFolder: other, file, signal: stopping(looks) })).rejects.toThrow('stopped')
+      expect(await contentsOf(other), `${looks} looks`).toMatchObject([{ contract: 4, deltas: { length: there } }])
+    }
+    expect(await importContracts({ dataFolder: other, file })).toEqual({ imported: 1, equal: 0, conflicts: [] })
+    const [, , , whole] = await contentsOf(data)
+    expect(await contentsOf(other)).toEqual([whole])
+  })
+
+  it('of a folder, or of nothing, makes no data folder', async () => {
+    await using folder = await source()
+    const { base, data, file, other } = folder
+    await expect(importContracts({ dataFolder: other, file: data })).rejects.toThrow(
+      `${data} is a folder, and no export`,
+    )
+    await expect(importContracts({ dataFolder: other, file })).rejects.toThrow('ENOENT')
+    expect(await readdir(base)).toEqual(['data'])
+  })
+
   let scene: Awaited<ReturnType<typeof worker>>
   beforeAll(async () => {
     scene = await worker()
@@ -186,6 +273,8 @@ describe('an import', () => {
   const changed = (at: number, value: number) =>
     sound.map((byte, index) => (index === (at + sound.length) % sound.length ? value : byte))
 
+  const withLength = (bytes: number) => concatBytes(header, Uint8Array.of(kinds.contract), u32be(bytes))
+
   it.each<[string, Uint8Array, string]>([
     ['of nothing', new Uint8Array(), 'is not an export'],
     ['of something else', changed(0, 1), 'is not an export'],
@@ -194,6 +283,8 @@ describe('an import', () => {
     ['with nothing in it', header, 'ends too early'],
     ['with a record of another kind', changed(header.length, 6), `it is damaged at byte ${header.length}`],
     ['with a record that is too long', changed(header.length + 1, 17), `it is damaged at byte ${header.length}`],
+    ['with a record of as much as may be', withLength(2 ** 28), 'ends too early'],
+    ['with a record of a byte more', withLength(2 ** 28 + 1), `it is damaged at byte ${header.length}`],
     ['with a record that is longer than the file', changed(header.length + 2, 16), 'ends too early'],
     ['that begins with a delta', fileOf(delta(0)), 'is damaged behind byte'],
     ['with an address of 31 bytes', fileOf({ ...start, payload: new Uint8Array(31) }, bytecode), 'is damaged behind'],
@@ -208,6 +299,7 @@ describe('an import', () => {
       fileOf(start, { ...delta(0), payload: new Uint8Array(3) }),
       'is damaged behind',
     ],
+    ['with an empty delta', fileOf(start, delta(0, 0)), 'delta 0 of a contract has only 0 bytes'],
     [
       'with a delta that is too short',
       fileOf(start, delta(0), delta(1, 27)),

@@ -1,5 +1,10 @@
-import { bytesToHex } from '@bletchley/bytes'
-import { expect, it } from 'vitest'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { bytesToHex, concatBytes, hexToBytes, u32be } from '@bletchley/bytes'
+import { sealDelta } from '@bletchley/state'
+import { TestPrincipal } from '@bletchley/testkit'
+import { describe, expect, it } from 'vitest'
 import { address, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { type Finding, verify } from './index.ts'
 
@@ -80,5 +85,84 @@ it('says why there are no keys', async () => {
   expect(await verify({ dataFolder, principalUrl, addresses: [address(1)] })).toMatchObject({
     decrypted: 0,
     findings: 0,
+  })
+})
+
+describe('with the keys of a principal', () => {
+  /** A principal that notes which contracts are asked for. */
+  async function principal({ withKeys = true } = {}) {
+    const keys = new TestPrincipal()
+    const asked: string[][] = []
+    const server = createServer(async (request, response) => {
+      const { params, method } = JSON.parse(await text(request)) as {
+        method: string
+        params: { data: string; addresses: string[] }
+      }
+      expect(method).toBe('getStateKeys')
+      asked.push(params.addresses)
+      const given = withKeys ? params.addresses.map(hexToBytes) : []
+      const { response: data, sig } = keys.answer(hexToBytes(params.data), given)
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: { data: bytesToHex(data), sig: bytesToHex(sig) } }))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return {
+      asked,
+      delta: (contract: Uint8Array) =>
+        sealDelta(keys.stateKey(contract), { patch: [], previousHash: new Uint8Array(32) }),
+      options: {
+        principalUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        principal: hexToBytes(keys.address),
+      },
+      [Symbol.asyncDispose]: async () => void server.close(),
+    }
+  }
+
+  it('deltas are decrypted, and only the keys of those that have any are asked for', async () => {
+    await using folder = await worker()
+    await using from = await principal()
+    const dataFolder = folder.data
+    await withStore(dataFolder, (store) =>
+      store.putDeltas([address(2), address(3)].map((each) => ({ address: each, key: 0, data: from.delta(each) }))),
+    )
+    expect(await verify({ dataFolder, ...from.options })).toEqual({
+      contracts: 3,
+      broken: 0,
+      decrypted: 2,
+      findings: 0,
+    })
+    expect(from.asked).toEqual([[2, 3].map((contract) => bytesToHex(address(contract)))])
+    await damage(dataFolder, [{ key: recordKey(3, 1, 0), value: from.delta(address(2)) }])
+    const found: Finding[] = []
+    const onFinding = (finding: Finding) => void found.push(finding)
+    expect(await verify({ dataFolder, onFinding, ...from.options })).toEqual({
+      contracts: 3,
+      broken: 1,
+      decrypted: 2,
+      findings: 1,
+    })
+    expect(found).toEqual([{ address: address(3), problem: expect.stringMatching(/^delta 0: undecryptable, /) }])
+    await using empty = await principal({ withKeys: false })
+    await expect(verify({ dataFolder, ...empty.options })).rejects.toThrow(
+      `The principal at ${empty.options.principalUrl} gave no state keys: its answer is refused: it lacks 2 of 2 contracts`,
+    )
+    expect(await verify({ dataFolder, addresses: [address(1)], ...empty.options })).toMatchObject({ decrypted: 0 })
+  })
+
+  it('a thousand contracts are asked for at once, and none when it has been stopped', async () => {
+    await using folder = await worker()
+    await using from = await principal()
+    const dataFolder = folder.data
+    const contracts = Array.from({ length: 1001 }, (_, index) => concatBytes(u32be(index + 1), new Uint8Array(28)))
+    const rows = contracts.map((each) => ({ address: each, key: 0, data: from.delta(each) }))
+    await withStore(dataFolder, (store) => store.putDeltas(rows))
+    const signal = AbortSignal.abort(new Error('stopped'))
+    await expect(verify({ dataFolder, signal, ...from.options })).rejects.toThrow('stopped')
+    expect(from.asked).toEqual([])
+    expect(await verify({ dataFolder, ...from.options })).toMatchObject({
+      contracts: 1002,
+      decrypted: 1001,
+      findings: 0,
+    })
+    expect(from.asked).toEqual([contracts.slice(0, 1000), contracts.slice(1000)].map((each) => each.map(bytesToHex)))
   })
 })

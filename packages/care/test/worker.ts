@@ -8,7 +8,7 @@ import { ContractStore, openLmdb, type Write } from '@bletchley/store'
 export const address = (value: number): Uint8Array => new Uint8Array(32).fill(value)
 
 /** A worker's data folder, in a folder of its own: keys, and a contract of bytecode. */
-export async function worker({ sealing = {} }: { sealing?: SealingOptions } = {}) {
+export async function worker({ sealing = {} }: { sealing?: SealingOptions | undefined } = {}) {
   const base = await mkdtemp(join(tmpdir(), 'bletchley-'))
   const data = join(base, 'data')
   await openSigningKey(data, await openSealingKey(data, sealing), 'worker signing key')

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
 
@@ -27,6 +27,21 @@ async function writeLog(folder: string, lines: number): Promise<void> {
 function forge(line: string, change: (text: string) => string): string {
   const text = change(line.slice(0, line.indexOf(',"hash":')))
   return `${text},"hash":"${createHash('sha256').update(text).digest('hex')}"}`
+}
+
+/** Notes what is brought to disk, by its path from a folder. Of Linux. */
+async function noteSyncs(folder: string): Promise<string[]> {
+  await using handle = await open(folder)
+  const synced: string[] = []
+  const shared = Object.getPrototypeOf(handle) as typeof handle
+  for (const name of ['sync', 'datasync'] as const) {
+    const original = shared[name]
+    vi.spyOn(shared, name).mockImplementation(async function (this: typeof handle) {
+      synced.push(`${name} ${relative(folder, await readlink(`/proc/self/fd/${this.fd}`)) || '.'}`)
+      return original.call(this)
+    })
+  }
+  return synced
 }
 
 describe('the log of requests', () => {
@@ -132,6 +147,45 @@ describe('the log of requests', () => {
     expect(await readFile(folder.file, 'utf8')).not.toContain('"count":3')
   })
 
+  it('goes on behind a write that failed and could not be taken back', async () => {
+    await using folder = await temporaryFolder()
+    const log = await AuditLog.open(folder.path)
+    await using handle = await open(folder.file)
+    const shared = Object.getPrototypeOf(handle) as typeof handle
+    const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    vi.spyOn(shared, 'datasync').mockRejectedValueOnce(full)
+    await expect(log.append(entry(1))).rejects.toThrow('no space left')
+    expect(await readFile(folder.file, 'utf8')).toBe('')
+    const { truncate } = shared
+    let truncated = 0
+    vi.spyOn(shared, 'datasync').mockRejectedValueOnce(full)
+    vi.spyOn(shared, 'truncate').mockImplementation(function (this: typeof handle, length) {
+      return ++truncated === 2 ? Promise.reject(full) : truncate.call(this, length)
+    })
+    await expect(log.append(entry(2))).rejects.toThrow('no space left')
+    expect(await readFile(folder.file, 'utf8')).toContain('"count":2')
+    const head = await log.append(entry(3))
+    await log.close()
+    expect(await verifyAudit(folder.path)).toEqual(head)
+    expect(await readFile(folder.file, 'utf8')).not.toContain('"count":2')
+  })
+
+  it.skipIf(process.platform !== 'linux')('is on disk before anybody is answered, with its name', async () => {
+    await using folder = await temporaryFolder()
+    const synced = await noteSyncs(folder.path)
+    const log = await AuditLog.open(folder.path)
+    expect(synced).toEqual(['sync .'])
+    await log.append(entry(1))
+    expect(synced).toEqual(['sync .', 'datasync audit.jsonl'])
+    // Closing waits for what is under way, and leaves nothing open.
+    const last = log.append(entry(2))
+    await log.close()
+    expect(synced).toEqual(['sync .', 'datasync audit.jsonl', 'datasync audit.jsonl'])
+    expect(await last).toMatchObject({ n: 2 })
+    const names = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+    expect((await Promise.all(names)).filter((path) => path.startsWith(`${folder.path}/`))).toEqual([])
+  })
+
   it.each([
     ['removed', (file: string) => rename(file, `${file}.old`), (file: string) => rename(`${file}.old`, file)],
     [
@@ -154,6 +208,16 @@ describe('the log of requests', () => {
     await log.append(entry(3))
     await log.close()
     expect(await verifyAudit(folder.path, first.hash)).toMatchObject({ n: 2 })
+  })
+
+  it('that has a line without end is told of at once', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 1)
+    const line = await readFile(folder.file, 'utf8')
+    await writeFile(folder.file, line + 'x'.repeat(2 ** 20))
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 1 })
+    await writeFile(folder.file, line + 'x'.repeat(2 ** 20 + 1))
+    await expect(verifyAudit(folder.path)).rejects.toThrow('line 2: it was changed, or is no line of this log')
   })
 
   it.skipIf(process.platform === 'win32')('is a file and nothing else', async () => {
@@ -179,14 +243,20 @@ describe('the log of requests', () => {
 
   it('is put aside when it is large, and the chain goes on', async () => {
     await using folder = await temporaryFolder()
+    const synced = process.platform === 'linux' ? await noteSyncs(folder.path) : undefined
     const log = await AuditLog.open(folder.path)
     const contracts = Array.from({ length: 1000 }, () => 'cd'.repeat(32))
     for (let round = 0; round < 11; round++) {
       await Promise.all(Array.from({ length: 100 }, () => log.append({ ...entry(1000), contracts })))
     }
     await log.close()
+    // Its name is on disk twice: at the start, and when another file took its place.
+    expect(synced?.filter((each) => each === 'sync .').length ?? 2).toBe(2)
     expect((await stat(join(folder.path, 'audit-000000001000.jsonl'))).size).toBeGreaterThan(1 << 26)
     expect(await verifyAudit(folder.path)).toMatchObject({ n: 1100 })
+    // Its last lines are more than what is read of it at the start.
+    await writeLog(folder.path, 1)
+    expect(await verifyAudit(folder.path)).toMatchObject({ n: 1101 })
     await rm(folder.file)
     await writeLog(folder.path, 1)
     expect(await verifyAudit(folder.path)).toMatchObject({ n: 1001 })

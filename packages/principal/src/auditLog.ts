@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, fstatSync, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncFolder } from '@bletchley/crypto/key-file'
 
 const fileName = 'audit.jsonl'
 const olderName = /^audit-\d{12}\.jsonl$/
@@ -9,7 +10,7 @@ const noHash = '0'.repeat(64)
 /** The file is put aside beyond this. */
 const maxFileBytes = 1 << 26
 /** A line with 1000 contracts has some 70 000 bytes. */
-const tailBytes = 1 << 20
+const maxLineBytes = 1 << 20
 
 /** What a worker asked for, and got. */
 export interface AuditEntry {
@@ -79,8 +80,9 @@ export class AuditLog {
       const { tail, length } = await readTail(file)
       const whole = tail.lastIndexOf('\n') + 1
       const kept = length - (tail.length - whole)
-      // Nobody has got an answer for it.
-      if (kept < length) await file.truncate(kept)
+      // Nobody has got an answer for what is behind it.
+      await file.truncate(kept)
+      await syncFolder(dataFolder)
       const last = tail.slice(0, whole).trimEnd().split('\n').at(-1) || (await lastOlderLine(dataFolder))
       const head = last === undefined ? { n: 0, hash: noHash } : headOf(last)
       if (head === undefined) {
@@ -170,6 +172,7 @@ export class AuditLog {
     const path = join(this.#dataFolder, fileName)
     await rename(path, join(this.#dataFolder, `audit-${String(this.#durable.n).padStart(12, '0')}.jsonl`))
     const file = await openForAppending(path)
+    await syncFolder(this.#dataFolder)
     await this.#file.close()
     this.#file = file
     this.#length = 0
@@ -213,6 +216,8 @@ async function* linesOf(path: string): AsyncGenerator<string> {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop()!
       yield* lines
+      // None is as long: to gather it costs the square of its length.
+      if (rest.length > maxLineBytes) yield rest
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -237,7 +242,7 @@ function openForAppending(path: string): Promise<FileHandle> {
 
 async function readTail(file: FileHandle): Promise<{ tail: string; length: number }> {
   const { size } = await file.stat()
-  const bytes = Buffer.alloc(Math.min(size, tailBytes))
+  const bytes = Buffer.alloc(Math.min(size, maxLineBytes))
   await file.read(bytes, 0, bytes.length, size - bytes.length)
   return { tail: bytes.toString('latin1'), length: size }
 }

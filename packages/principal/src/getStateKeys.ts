@@ -149,7 +149,7 @@ function describeIssues(error: z.ZodError): string {
   const issues = error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,
   )
-  return issues.slice(0, 5).join('; ')
+  return issues.join('; ')
 }
 
 function decodeRequest(bytes: Uint8Array): PttRequest {

@@ -28,6 +28,25 @@ describe('a rate limit', () => {
     expect(limiter.stranger()).toBeGreaterThan(0)
   })
 
+  it('is that of the defaults where nothing is said', () => {
+    const limiter = new RateLimiter({}, () => 0)
+    const worker = (number: number) => `worker ${number}`
+    for (let i = 0; i < 6000; i++) expect(limiter.request(worker(Math.floor(i / 600))), `request ${i}`).toBe(0)
+    expect(limiter.request(worker(0))).toBe(100)
+    expect(limiter.request(worker(10))).toBe(10)
+    expect([limiter.newKeys('a', 1000), limiter.newKeys('a', 1)]).toEqual([0, 3600])
+  })
+
+  it('is kept of ten thousand workers', () => {
+    const none = Number.POSITIVE_INFINITY
+    const limiter = new RateLimiter({ perWorker: 1, inAll: none }, () => 0)
+    for (let i = 0; i < 10_000; i++) expect(limiter.request(`worker ${i}`)).toBe(0)
+    expect(limiter.request('worker 0')).toBe(60_000)
+    // The one that asked longest ago starts afresh.
+    expect(limiter.request('one more')).toBe(0)
+    expect([limiter.request('worker 0'), limiter.request('worker 1')]).toEqual([60_000, 0])
+  })
+
   it('can be none', () => {
     const none = Number.POSITIVE_INFINITY
     const limiter = new RateLimiter({ perWorker: none, inAll: none, newKeys: none })

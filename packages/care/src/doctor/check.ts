@@ -28,5 +28,11 @@ export const problem = (name: string, found: string, remedy: string): Check => (
 /** Why something failed, in a line. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return text.split('\n', 1)[0]!
+  return text.split('\n')[0]!
+}
+
+const MB = 1 << 20
+
+export function megabytes(bytes: number): string {
+  return bytes < 10 * MB ? `${(bytes / MB).toFixed(1)} MB` : `${Math.floor(bytes / MB)} MB`
 }

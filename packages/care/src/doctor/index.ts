@@ -2,9 +2,10 @@ import type { Check } from './check.ts'
 import { checkDataFolder } from './dataFolder.ts'
 import { checkClients, checkHttp } from './doors.ts'
 import { checkEnvironment } from './environment.ts'
-import { checkClock, checkLimits } from './machine.ts'
+import { checkMachine } from './machine.ts'
 import type { DoctorOptions } from './options.ts'
 import { checkPorts } from './ports.ts'
+import { checkPrincipal } from './principal.ts'
 
 /** Looks at everything that a core needs, and changes nothing. What it finds holds no secret. */
 export async function examine(options: DoctorOptions): Promise<Check[]> {
@@ -15,8 +16,8 @@ export async function examine(options: DoctorOptions): Promise<Check[]> {
     checkPorts(options.endpoints, dataFolder),
     checkClients(options),
     checkHttp(options.http, dataFolder),
-    checkClock(options.principalUrl),
-    checkLimits(options.threads),
+    checkPrincipal(options.principalUrl),
+    checkMachine(options.threads),
   ])
   return parts.flat()
 }

@@ -72,13 +72,15 @@ export function listen(host: string, port: number): Promise<string | undefined> 
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown'))
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
+    server.listen({ host, port }, () => server.close(() => resolve(undefined)))
   })
 }
 
 async function answers(endpoint: string): Promise<boolean> {
   const client = new Request({
-    ...{ linger: 0, receiveTimeout: replyTimeoutMs, sendTimeout: replyTimeoutMs },
+    linger: 0,
+    receiveTimeout: replyTimeoutMs,
+    sendTimeout: replyTimeoutMs,
     ipv6: needsIpv6(endpoint),
   })
   try {
