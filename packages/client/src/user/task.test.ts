@@ -76,7 +76,7 @@ const inputsOf = ({ encryptedFn, encryptedArgs, userDHKey }: Input) => ({
 function deployed({ usedGas = 10_241n } = {}) {
   const made = scenario({ callable: 'construct()', args: [] })
   const task = prepareDeploy({ call: made.call, preCode, contractAddress, gasLimit })
-  const delta = encrypt(new Uint8Array(32), Uint8Array.of(1, 2, 3))
+  const delta = Uint8Array.of(0, 255, ...encrypt(new Uint8Array(32), Uint8Array.of(1, 2, 3)))
   const inputsHash = deployInputsHash({ ...inputsOf(task.input), preCodeHash: keccak256(preCode) })
   const ethereum = { payload: Uint8Array.of(1, 2), address: new Uint8Array(20).fill(3) }
   const items = deploySuccessItems({
@@ -336,6 +336,8 @@ describe('the result of a deployment', () => {
     ['a delta with -1', { delta: { key: 0, data: [-1] } }],
     ['a delta with a half', { delta: { key: 0, data: [1.5] } }],
     ['a delta that is no list', { delta: { key: 0, data: 5 } }],
+    ['a delta of something that is like a list', { delta: { key: 0, data: { some: () => false, length: 0 } } }],
+    ['a short preCodeHash', { preCodeHash: '00'.repeat(31) }],
     ['negative gas', { usedGas: -1 }],
     ['a short signature', { signature: '00' }],
     ['a long address', { ethereumAddress: '00'.repeat(32) }],
@@ -443,10 +445,34 @@ describe('the result of a computation', () => {
     }
   })
 
-  it('is not taken for the result of a deployment', () => {
+  it('is not taken for the result of a deployment, nor the other way round', () => {
     const { call, signingKey, result } = computed()
     const task = prepareDeploy({ call, preCode, contractAddress, gasLimit })
-    expect(() => openComputeResult({ task, signingKey, result })).toThrow(TypeError)
+    expect(() => openComputeResult({ task, signingKey, result })).toThrow(new TypeError('The task is no compute task'))
+    const deployment = deployed()
+    const compute = { ...prepareCompute({ call, contractAddress, gasLimit }), preCodeHash: '' }
+    expect(() => openDeployResult({ ...deployment, task: compute })).toThrow(
+      new TypeError('The task is no deploy task'),
+    )
+  })
+
+  it.each([31, 33])('is not checked against hashes of %i bytes', (length) => {
+    const { task, signingKey, result, exeCodeHash, previousDeltaHash } = computed()
+    const known = { exeCodeHash, previousDeltaHash }
+    for (const name of ['exeCodeHash', 'previousDeltaHash'] as const) {
+      expect(() => openComputeResult({ task, signingKey, result, ...known, [name]: new Uint8Array(length) })).toThrow(
+        `${name} must be 32 bytes, got ${length}`,
+      )
+    }
+  })
+
+  it('is refused beyond the gas limit, also where no signature is checked', () => {
+    const { task, signingKey, result } = computed()
+    const open = (gasLimit: bigint) => openComputeResult({ task: { ...task, gasLimit }, signingKey, result })
+    expect(open(20_000n).usedGas).toBe(20_000n)
+    expect(() => open(19_999n)).toThrow(
+      expect.objectContaining({ code: 'invalid_signature', message: 'The worker claims more gas than the limit' }),
+    )
   })
 })
 
@@ -467,6 +493,21 @@ describe('the result of a task that failed', () => {
       message: 'Fehler: ü',
       verified: { signature: false, output: true, missing: ['exeCodeHash'] },
     })
+  })
+
+  it('is refused when its text is none', () => {
+    const { task, signingKey, result, sharedKey } = failed('deploy')
+    const output = encrypt(sharedKey, Uint8Array.of(0xff))
+    expect(() => openFailedTask({ task, signingKey, result: { ...result, output } })).toThrow(
+      expect.objectContaining({ code: 'undecodable', message: 'The error text is not UTF-8' }),
+    )
+  })
+
+  it('of a computation is not checked against a hash of another length', () => {
+    const { task, signingKey, result } = failed('compute')
+    expect(() => openFailedTask({ task, signingKey, result, exeCodeHash: '00'.repeat(31) })).toThrow(
+      'exeCodeHash must be 32 bytes, got 31',
+    )
   })
 
   it.each(['deploy', 'compute'] as const)('of a %s task is refused when anything signed is another', (kind) => {
