@@ -152,15 +152,6 @@ describe('CoreClient', () => {
     expect(await last).toEqual({ addresses: [] })
   })
 
-  it('sends any number of requests at once, in their order', async () => {
-    const { peer, client } = await connect({ maxInFlight: 3000 })
-    const answers = Array.from({ length: 3000 }, () => client.methods.getTip({ address }))
-    const requests: Received[] = []
-    for (const _ of answers) requests.push(await peer.receive())
-    for (const [index, request] of requests.entries()) await request.reply(tip(index))
-    expect((await Promise.all(answers)).map(({ key }) => key)).toEqual(answers.map((_, index) => index))
-  })
-
   it('has no more requests in flight than it may, and sends the others as replies come', async () => {
     const { peer, client } = await connect({ maxInFlight: 2 })
     const answers = Array.from({ length: 5 }, () => client.methods.getTip({ address }))
