@@ -14,6 +14,8 @@ import { type ClientCurve, type ClientOptions, CoreClient } from './coreClient.t
 // The peer is a bare socket that the test drives by hand: a real core never loses a reply.
 
 interface Received {
+  /** The connection that it came by, as text. */
+  from: string
   id: string
   type: string
   reply(members: object): Promise<void>
@@ -55,7 +57,13 @@ class Peer {
     const [identity, delimiter, frame] = await this.#socket.receive()
     const { id, type } = JSON.parse(frame!.toString()) as { id: string; type: string }
     const send = (answer: string | Uint8Array) => this.#socket.send([identity!, delimiter!, answer])
-    return { id, type, send, reply: (members) => send(JSON.stringify({ id, type, ...members })) }
+    return {
+      from: identity!.toString('hex'),
+      id,
+      type,
+      send,
+      reply: (members) => send(JSON.stringify({ id, type, ...members })),
+    }
   }
 
   close(): void {
@@ -497,12 +505,21 @@ describe('CoreClient, refused', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('does not ask again once it is closed', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const { client } = await connectTo(demanding)
-    await expect.poll(() => vi.getTimerCount()).toBe(1)
-    client.close()
-    expect(vi.getTimerCount()).toBe(0)
+  it('asks again as long as it is refused, once at a time, and not when it is closed', async () => {
+    await letInOnly()
+    for (const options of [demanding, { zapDomain: 'core' }]) {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      const { client } = await connectTo(options, 'curveServer' in options ? curve : undefined)
+      for (const _ of [1, 2, 3]) {
+        await expect.poll(() => vi.getTimerCount()).toBe(1)
+        vi.advanceTimersByTime(1000)
+        expect(vi.getTimerCount()).toBe(0)
+      }
+      await expect.poll(() => vi.getTimerCount()).toBe(1)
+      client.close()
+      expect(vi.getTimerCount()).toBe(0)
+      vi.useRealTimers()
+    }
   })
 })
 
@@ -543,6 +560,16 @@ describe('CoreClient, where nobody listens', () => {
     await (await peer.receive()).reply(tip(1))
     expect((await answer).key).toBe(1)
     expect(vi.getTimerCount()).toBe(0)
+    // Of two connections each would get every other request.
+    const answers = [2, 3, 4, 5].map(() => client.methods.getTip({ address }))
+    const requests: Received[] = []
+    for (const _ of answers) requests.push(await peer.receive())
+    expect(new Set(requests.map(({ from }) => from)).size).toBe(1)
+    for (const request of requests) await request.reply(tip(1))
+    await Promise.all(answers)
+    // It does so again when the core is lost.
+    peer.close()
+    await expect.poll(() => vi.getTimerCount()).toBe(1)
   })
 
   it('has no other address to try where it was given an address', async () => {

@@ -238,8 +238,7 @@ export class CoreClient {
   async #receive(): Promise<void> {
     try {
       for await (const parts of this.#socket) {
-        const frame = parts.at(-1)
-        if (frame !== undefined) this.#take(frame)
+        this.#take(parts.at(-1)!)
       }
     } catch {
       // The socket was closed.
@@ -297,7 +296,6 @@ export class CoreClient {
   /** libzmq gives up on a core that refuses; the operator may put the key on the list yet. */
   #refused(reason: string): void {
     this.#obstacle = reason
-    this.#stay()
     this.#connectAgain()
   }
 

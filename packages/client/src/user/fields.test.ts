@@ -11,7 +11,7 @@ const call: EncryptedCall = {
 const contractAddress = 'ab'.repeat(32)
 const prepare = (change: object) =>
   prepareDeploy({ call: { ...call, ...change }, preCode: '00', contractAddress, gasLimit: 1, ...change })
-const malformed = (message: string) => expect.objectContaining({ code: 'malformed', message })
+const malformed = (message: string) => expect.objectContaining({ name: 'UserError', code: 'malformed', message })
 
 describe('bytes', () => {
   it.each<[string, BytesLike]>([
