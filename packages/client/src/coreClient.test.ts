@@ -66,6 +66,11 @@ class Peer {
     }
   }
 
+  /** Ends when a connection does, after this call. */
+  async untilLeft(): Promise<void> {
+    for await (const { type } of this.#socket.events) if (type === 'disconnect') return
+  }
+
   close(): void {
     this.#socket.close()
   }
@@ -203,6 +208,10 @@ describe('CoreClient', () => {
 
   it('gives a request up at its deadline; a reply that comes later disturbs nobody', async () => {
     const { peer, client } = await connect()
+    // What is asked before there is a connection may never be sent.
+    const connected = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(0))
+    await connected
     const lost = client.methods.getTip({ address }, { timeoutMs: 20 })
     // Listened to from the start: on a busy machine the deadline comes before the peer has heard of the request.
     const givenUp = expect(lost).rejects.toMatchObject({ code: 'deadline_exceeded', retryable: true })
@@ -388,11 +397,13 @@ describe('CoreClient', () => {
     const sent = client.methods.getTip({ address })
     const waiting = client.methods.getTip({ address })
     await peer.receive()
+    const left = peer.untilLeft()
     close(client)
     for (const each of [sent, waiting, client.methods.getTip({ address })]) {
       await expect(each).rejects.toMatchObject({ code: 'disconnected' })
     }
     expect(vi.getTimerCount()).toBe(0)
+    await left
   })
 })
 

@@ -30,6 +30,7 @@ import {
   openFailedTask,
   prepareCompute,
   prepareDeploy,
+  Secret,
   verifyWorkerKey,
 } from './index.ts'
 
@@ -186,16 +187,23 @@ describe('verifyWorkerKey', () => {
   })
 
   it.each([
-    ['workerEncryptionKey', ''],
-    ['workerEncryptionKey', 'xy'],
-    ['workerEncryptionKey', '00'.repeat(64)],
-    ['workerSig', '00'.repeat(64)],
-    ['workerSig', 5],
-    ['signingKey', '00'.repeat(32)],
-  ])('refuses %s %j', (name, value) => {
+    ['workerEncryptionKey', '', 'invalid_key', 'workerEncryptionKey is not a public key of secp256k1'],
+    ['workerEncryptionKey', '00'.repeat(64), 'invalid_key', 'workerEncryptionKey is not a public key of secp256k1'],
+    [
+      'workerEncryptionKey',
+      'xy',
+      'malformed',
+      'workerEncryptionKey must be hexadecimal, with an even number of digits',
+    ],
+    ['workerSig', '00'.repeat(64), 'malformed', 'signature must be 65 bytes, got 64'],
+    ['workerSig', '00'.repeat(66), 'malformed', 'signature must be 65 bytes, got 66'],
+    ['workerSig', 5, 'malformed', 'signature must be hexadecimal text or bytes'],
+    ['signingKey', '00'.repeat(19), 'malformed', 'signingKey must be 20 bytes, got 19'],
+    ['signingKey', '00'.repeat(21), 'malformed', 'signingKey must be 20 bytes, got 21'],
+  ])('refuses %s %j as %s', (name, value, code, message) => {
     const { key, signingKey } = scenario()
     expect(() => verifyWorkerKey({ ...key, signingKey, [name]: value })).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/^(malformed|invalid_key)$/) }),
+      expect.objectContaining({ code, message }),
     )
   })
 })
@@ -229,11 +237,12 @@ describe('a task', () => {
     expect(createUserKeys().publicKey).not.toBe(createUserKeys().publicKey)
     const secret = 'cdbd854f10463bf67be34240f4bcbc93e9fcd5852c9dad8d325d28822c632bcd'
     expect(createUserKeys(`0x${secret}`).publicKey).toMatch(/^6177bb25ffbd65c8/)
-    for (const wrong of ['', '00'.repeat(32), 'ff'.repeat(32), 'xy']) {
+    for (const wrong of ['', '00'.repeat(32), 'ff'.repeat(32), '01'.repeat(31)]) {
       expect(() => createUserKeys(wrong), wrong).toThrow(
-        expect.objectContaining({ code: expect.stringMatching(/^(malformed|invalid_key)$/) }),
+        expect.objectContaining({ code: 'invalid_key', message: 'The secret is not a key of secp256k1' }),
       )
     }
+    expect(() => createUserKeys('xy')).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 
   it('refuses arguments that do not fit the call', () => {
@@ -443,6 +452,14 @@ describe('the result of a computation', () => {
         undecryptable,
       )
     }
+  })
+
+  it('cannot be decrypted with what is no key at all, which is a fault of the caller', () => {
+    const { task, signingKey, result } = computed()
+    const sharedKey = new Secret(new Uint8Array(31))
+    expect(() => openComputeResult({ task: { ...task, sharedKey }, signingKey, result })).toThrow(
+      new RangeError('key must be 32 bytes, got 31'),
+    )
   })
 
   it('is not taken for the result of a deployment, nor the other way round', () => {
