@@ -474,3 +474,18 @@ describe('admission', () => {
     peer.close()
   })
 })
+
+describe('a client', () => {
+  it('keeps no process from ending when its endpoint is none', async () => {
+    const script = `
+      import { CoreClient } from '@bletchley/client'
+      try {
+        new CoreClient('nonsense')
+      } catch (error) {
+        console.log(error.name)
+      }`
+    const args = ['--input-type=module', '--eval', script]
+    const { stdout } = await execute(process.execPath, args, { cwd: import.meta.dirname, timeout: 120_000 })
+    expect(stdout).toBe('TypeError\n')
+  })
+})

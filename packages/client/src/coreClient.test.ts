@@ -4,27 +4,34 @@ import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Router } from 'zeromq'
-import { type ClientOptions, CoreClient } from './coreClient.ts'
+import { decodeZ85, encodeZ85 } from '@bletchley/crypto'
+import type { WorkerError } from '@bletchley/protocol'
+import { lastingPort } from '@bletchley/testkit'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { curveKeyPair, Dealer, Reply, Router, type SocketOptions } from 'zeromq'
+import { type ClientCurve, type ClientOptions, CoreClient } from './coreClient.ts'
 
 // The peer is a bare socket that the test drives by hand: a real core never loses a reply.
 
 interface Received {
+  /** The connection that it came by, as text. */
+  from: string
   id: string
   type: string
   reply(members: object): Promise<void>
+  /** Sends the client whatever this is, behind an empty frame. */
+  send(frame: string | Uint8Array): Promise<void>
 }
 
 class Peer {
   readonly #socket: Router
 
-  private constructor(endpoint: string) {
-    this.#socket = new Router({ linger: 0, ipv6: endpoint.includes('[') })
+  private constructor(endpoint: string, options: SocketOptions<Router>) {
+    this.#socket = new Router({ linger: 0, ipv6: endpoint.includes('['), ...options })
   }
 
-  static async bind(endpoint = 'tcp://127.0.0.1:0'): Promise<Peer> {
-    const peer = new Peer(endpoint)
+  static async bind(endpoint = 'tcp://127.0.0.1:0', options: SocketOptions<Router> = {}): Promise<Peer> {
+    const peer = new Peer(endpoint, options)
     // The port of a socket that was closed is free a moment later.
     for (let bound = false; !bound; ) {
       bound = await peer.#socket.bind(endpoint).then(
@@ -49,11 +56,19 @@ class Peer {
   async receive(): Promise<Received> {
     const [identity, delimiter, frame] = await this.#socket.receive()
     const { id, type } = JSON.parse(frame!.toString()) as { id: string; type: string }
+    const send = (answer: string | Uint8Array) => this.#socket.send([identity!, delimiter!, answer])
     return {
+      from: identity!.toString('hex'),
       id,
       type,
-      reply: (members) => this.#socket.send([identity!, delimiter!, JSON.stringify({ id, type, ...members })]),
+      send,
+      reply: (members) => send(JSON.stringify({ id, type, ...members })),
     }
+  }
+
+  /** Ends when a connection does, after this call. */
+  async untilLeft(): Promise<void> {
+    for await (const { type } of this.#socket.events) if (type === 'disconnect') return
   }
 
   close(): void {
@@ -65,6 +80,7 @@ class Peer {
 async function silentWire(port: number) {
   const silenced = new Set<Socket>()
   const sockets = new Set<Socket>()
+  const heard: Buffer[] = []
   const server = createServer((near) => {
     const far = createConnection(port, '127.0.0.1')
     for (const [from, to] of [
@@ -72,7 +88,10 @@ async function silentWire(port: number) {
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on('data', (bytes) => silenced.has(from) || to.write(bytes))
+      from.on('data', (bytes: Buffer) => {
+        if (from === near) heard.push(bytes)
+        if (!silenced.has(from)) to.write(bytes)
+      })
       from.on('error', () => {})
       from.on('close', () => silenced.has(from) || to.destroy())
     }
@@ -80,6 +99,10 @@ async function silentWire(port: number) {
   await once(server, 'listening')
   return {
     endpoint: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** All that the clients have sent. */
+    get heard(): Buffer {
+      return Buffer.concat(heard)
+    },
     silence(): void {
       for (const socket of sockets) silenced.add(socket)
     },
@@ -91,13 +114,14 @@ async function silentWire(port: number) {
 }
 
 const address = new Uint8Array(32).fill(1)
-const tip = (key: number) => ({ result: { key, data: [key] } })
+const tip = (key: number) => ({ result: { key, data: [key % 256] } })
 /** Longer than any test: only deadlines that a test sets itself decide. */
 const forEver = 2 ** 31 - 1
 const open: { close(): void }[] = []
 
 afterEach(() => {
   for (const each of open.splice(0)) each.close()
+  vi.useRealTimers()
 })
 
 async function connect(options: ClientOptions = {}) {
@@ -122,6 +146,23 @@ describe('CoreClient', () => {
     expect(new Set(requests.map(({ id }) => id)).size).toBe(50)
     for (const [index, request] of [...requests.entries()].reverse()) await request.reply(tip(index))
     expect((await Promise.all(answers)).map(({ key }) => key)).toEqual(Array.from({ length: 50 }, (_, index) => index))
+  })
+
+  it('has 1024 requests in flight and no more, if not told otherwise', async () => {
+    const { peer, client } = await connect()
+    const answers = Array.from({ length: 1024 }, () => client.methods.getTip({ address }))
+    const requests: Received[] = []
+    for (const _ of answers) requests.push(await peer.receive())
+    await expect(client.methods.getTip({ address }, { timeoutMs: 1 })).rejects.toThrow('No reply within 1 ms')
+    const last = client.methods.getAllAddrs(undefined)
+    await requests[0]!.reply(tip(0))
+    // Whatever had been sent beyond the limit would come before it.
+    const next = await peer.receive()
+    expect(next.type).toBe('GetAllAddrs')
+    await next.reply({ result: { addresses: [] } })
+    for (const [index, request] of requests.slice(1).entries()) await request.reply(tip(index + 1))
+    expect((await Promise.all(answers)).map(({ key }) => key)).toEqual(answers.map((_, index) => index))
+    expect(await last).toEqual({ addresses: [] })
   })
 
   it('has no more requests in flight than it may, and sends the others as replies come', async () => {
@@ -167,6 +208,10 @@ describe('CoreClient', () => {
 
   it('gives a request up at its deadline; a reply that comes later disturbs nobody', async () => {
     const { peer, client } = await connect()
+    // What is asked before there is a connection may never be sent.
+    const connected = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(0))
+    await connected
     const lost = client.methods.getTip({ address }, { timeoutMs: 20 })
     // Listened to from the start: on a busy machine the deadline comes before the peer has heard of the request.
     const givenUp = expect(lost).rejects.toMatchObject({ code: 'deadline_exceeded', retryable: true })
@@ -194,6 +239,39 @@ describe('CoreClient', () => {
     expect((await after).key).toBe(3)
   })
 
+  it('ends what it had sent by a connection that is lost, and sends what waited by the next', async () => {
+    const { peer, client } = await connect({ maxInFlight: 1 })
+    const sent = client.methods.getTip({ address })
+    await peer.receive()
+    const waiting = client.methods.getTip({ address })
+    const { endpoint } = peer
+    peer.close()
+    await expect(sent).rejects.toThrow('Disconnected before the reply came')
+    const again = await Peer.bind(endpoint)
+    open.push(again)
+    await (await again.receive()).reply(tip(4))
+    expect((await waiting).key).toBe(4)
+  })
+
+  it('asks whether the core is there: by default each 2 s, and names how long its silence is to be taken', async () => {
+    for (const options of [{}, { maxSilenceMs: 500 }]) {
+      const peer = await Peer.bind()
+      const wire = await silentWire(Number(peer.endpoint.split(':').at(-1)))
+      const client = new CoreClient(wire.endpoint, { timeoutMs: forEver, ...options })
+      open.push(client, peer, wire)
+      const name = Buffer.from('\x04PING')
+      await expect.poll(() => wire.heard.includes(name)).toBe(true)
+      // In tenths of a second: a minute.
+      expect(wire.heard.readUInt16BE(wire.heard.indexOf(name) + name.length)).toBe(600)
+    }
+  })
+
+  it('takes any silence that is asked for', async () => {
+    for (const maxSilenceMs of [1, 6_553_500, 6_553_600, forEver]) {
+      new CoreClient('tcp://127.0.0.1:1', { maxSilenceMs }).close()
+    }
+  })
+
   it('gives up a connection that died without a word, tells what was under way, and makes another', async () => {
     const peer = await Peer.bind()
     const wire = await silentWire(Number(peer.endpoint.split(':').at(-1)))
@@ -219,15 +297,40 @@ describe('CoreClient', () => {
     }
   })
 
-  it('says at the deadline that there is no connection, to where, and why', async () => {
+  it('says at the deadline that there is no connection, and to where', async () => {
     const endpoint = `ipc://${join(tmpdir(), randomUUID())}`
-    const nobody = new CoreClient(endpoint, { timeoutMs: 1000 })
-    const nowhere = new CoreClient('tcp://core.invalid:5552', { timeoutMs: 1000 })
-    open.push(nobody, nowhere)
-    await expect(nobody.methods.getTip({ address })).rejects.toThrow(
-      `No reply within 1000 ms: there is no connection to ${endpoint}: nobody listens there`,
-    )
-    await expect(nowhere.methods.getTip({ address })).rejects.toThrow(/core\.invalid/)
+    const nobody = new CoreClient(endpoint)
+    open.push(nobody)
+    const text = `No reply within 1 ms: there is no connection to ${endpoint}: nobody listens there, or it cannot be reached`
+    await expect(nobody.methods.getTip({ address }, { timeoutMs: 1 })).rejects.toThrow(text)
+  })
+
+  it('says at the deadline that a name does not resolve', async () => {
+    const nowhere = new CoreClient('tcp://core.invalid:5552')
+    open.push(nowhere)
+    expect(await reasonOf(nowhere, /resolve/)).toMatch(/^the name core\.invalid does not resolve \(E[A-Z_]+\)$/)
+  })
+
+  it('says at the deadline nothing but how long it was while there is a connection', async () => {
+    const { peer, client } = await connect()
+    const first = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(1))
+    await first
+    const error: unknown = await client.methods.getTip({ address }, { timeoutMs: 20 }).catch((error: unknown) => error)
+    expect(error).toMatchObject({ message: 'No reply within 20 ms', data: { deadlineMs: 20 } })
+    expect((error as WorkerError).data).not.toHaveProperty('reason')
+  })
+
+  it('waits a minute for a reply, if not told otherwise', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const client = new CoreClient('tcp://127.0.0.1:1')
+    open.push(client)
+    const ended = vi.fn<(error: Error) => void>()
+    void client.methods.getTip({ address }).catch(ended)
+    await vi.advanceTimersByTimeAsync(59_999)
+    expect(ended).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(ended.mock.lastCall![0].message).toMatch(/^No reply within 60000 ms/)
   })
 
   it('throws what the core refuses with, in either dialect', async () => {
@@ -270,12 +373,222 @@ describe('CoreClient', () => {
     await expect(client.methods.getTip({ address: new Uint8Array(31) })).rejects.toThrow(/32 bytes/)
   })
 
-  it('ends its requests when it is closed', async () => {
+  it('does not mind what is no reply to any request', async () => {
     const { peer, client } = await connect()
-    const pending = client.methods.getTip({ address })
+    const answer = client.methods.getTip({ address })
+    const request = await peer.receive()
+    for (const frame of ['', '{', '{"id":', '[]', '{"id":7}', '{"id":"unknown","type":"GetTip"}', Uint8Array.of(255)]) {
+      await request.send(frame)
+    }
+    await request.reply(tip(5))
+    expect((await answer).key).toBe(5)
+  })
+
+  it.each([
+    ['close()', (client: CoreClient) => client.close()],
+    ['using', (client: CoreClient) => client[Symbol.dispose]()],
+  ])('ends its requests when it is closed by %s, sent or not, and leaves no timer', async (_, close) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { peer, client } = await connect({ maxInFlight: 1 })
+    const answered = client.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(0))
+    await answered
+    expect(vi.getTimerCount()).toBe(0)
+    const sent = client.methods.getTip({ address })
+    const waiting = client.methods.getTip({ address })
     await peer.receive()
-    client.close()
-    await expect(pending).rejects.toMatchObject({ code: 'disconnected' })
-    await expect(client.methods.getTip({ address })).rejects.toMatchObject({ code: 'disconnected' })
+    const left = peer.untilLeft()
+    close(client)
+    for (const each of [sent, waiting, client.methods.getTip({ address })]) {
+      await expect(each).rejects.toMatchObject({ code: 'disconnected' })
+    }
+    expect(vi.getTimerCount()).toBe(0)
+    await left
+  })
+})
+
+/** Asks until the error at the deadline gives a reason of this kind: on a busy machine that takes its time. */
+async function reasonOf(client: CoreClient, kind: RegExp): Promise<string> {
+  for (;;) {
+    const error = await client.methods.getTip({ address }, { timeoutMs: 50 }).catch((error: Error) => error)
+    if (!(error instanceof Error)) throw new Error('it was answered')
+    const [, reason = ''] = /^No reply within 50 ms: (.*)$/.exec(error.message) ?? []
+    if (kind.test(reason)) return reason
+  }
+}
+
+function keys(): { bytes: { publicKey: Uint8Array; secretKey: Uint8Array }; text: { curveSecretKey: string } } {
+  const pair = curveKeyPair()
+  return {
+    bytes: { publicKey: decodeZ85(pair.publicKey)!, secretKey: decodeZ85(pair.secretKey)! },
+    text: { curveSecretKey: pair.secretKey },
+  }
+}
+
+describe('CoreClient, refused', () => {
+  const server = keys()
+  const client = keys()
+  const stranger = keys()
+  const curve: ClientCurve = { serverKey: server.bytes.publicKey, ...client.bytes }
+  const demanding = { curveServer: true, ...server.text }
+
+  /** Refuses, as the doorkeeper of a core does, whoever has not this key. */
+  async function letInOnly(publicKey?: Uint8Array): Promise<void> {
+    const socket = new Reply({ linger: 0 })
+    await socket.bind('inproc://zeromq.zap.01')
+    open.push(socket)
+    const answer = async (): Promise<void> => {
+      for await (const [, id, , , , , key] of socket) {
+        const isWelcome = publicKey !== undefined && key !== undefined && Buffer.compare(key, publicKey) === 0
+        await socket.send(['1.0', id!, isWelcome ? '200' : '400', '', '', ''])
+      }
+    }
+    answer().catch((error: unknown) => {
+      if (!socket.closed) throw error
+    })
+  }
+
+  async function connectTo(peerOptions: SocketOptions<Router>, curve?: ClientCurve) {
+    const peer = await Peer.bind('tcp://127.0.0.1:0', peerOptions)
+    const client = new CoreClient(peer.endpoint, { timeoutMs: forEver, ...(curve && { curve }) })
+    open.push(client, peer)
+    return { peer, client }
+  }
+
+  it('says that the core demands keys, or has none', async () => {
+    const keyless = await connectTo(demanding)
+    expect(await reasonOf(keyless.client, /CURVE/)).toBe('the core demands CURVE, and no keys were given')
+    const needless = await connectTo({}, curve)
+    expect(await reasonOf(needless.client, /CURVE/)).toBe('the core does not use CURVE, but keys for it were given')
+  })
+
+  it('says that its key is not on the list', async () => {
+    await letInOnly(stranger.bytes.publicKey)
+    const unlisted = await connectTo(demanding, curve)
+    expect(await reasonOf(unlisted.client, /list/)).toBe(
+      `the public key ${encodeZ85(client.bytes.publicKey)} is not on the list of the core`,
+    )
+    const keyless = await connectTo({ zapDomain: 'core' })
+    expect(await reasonOf(keyless.client, /list/)).toBe('no key was shown, and it is not on the list of the core')
+  })
+
+  it('says that the core hangs up, and what it takes for the reason', async () => {
+    const other = await connectTo(demanding, { ...curve, serverKey: stranger.bytes.publicKey })
+    expect(await reasonOf(other.client, /hangs up/)).toBe(
+      `the core hangs up during the handshake: ${encodeZ85(stranger.bytes.publicKey)} is probably not its public key`,
+    )
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const keyless = new CoreClient(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    open.push(keyless, server)
+    expect(await reasonOf(keyless, /hangs up/)).toBe('the core hangs up on clients that show no CURVE key')
+  })
+
+  it('is served with the keys of the core and its own', async () => {
+    await letInOnly(client.bytes.publicKey)
+    const { peer, client: listed } = await connectTo(demanding, curve)
+    const answer = listed.methods.getTip({ address })
+    await (await peer.receive()).reply(tip(1))
+    expect((await answer).key).toBe(1)
+  })
+
+  it('asks again after a second, and loses nothing of what was asked before and meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { peer, client } = await connectTo(demanding)
+    const before = client.methods.getTip({ address })
+    // The deadline and the next try.
+    await expect.poll(() => vi.getTimerCount()).toBe(2)
+    const meanwhile = [client.methods.getTip({ address }), client.methods.getTip({ address })]
+    const { endpoint } = peer
+    peer.close()
+    const lax = await Peer.bind(endpoint)
+    open.push(lax)
+    vi.advanceTimersByTime(999)
+    expect(vi.getTimerCount()).toBe(4)
+    vi.advanceTimersByTime(1)
+    for (const key of [1, 2, 3]) await (await lax.receive()).reply(tip(key))
+    expect((await Promise.all([before, ...meanwhile])).map(({ key }) => key)).toEqual([1, 2, 3])
+    // It is forgotten why there was no connection.
+    const late = client.methods.getTip({ address }, { timeoutMs: 10 }).catch((error: Error) => error.message)
+    await lax.receive()
+    vi.advanceTimersByTime(10)
+    expect(await late).toBe('No reply within 10 ms')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('asks again as long as it is refused, once at a time, and not when it is closed', async () => {
+    await letInOnly()
+    for (const options of [demanding, { zapDomain: 'core' }]) {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      const { client } = await connectTo(options, 'curveServer' in options ? curve : undefined)
+      for (const _ of [1, 2, 3]) {
+        await expect.poll(() => vi.getTimerCount()).toBe(1)
+        vi.advanceTimersByTime(1000)
+        expect(vi.getTimerCount()).toBe(0)
+      }
+      await expect.poll(() => vi.getTimerCount()).toBe(1)
+      client.close()
+      expect(vi.getTimerCount()).toBe(0)
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe('CoreClient, where nobody listens', () => {
+  /** Until another socket has tried so often to connect there. */
+  async function tries(endpoint: string, count: number): Promise<void> {
+    const socket = new Dealer({ linger: 0, reconnectInterval: 50 })
+    open.push(socket)
+    socket.connect(endpoint)
+    let left = count
+    for await (const { type } of socket.events) if (type === 'connect:retry' && --left === 0) return
+  }
+
+  async function nobodyAt(host: string) {
+    const port = await lastingPort()
+    const client = new CoreClient(`tcp://${host}:${port}`, { timeoutMs: forEver })
+    open.push(client)
+    return { client, endpoint: `tcp://127.0.0.1:${port}` }
+  }
+
+  it('tries the other address of a name a second later, once at a time, until it is connected', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { client, endpoint } = await nobodyAt('localhost')
+    const answer = client.methods.getTip({ address })
+    // The deadline and the next try.
+    await expect.poll(() => vi.getTimerCount()).toBe(2)
+    await tries(endpoint, 5)
+    expect(vi.getTimerCount()).toBe(2)
+    vi.advanceTimersByTime(999)
+    expect(vi.getTimerCount()).toBe(2)
+    vi.advanceTimersByTime(1)
+    expect(vi.getTimerCount()).toBe(1)
+    await expect.poll(() => vi.getTimerCount()).toBe(2)
+    vi.advanceTimersByTime(1000)
+    await expect.poll(() => vi.getTimerCount()).toBe(2)
+    const peer = await Peer.bind(endpoint)
+    open.push(peer)
+    await (await peer.receive()).reply(tip(1))
+    expect((await answer).key).toBe(1)
+    expect(vi.getTimerCount()).toBe(0)
+    // Of two connections each would get every other request.
+    const answers = [2, 3, 4, 5].map(() => client.methods.getTip({ address }))
+    const requests: Received[] = []
+    for (const _ of answers) requests.push(await peer.receive())
+    expect(new Set(requests.map(({ from }) => from)).size).toBe(1)
+    for (const request of requests) await request.reply(tip(1))
+    await Promise.all(answers)
+    // It does so again when the core is lost.
+    peer.close()
+    await expect.poll(() => vi.getTimerCount()).toBe(1)
+  })
+
+  it('has no other address to try where it was given an address', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    for (const host of ['127.0.0.1', '[::1]']) {
+      const { endpoint } = await nobodyAt(host)
+      await tries(endpoint, 5)
+      expect(vi.getTimerCount(), host).toBe(0)
+    }
   })
 })

@@ -58,7 +58,6 @@ export interface ClientOptions extends CallOptions {
 }
 
 interface Pending {
-  sent: boolean
   resolve(frame: Uint8Array): void
   reject(error: Error): void
   deadline: NodeJS.Timeout
@@ -101,11 +100,12 @@ export class CoreClient {
   readonly #maxInFlight: number
   readonly #pending = new Map<string, Pending>()
   readonly #timeoutMs: number
-  readonly #outbox: { id: string; frame: Uint8Array }[] = []
+  /** Frames of pending requests that are not sent yet, the oldest first. */
+  readonly #outbox = new Map<string, Uint8Array>()
+  /** How far the outbox is sent: a look from its start would pass the holes of all that has left it. */
+  #unsent = this.#outbox.entries()
   readonly #session = randomBytes(6).toString('hex')
-  #sending = false
   #requests = 0
-  #inFlight = 0
   #closed = false
   #isConnected = false
   /** Why the core cannot be talked to, as far as one can tell from here. */
@@ -136,7 +136,9 @@ export class CoreClient {
       linger: 0,
       reconnectInterval: 50,
       reconnectMaxInterval: 1000,
+      // Without a limit and a wait, sending is done when it returns.
       sendHighWaterMark: 0,
+      sendTimeout: 0,
       ipv6: endpoint.startsWith('tcp://['),
       connectTimeout: connectTimeoutMs,
       heartbeatInterval,
@@ -197,15 +199,16 @@ export class CoreClient {
         const data = { deadlineMs: timeoutMs, ...(reason !== undefined && { reason }) }
         this.#settle(id, (pending) => pending.reject(new WorkerError('deadline_exceeded', data)))
       }, timeoutMs)
-      this.#pending.set(id, { sent: false, resolve, reject, deadline })
-      this.#outbox.push({ id, frame })
-      if (!this.#sending) void this.#send()
+      this.#pending.set(id, { resolve, reject, deadline })
+      this.#outbox.set(id, frame)
+      this.#send()
     })
   }
 
   /** Closes the connection; requests in flight are rejected. */
   close(): void {
     this.#closed = true
+    this.#isConnected = false
     clearTimeout(this.#reconnect)
     this.#socket.close()
     for (const id of this.#pending.keys()) this.#settle(id, ({ reject }) => reject(new WorkerError('disconnected', {})))
@@ -215,32 +218,27 @@ export class CoreClient {
     this.close()
   }
 
-  async #send(): Promise<void> {
-    this.#sending = true
-    try {
-      // The empty frame is what a REQ socket would send, so that any REP or ROUTER peer understands.
-      while (this.#inFlight < this.#maxInFlight) {
-        const next = this.#outbox.shift()
-        if (next === undefined) break
-        const pending = this.#pending.get(next.id)
-        // Its deadline came while it waited here.
-        if (pending === undefined) continue
-        pending.sent = true
-        this.#inFlight++
-        await this.#socket.send(['', next.frame])
+  /** Nothing is given to libzmq that it cannot send: it drops what waits for a connection that it gives up. */
+  #send(): void {
+    while (this.#isConnected && this.#pending.size - this.#outbox.size < this.#maxInFlight) {
+      const { done, value } = this.#unsent.next()
+      if (done) {
+        this.#unsent = this.#outbox.entries()
+        return
       }
-    } catch {
-      // The socket was closed; close() has told the callers.
-    } finally {
-      this.#sending = false
+      const [id, frame] = value
+      this.#outbox.delete(id)
+      // The empty frame is what a REQ socket would send, so that any REP or ROUTER peer understands.
+      this.#socket.send(['', frame]).catch(() => {
+        // The connection was lost, of which the next event tells.
+      })
     }
   }
 
   async #receive(): Promise<void> {
     try {
       for await (const parts of this.#socket) {
-        const frame = parts.at(-1)
-        if (frame !== undefined) this.#take(frame)
+        this.#take(parts.at(-1)!)
       }
     } catch {
       // The socket was closed.
@@ -257,11 +255,10 @@ export class CoreClient {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     this.#pending.delete(id)
+    this.#outbox.delete(id)
     clearTimeout(pending.deadline)
     settle(pending)
-    if (!pending.sent) return
-    this.#inFlight--
-    if (this.#outbox.length > 0 && !this.#sending && !this.#closed) void this.#send()
+    this.#send()
   }
 
   /** Keeps in mind why the connection does not come about, for the error at the deadline. */
@@ -285,22 +282,20 @@ export class CoreClient {
   #connected(): void {
     this.#obstacle = undefined
     this.#isConnected = true
+    this.#send()
   }
 
   /** The core answers on the connection that a request came by, or not at all: what was sent by this one is lost. */
   #disconnected(): void {
-    // While no connection comes about, requests wait for it.
-    if (!this.#isConnected) return
     this.#isConnected = false
-    for (const [id, { sent }] of this.#pending) {
-      if (sent) this.#settle(id, ({ reject }) => reject(new WorkerError('disconnected', {})))
+    for (const id of this.#pending.keys()) {
+      if (!this.#outbox.has(id)) this.#settle(id, ({ reject }) => reject(new WorkerError('disconnected', {})))
     }
   }
 
   /** libzmq gives up on a core that refuses; the operator may put the key on the list yet. */
   #refused(reason: string): void {
     this.#obstacle = reason
-    this.#stay()
     this.#connectAgain()
   }
 
@@ -323,7 +318,6 @@ export class CoreClient {
   #connectAgain(change = (): void => {}): void {
     this.#reconnect = setTimeout(() => {
       this.#reconnect = undefined
-      if (this.#isConnected) return
       this.#socket.disconnect(this.#endpoint)
       change()
       this.#socket.connect(this.#endpoint)

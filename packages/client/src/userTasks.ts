@@ -1,4 +1,4 @@
-import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { hexToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import type { CoreClient } from './coreClient.ts'
@@ -113,9 +113,8 @@ function openWithOneOf<T>(hashes: readonly Uint8Array[], open: (hash: Uint8Array
   try {
     return open(hash!)
   } catch (error) {
-    const isOther = others.some((other) => bytesToHex(other) !== bytesToHex(hash!))
-    if (isOther && error instanceof UserError && error.code === 'invalid_signature') return openWithOneOf(others, open)
-    throw error
+    if (others.length === 0 || !(error instanceof UserError) || error.code !== 'invalid_signature') throw error
+    return openWithOneOf(others, open)
   }
 }
 

@@ -140,9 +140,63 @@ describe('encoding', () => {
     expect(() => encodeArguments([type], [value])).toThrow(invalid)
   })
 
+  it.each<[string, bigint, bigint]>([
+    ['uint8', 0n, 255n],
+    ['uint64', 0n, 2n ** 64n - 1n],
+    ['uint', 0n, 2n ** 256n - 1n],
+    ['uint256', 0n, 2n ** 256n - 1n],
+    ['int8', -128n, 127n],
+    ['int64', -(2n ** 63n), 2n ** 63n - 1n],
+    ['int', -(2n ** 255n), 2n ** 255n - 1n],
+    ['int256', -(2n ** 255n), 2n ** 255n - 1n],
+  ])('takes for %s the integers from %s to %s, and no other', (type, least, most) => {
+    for (const value of [least, most]) {
+      const encoded = BigInt.asUintN(256, value).toString(16).padStart(64, '0')
+      expect(bytesToHex(encodeArguments([type], [value]))).toBe(encoded)
+      expect(decodeOutput([type], hexToBytes(encoded))).toEqual([value])
+    }
+    for (const value of [least - 1n, most + 1n]) {
+      expect(() => encodeArguments([type], [value])).toThrow(`Argument 1 is no ${type}`)
+      const encoded = BigInt.asUintN(256, value).toString(16).padStart(64, '0')
+      // All 256 bits are some value of the widest types.
+      if (!/^u?int(256)?$/.test(type)) expect(() => decodeOutput([type], hexToBytes(encoded))).toThrow(undecodable)
+    }
+  })
+
+  it.each([1, 31, 32])('takes bytes%i of that length alone', (length) => {
+    const value = 'ab'.repeat(length)
+    expect(bytesToHex(encodeArguments([`bytes${length}`], [value]))).toBe(left(value))
+    for (const other of [value.slice(2), `${value}ab`]) {
+      expect(() => encodeArguments([`bytes${length}`], [other])).toThrow(`Argument 1 is no bytes${length}`)
+    }
+  })
+
   it('refuses another number of values', () => {
-    expect(() => encodeArguments(['uint256'], [])).toThrow(invalid)
-    expect(() => encodeArguments([], [1])).toThrow(invalid)
+    expect(() => encodeArguments(['uint256'], [])).toThrow('The call takes 1 arguments, got 0')
+    expect(() => encodeArguments([], [1])).toThrow('The call takes 0 arguments, got 1')
+    expect(() => parseArguments(['bool'], ['true', 'true'])).toThrow('The call takes 1 arguments, got 2')
+  })
+
+  it('names the argument that it refuses, and says what is to be done with large numbers', () => {
+    const refusal = (type: string, value: unknown) => () => encodeArguments(['bool', type], [true, value])
+    expect(refusal('uint64', 2 ** 53)).toThrow(/^Argument 2 is no uint64: above 2\^53, it stands in quotes$/)
+    expect(refusal('uint64', [2 ** 53])).toThrow(/^Argument 2 is no uint64$/)
+    for (const value of [1.5, -1, '9007199254740992x', 2n ** 64n]) {
+      expect(refusal('uint64', value)).toThrow(/^Argument 2 is no uint64$/)
+    }
+    expect(refusal('uint64[2]', [1, 2, 3])).toThrow(/^Argument 2 is no uint64\[2\]$/)
+    expect(refusal('uint64[2]', [1])).toThrow(/^Argument 2 is no uint64\[2\]$/)
+    expect(() => parseArguments(['bool', 'bool[]'], ['true', '[true'])).toThrow(
+      /^Argument 2 is no bool\[\]: an array is written as JSON$/,
+    )
+  })
+
+  it('names an unknown type, and of a long one the beginning', () => {
+    expect(() => parseCallable('f(float)')).toThrow(/^There is no type "float"$/)
+    const name = 'x'.repeat(40)
+    expect(() => parseCallable(`f(${name})`)).toThrow(new RegExp(`^There is no type "${name}"$`))
+    expect(() => parseCallable(`f(${name}y)`)).toThrow(new RegExp(`^There is no type "${name}…"$`))
+    expect(() => parseCallable('f')).toThrow(/^A call has the form name\(type,…\)$/)
   })
 
   it('never tells the value in the error', () => {
@@ -157,8 +211,12 @@ describe('arguments typed at a prompt', () => {
     ['uint256', '0xff', 255n],
     ['uint256', '115792089237316195423570985008687907853269984665640564039457584007913129639935', 2n ** 256n - 1n],
     ['int64', '-5', -5n],
+    ['uint256', ' 7 ', 7n],
+    ['uint256', '0XFf', 255n],
+    ['int64', '-0x10', -16n],
     ['bool', 'true', true],
     ['bool', 'false', false],
+    ['bytes', ' 0xab ', '0xab'],
     ['string', ' kept as is ', ' kept as is '],
     ['string', '', ''],
     ['bytes', '0xABcd', '0xabcd'],
@@ -272,6 +330,17 @@ describe('decoding', () => {
   it('looks at no padding behind text and bytes', () => {
     const padded = word('20') + word('1') + 'ab'.repeat(32)
     expect(decodeOutput(['bytes'], hexToBytes(padded))).toEqual(['0xab'])
+  })
+
+  it('says how much it could not decode as what', () => {
+    expect(() => decodeOutput(['bool', 'uint64'], new Uint8Array(32))).toThrow(
+      'The output of 32 bytes does not encode (bool,uint64)',
+    )
+    expect(() => decodeOutput(['float'], new Uint8Array(32))).toThrow(invalid)
+  })
+
+  it('writes the zeros of an address', () => {
+    expect(decodeOutput(['address'], hexToBytes(word('1')))).toEqual([`0x${'1'.padStart(40, '0')}`])
   })
 
   it('decodes no types from whatever there is', () => {

@@ -97,11 +97,8 @@ export function decodeOutput(types: readonly string[], output: Uint8Array): AbiV
   const parsed = types.map(parseType)
   if (parsed.length === 0) return []
   try {
-    const values: readonly unknown[] = AbiParameters.decode(
-      parsed.map((type) => parameterOf(type, readAs)),
-      output,
-      { checksumAddress: false },
-    )
+    const parameters = parsed.map((type) => parameterOf(type, readAs))
+    const values: readonly unknown[] = AbiParameters.decode(parameters, output)
     return parsed.map((type, i) => decodedValue(type, values[i]))
   } catch {
     // The codec's own errors quote the data, which is secret.

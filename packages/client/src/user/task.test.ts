@@ -30,6 +30,7 @@ import {
   openFailedTask,
   prepareCompute,
   prepareDeploy,
+  Secret,
   verifyWorkerKey,
 } from './index.ts'
 
@@ -76,7 +77,7 @@ const inputsOf = ({ encryptedFn, encryptedArgs, userDHKey }: Input) => ({
 function deployed({ usedGas = 10_241n } = {}) {
   const made = scenario({ callable: 'construct()', args: [] })
   const task = prepareDeploy({ call: made.call, preCode, contractAddress, gasLimit })
-  const delta = encrypt(new Uint8Array(32), Uint8Array.of(1, 2, 3))
+  const delta = Uint8Array.of(0, 255, ...encrypt(new Uint8Array(32), Uint8Array.of(1, 2, 3)))
   const inputsHash = deployInputsHash({ ...inputsOf(task.input), preCodeHash: keccak256(preCode) })
   const ethereum = { payload: Uint8Array.of(1, 2), address: new Uint8Array(20).fill(3) }
   const items = deploySuccessItems({
@@ -186,16 +187,23 @@ describe('verifyWorkerKey', () => {
   })
 
   it.each([
-    ['workerEncryptionKey', ''],
-    ['workerEncryptionKey', 'xy'],
-    ['workerEncryptionKey', '00'.repeat(64)],
-    ['workerSig', '00'.repeat(64)],
-    ['workerSig', 5],
-    ['signingKey', '00'.repeat(32)],
-  ])('refuses %s %j', (name, value) => {
+    ['workerEncryptionKey', '', 'invalid_key', 'workerEncryptionKey is not a public key of secp256k1'],
+    ['workerEncryptionKey', '00'.repeat(64), 'invalid_key', 'workerEncryptionKey is not a public key of secp256k1'],
+    [
+      'workerEncryptionKey',
+      'xy',
+      'malformed',
+      'workerEncryptionKey must be hexadecimal, with an even number of digits',
+    ],
+    ['workerSig', '00'.repeat(64), 'malformed', 'signature must be 65 bytes, got 64'],
+    ['workerSig', '00'.repeat(66), 'malformed', 'signature must be 65 bytes, got 66'],
+    ['workerSig', 5, 'malformed', 'signature must be hexadecimal text or bytes'],
+    ['signingKey', '00'.repeat(19), 'malformed', 'signingKey must be 20 bytes, got 19'],
+    ['signingKey', '00'.repeat(21), 'malformed', 'signingKey must be 20 bytes, got 21'],
+  ])('refuses %s %j as %s', (name, value, code, message) => {
     const { key, signingKey } = scenario()
     expect(() => verifyWorkerKey({ ...key, signingKey, [name]: value })).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/^(malformed|invalid_key)$/) }),
+      expect.objectContaining({ code, message }),
     )
   })
 })
@@ -229,11 +237,12 @@ describe('a task', () => {
     expect(createUserKeys().publicKey).not.toBe(createUserKeys().publicKey)
     const secret = 'cdbd854f10463bf67be34240f4bcbc93e9fcd5852c9dad8d325d28822c632bcd'
     expect(createUserKeys(`0x${secret}`).publicKey).toMatch(/^6177bb25ffbd65c8/)
-    for (const wrong of ['', '00'.repeat(32), 'ff'.repeat(32), 'xy']) {
+    for (const wrong of ['', '00'.repeat(32), 'ff'.repeat(32), '01'.repeat(31)]) {
       expect(() => createUserKeys(wrong), wrong).toThrow(
-        expect.objectContaining({ code: expect.stringMatching(/^(malformed|invalid_key)$/) }),
+        expect.objectContaining({ code: 'invalid_key', message: 'The secret is not a key of secp256k1' }),
       )
     }
+    expect(() => createUserKeys('xy')).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 
   it('refuses arguments that do not fit the call', () => {
@@ -336,6 +345,8 @@ describe('the result of a deployment', () => {
     ['a delta with -1', { delta: { key: 0, data: [-1] } }],
     ['a delta with a half', { delta: { key: 0, data: [1.5] } }],
     ['a delta that is no list', { delta: { key: 0, data: 5 } }],
+    ['a delta of something that is like a list', { delta: { key: 0, data: { some: () => false, length: 0 } } }],
+    ['a short preCodeHash', { preCodeHash: '00'.repeat(31) }],
     ['negative gas', { usedGas: -1 }],
     ['a short signature', { signature: '00' }],
     ['a long address', { ethereumAddress: '00'.repeat(32) }],
@@ -443,10 +454,42 @@ describe('the result of a computation', () => {
     }
   })
 
-  it('is not taken for the result of a deployment', () => {
+  it('cannot be decrypted with what is no key at all, which is a fault of the caller', () => {
+    const { task, signingKey, result } = computed()
+    const sharedKey = new Secret(new Uint8Array(31))
+    expect(() => openComputeResult({ task: { ...task, sharedKey }, signingKey, result })).toThrow(
+      new RangeError('key must be 32 bytes, got 31'),
+    )
+  })
+
+  it('is not taken for the result of a deployment, nor the other way round', () => {
     const { call, signingKey, result } = computed()
     const task = prepareDeploy({ call, preCode, contractAddress, gasLimit })
-    expect(() => openComputeResult({ task, signingKey, result })).toThrow(TypeError)
+    expect(() => openComputeResult({ task, signingKey, result })).toThrow(new TypeError('The task is no compute task'))
+    const deployment = deployed()
+    const compute = { ...prepareCompute({ call, contractAddress, gasLimit }), preCodeHash: '' }
+    expect(() => openDeployResult({ ...deployment, task: compute })).toThrow(
+      new TypeError('The task is no deploy task'),
+    )
+  })
+
+  it.each([31, 33])('is not checked against hashes of %i bytes', (length) => {
+    const { task, signingKey, result, exeCodeHash, previousDeltaHash } = computed()
+    const known = { exeCodeHash, previousDeltaHash }
+    for (const name of ['exeCodeHash', 'previousDeltaHash'] as const) {
+      expect(() => openComputeResult({ task, signingKey, result, ...known, [name]: new Uint8Array(length) })).toThrow(
+        `${name} must be 32 bytes, got ${length}`,
+      )
+    }
+  })
+
+  it('is refused beyond the gas limit, also where no signature is checked', () => {
+    const { task, signingKey, result } = computed()
+    const open = (gasLimit: bigint) => openComputeResult({ task: { ...task, gasLimit }, signingKey, result })
+    expect(open(20_000n).usedGas).toBe(20_000n)
+    expect(() => open(19_999n)).toThrow(
+      expect.objectContaining({ code: 'invalid_signature', message: 'The worker claims more gas than the limit' }),
+    )
   })
 })
 
@@ -467,6 +510,21 @@ describe('the result of a task that failed', () => {
       message: 'Fehler: ü',
       verified: { signature: false, output: true, missing: ['exeCodeHash'] },
     })
+  })
+
+  it('is refused when its text is none', () => {
+    const { task, signingKey, result, sharedKey } = failed('deploy')
+    const output = encrypt(sharedKey, Uint8Array.of(0xff))
+    expect(() => openFailedTask({ task, signingKey, result: { ...result, output } })).toThrow(
+      expect.objectContaining({ code: 'undecodable', message: 'The error text is not UTF-8' }),
+    )
+  })
+
+  it('of a computation is not checked against a hash of another length', () => {
+    const { task, signingKey, result } = failed('compute')
+    expect(() => openFailedTask({ task, signingKey, result, exeCodeHash: '00'.repeat(31) })).toThrow(
+      'exeCodeHash must be 32 bytes, got 31',
+    )
   })
 
   it.each(['deploy', 'compute'] as const)('of a %s task is refused when anything signed is another', (kind) => {
