@@ -139,9 +139,7 @@ describe('a file', () => {
   })
 
   it('that cannot be read is refused, unless it is absent and was not named', async () => {
-    expect((await serve('--config', 'none.yaml')).error).toBe(
-      'The configuration file none.yaml cannot be read: ENOENT',
-    )
+    expect((await serve('--config', 'none.yaml')).error).toBe('The configuration file none.yaml cannot be read: ENOENT')
     await symlink('bletchley.config.yaml', 'bletchley.config.yaml')
     expect((await serve(...url)).error).toBe('The configuration file bletchley.config.yaml cannot be read: ELOOP')
   })
@@ -192,7 +190,9 @@ describe('a file', () => {
 
   it('is refused where it is a folder', async () => {
     await mkdir('folder.yaml')
-    expect((await serve('--config', 'folder.yaml')).error).toBe('The configuration file folder.yaml cannot be read: EISDIR')
+    expect((await serve('--config', 'folder.yaml')).error).toBe(
+      'The configuration file folder.yaml cannot be read: EISDIR',
+    )
   })
 })
 

@@ -10,7 +10,8 @@ function parsed(text: string, path = 'a.yaml'): [shared: object, sections: objec
 }
 
 it('holds values and lists of them as texts, for all commands or for one', () => {
-  const text = 'threads: 007\ninsecure: true\nnothing:\nbind: [ipc:///a, 5]\ncore:\n  logLevel: warn\n  bind: []\nempty: {}\n'
+  const text =
+    'threads: 007\ninsecure: true\nnothing:\nbind: [ipc:///a, 5]\ncore:\n  logLevel: warn\n  bind: []\nempty: {}\n'
   expect(parsed(text)).toEqual([
     { threads: '007', insecure: 'true', nothing: '', bind: ['ipc:///a', '5'] },
     { core: { logLevel: 'warn', bind: [] }, empty: {} },

@@ -38,4 +38,3 @@ export async function json(args: readonly string[], options?: RunOptions): Promi
   const end = await run([...args, '--json'], options)
   return { ...(end.stdout === '' ? {} : (JSON.parse(end.stdout) as object)), ...end }
 }
-

@@ -42,7 +42,12 @@ export async function atTerminal<T>(answers: readonly string[], work: () => Prom
 }
 
 /** With a property of an object changed. */
-export async function withProperty<T>(object: object, name: string, value: unknown, work: () => T): Promise<Awaited<T>> {
+export async function withProperty<T>(
+  object: object,
+  name: string,
+  value: unknown,
+  work: () => T,
+): Promise<Awaited<T>> {
   const before = Object.getOwnPropertyDescriptor(object, name)
   Object.defineProperty(object, name, { value, configurable: true, writable: true })
   try {
