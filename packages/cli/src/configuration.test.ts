@@ -1,5 +1,4 @@
 import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { temporaryFolder } from '@bletchley/testkit'
 import { Command, CommanderError } from 'commander'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'

@@ -8,7 +8,6 @@ type Signal = (typeof signals)[number]
 
 const logger = pino({ enabled: false })
 const others = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
-const rejections = process.listeners('unhandledRejection')
 
 /** Those who wait for a signal since the service runs. */
 const waiting = (signal: Signal) => process.listeners(signal).filter((each) => !others.get(signal)!.includes(each))
@@ -20,8 +19,6 @@ function send(signal: Signal): void {
 afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()
-  for (const each of process.listeners('unhandledRejection'))
-    if (!rejections.includes(each)) process.off('unhandledRejection', each)
 })
 
 class Recorded implements Service {
@@ -90,6 +87,20 @@ it('that cannot start waits for no signal any more', async () => {
   const running = runService(logger, () => Promise.reject(new Error('the port is taken')))
   await expect(running).rejects.toThrow('the port is taken')
   expect(signals.map((each) => waiting(each).length)).toEqual([0, 0, 0, 0])
+})
+
+it('survives a defect of ours, which is logged', async () => {
+  const lines: string[] = []
+  const before = process.listeners('unhandledRejection')
+  const running = runService(pino({}, { write: (line) => lines.push(line) }), async () => new Recorded())
+  const added = process.listeners('unhandledRejection').filter((each) => !before.includes(each))
+  for (const listener of added) listener(new Error('a defect'), Promise.resolve())
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 50, msg: 'unhandled rejection', err: { message: 'a defect' } },
+  ])
+  send('SIGTERM')
+  await running
+  expect(process.listeners('unhandledRejection')).toEqual(before)
 })
 
 it('is cut off if its stop takes longer than 4.5 s', async () => {

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { vi } from 'vitest'
 
 // What a command has of its process, in the process of a test.
 
@@ -9,21 +8,27 @@ export interface Output {
   stderr: string
 }
 
-/** What some work writes to the standard streams. */
-export async function outputOf(work: () => unknown): Promise<Output> {
+/**
+ * What some work writes to the standard streams.
+ *
+ * @param onText is told each text as it comes
+ */
+export async function outputOf(work: () => unknown, onText: (text: string) => void = () => {}): Promise<Output> {
   const written = { stdout: '', stderr: '' }
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      written[name] += String(text)
-      return true
-    }),
-  )
-  try {
-    await work()
-  } finally {
-    for (const spy of spies) spy.mockRestore()
+  const writer = (name: keyof Output) => (text: string | Uint8Array) => {
+    written[name] += String(text)
+    onText(String(text))
+    return true
   }
+  await withProperty(process.stdout, 'write', writer('stdout'), () =>
+    withProperty(process.stderr, 'write', writer('stderr'), work),
+  )
   return written
+}
+
+/** Sends this process a signal that only those who listen since then hear. */
+export function signalTo(name: NodeJS.Signals, before: readonly unknown[]): void {
+  for (const listener of process.listeners(name)) if (!before.includes(listener)) listener(name)
 }
 
 /** Somebody at a terminal, who types these lines, each when the question for it is there. */
@@ -33,7 +38,8 @@ export async function atTerminal<T>(answers: readonly string[], work: () => Prom
     withProperty(process.stderr, 'isTTY', true, async () => {
       const working = work()
       for (const answer of answers) {
-        await once(stdin, 'resume')
+        // It may end without a question.
+        await Promise.race([once(stdin, 'resume'), working])
         stdin.write(answer)
       }
       return working
