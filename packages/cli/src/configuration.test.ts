@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { temporaryFolder } from '@bletchley/testkit'
 import { Command, CommanderError } from 'commander'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { outputOf } from '../test/standardStreams.ts'
+import { outputOf, withProperty } from '../test/standardStreams.ts'
 import { addConfiguration } from './configuration.ts'
 import { CommandError, exitCodes } from './exitCodes.ts'
 import { collect, dataOption, option, parseInteger } from './options.ts'
@@ -17,7 +17,6 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  vi.restoreAllMocks()
   vi.unstubAllEnvs()
   process.chdir(before)
   await folder[Symbol.asyncDispose]()
@@ -255,11 +254,11 @@ it('--print-config prints each option with its origin, and does nothing else', a
   expect(await serve('--print-config')).toMatchObject({ error: expect.stringContaining('--url <url>'), printed: '' })
 })
 
-async function serveAs(user: number, ...args: string[]): Promise<Outcome> {
-  vi.spyOn(process, 'getuid').mockReturnValue(user)
-  try {
-    return await serve(...args)
-  } finally {
-    vi.restoreAllMocks()
-  }
+function serveAs(user: number, ...args: string[]): Promise<Outcome> {
+  return withProperty(
+    process,
+    'getuid',
+    () => user,
+    () => serve(...args),
+  )
 }

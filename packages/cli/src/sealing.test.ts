@@ -87,13 +87,13 @@ describe('a passphrase that is asked for', () => {
   })
 
   it('is typed twice to lock', async () => {
-    const asked = await outputAtTerminal(['typed\n', 'typed\n'], () => askPassphrase('the backup')('lock'))
+    const asked = await outputAtTerminal(['typed\n', 'typed\n'], () => askPassphrase('the backup')('choose'))
     expect(asked).toEqual({
       value: 'typed',
       stdout: '',
       stderr: 'New passphrase for the backup: \nOnce more: \n',
     })
-    const differing = atTerminal(['typed\n', 'Typed\n'], () => silently(() => askPassphrase('the backup')('lock')))
+    const differing = atTerminal(['typed\n', 'Typed\n'], () => silently(() => askPassphrase('the backup')('choose')))
     await expect(differing).rejects.toEqual(refusal('The two passphrases differ; nothing was changed.'))
   })
 

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { gasLogVariable } from '@bletchley/contract'
 import { temporaryFolder } from '@bletchley/testkit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { withProperty } from '../../test/standardStreams.ts'
 import { CommandError } from '../exitCodes.ts'
-import { runTests } from './tests.ts'
+import { findTests, runTests } from './tests.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -34,14 +35,27 @@ describe('a command that runs tests', () => {
   })
 })
 
-describe('Node’s test runner', () => {
-  it('needs files of tests', async () => {
+describe('the tests of a folder', () => {
+  it('are files that Node runs as they are, at any depth, but not those of packages', async () => {
     await using folder = await temporaryFolder()
     await mkdir(join(folder.path, 'node_modules', 'other'), { recursive: true })
-    for (const name of ['node_modules/other/a.test.js', 'test.js', 'a.test.js.map', 'a.test.cjs'])
-      await writeFile(join(folder.path, name), '')
-    await expect(runTests(folder.path, { stdout: 'stderr' })).rejects.toEqual(
-      new CommandError(`there are no tests (*.test.js) in ${folder.path}`),
-    )
+    await mkdir(join(folder.path, 'sub', 'node_modules'), { recursive: true })
+    await mkdir(join(folder.path, 'my_node_modules'))
+    const put = async (...names: string[]) => {
+      for (const name of names) await writeFile(join(folder.path, name), '')
+    }
+    await put('node_modules/other/a.test.js', 'sub/node_modules/a.test.js', 'test.js', 'a.test.js.map', 'a.test.cjs')
+    const found = (typescript?: string | false) =>
+      withProperty(process.features, 'typescript', typescript, () => findTests(folder.path))
+    const none = new CommandError(`there are no tests (*.test.js) in ${folder.path}`)
+    await expect(found('strip')).rejects.toEqual(none)
+    await put('c.test.mts', 'b.test.ts')
+    await expect(found(false)).rejects.toEqual(none)
+    await expect(found(undefined)).rejects.toEqual(none)
+    const paths = (...names: string[]) => names.map((name) => join(folder.path, name))
+    expect(await found('strip')).toEqual(paths('b.test.ts', 'c.test.mts'))
+    await put('d.test.js', 'my_node_modules/e.test.mjs')
+    expect(await found(false)).toEqual(paths('d.test.js', 'my_node_modules/e.test.mjs'))
+    expect(await found('strip')).toHaveLength(4)
   })
 })
