@@ -10,6 +10,7 @@ import { createCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { temporaryFolder } from '@bletchley/testkit'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Router } from 'zeromq'
 import { type End, json, type RunOptions, run } from '../../test/run.ts'
 import { type DevNetwork, startDevNetwork } from '../network.ts'
 
@@ -191,6 +192,42 @@ describe('inspect', () => {
     await client.methods.removeContract({ address: addressOf(bare) })
   })
 
+  it('asks for the tips that a core has left out, and for no others', async () => {
+    const bare = account()
+    using client = new CoreClient(network.core.endpoints[0]!)
+    const addressOf = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'))
+    await client.methods.updateNewContract({ address: addressOf(bare), bytecode: Uint8Array.of(1) })
+    const inspect = async (edit: Edit) => {
+      const asked: string[] = []
+      const shown = await behind(
+        (type, reply, request) => {
+          if (type === 'GetTip') asked.push(String(request.input))
+          return edit(type, reply)
+        },
+        (endpoint) => json(['inspect', '--endpoint', endpoint]),
+      )
+      return { asked, shown }
+    }
+    const usual = await inspect((_, reply) => reply)
+    expect(usual.shown).toMatchObject({ code: 0, attestation: 'simulation' })
+    expect(usual.asked).toContain(bare)
+    expect(usual.asked).not.toContain(address)
+    const without = await inspect((type, reply) => (type === 'GetAllTips' ? { ...reply, result: { tips: [] } } : reply))
+    expect(without.asked).toEqual(expect.arrayContaining([bare, address]))
+    expect(without.shown).toEqual(usual.shown)
+    const failing = await inspect((type, { id }) => ({ id, type: 'Error', msg: `no ${type}` }))
+    expect(failing.shown).toMatchObject({ code: 1, stdout: '', stderr: 'error: no GetRegistrationParams\n' })
+    const broken = await inspect((type, reply) =>
+      type === 'GetTip' ? { id: reply.id, type: 'Error', msg: 'no' } : reply,
+    )
+    expect(broken.shown).toMatchObject({ code: 1, stdout: '', stderr: 'error: no\n' })
+    const hardware = await inspect((type, reply) =>
+      type === 'GetRegistrationParams' ? { ...reply, result: { ...(reply.result as object), signature: 'ab' } } : reply,
+    )
+    expect(hardware.shown).toMatchObject({ code: 0, attestation: 'hardware' })
+    await client.methods.removeContract({ address: addressOf(bare) })
+  })
+
   it('shows a contract', async () => {
     const { code, ...shown } = await here(['inspect', address])
     expect([code, shown]).toMatchObject([
@@ -282,4 +319,26 @@ async function installed(ethereum: string, payload: string): Promise<string> {
   const address = Uint8Array.from(Buffer.from(name, 'hex'))
   await client.methods.updateNewContract({ address, bytecode: buffer })
   return name
+}
+
+type Edit = (type: string, reply: Record<string, unknown>, request: Record<string, unknown>) => object
+
+/** Between a command and the core, where the replies become others. */
+async function behind<T>(edit: Edit, work: (endpoint: string) => Promise<T>): Promise<T> {
+  using client = new CoreClient(network.core.endpoints[0]!)
+  const router = new Router({ linger: 0 })
+  await router.bind('tcp://127.0.0.1:0')
+  const answering = (async () => {
+    for await (const frames of router) {
+      const request = JSON.parse(String(frames.at(-1))) as Record<string, unknown> & { id: string; type: string }
+      const reply = JSON.parse(String(Buffer.from(await client.exchange(request.id, frames.at(-1)!))))
+      await router.send([...frames.slice(0, -1), JSON.stringify(edit(request.type, reply, request))])
+    }
+  })()
+  try {
+    return await work(router.lastEndpoint!)
+  } finally {
+    router.close()
+    await answering.catch(() => {})
+  }
 }
