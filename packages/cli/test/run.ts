@@ -19,6 +19,7 @@ export interface End extends Output {
 /** Runs the command, and leaves the process as it was. */
 export async function run(args: readonly string[], { env = {}, input, onText }: RunOptions = {}): Promise<End> {
   const exitCode = process.exitCode
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const)
   process.exitCode = undefined
   Object.assign(process.env, env)
   let code = -1
@@ -32,7 +33,10 @@ export async function run(args: readonly string[], { env = {}, input, onText }: 
     return { code, ...output }
   } finally {
     process.exitCode = exitCode
-    for (const name of Object.keys(env)) delete process.env[name]
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Router } from 'zeromq'
 import { type End, json, type RunOptions, run } from '../../test/run.ts'
+import { withProperty } from '../../test/standardStreams.ts'
 import { type DevNetwork, startDevNetwork } from '../network.ts'
 
 // The commands of a user, on a core and a principal in this process.
@@ -280,6 +281,30 @@ describe('console', () => {
       expect(await run(['console', '--http', http])).toEqual({
         ...{ code: 0, stdout: `console http://${host}\n`, stderr: '' },
       })
+  })
+
+  it('writes an address of IPv6 as browsers want it', async () => {
+    const { code, stderr } = await run(['console', '--http', '[::1]:1', '--timeout', '5000'])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: No core answers at http:\/\/\[::1\]:1\. /)])
+  })
+
+  it.each([
+    ['linux', 'xdg-open'],
+    ['darwin', 'open'],
+    ['win32', 'cmd'],
+  ])('is opened on %s with %s, if that is wanted', async (platform, program) => {
+    await using programs = await temporaryFolder()
+    const opened = join(programs.path, 'opened')
+    for (const name of ['xdg-open', 'open', 'cmd'])
+      await writeFile(join(programs.path, name), `#!/bin/sh\necho ${name} "$@" > '${opened}'\n`, { mode: 0o755 })
+    const { host } = new URL(network.core.httpUrl!)
+    const show = (...args: string[]) =>
+      withProperty(process, 'platform', platform, () =>
+        run(['console', '--http', host, ...args], { env: { PATH: `${programs.path}:${process.env.PATH}` } }),
+      )
+    expect(await show('--open')).toEqual({ code: 0, stdout: `console http://${host}\n`, stderr: '' })
+    const text = platform === 'win32' ? `cmd /c start http://${host}\n` : `${program} http://${host}\n`
+    await expect.poll(() => readFile(opened, 'utf8').catch(() => '')).toBe(text)
   })
 
   it.each(['null', '[]', '"signingAddress"', '{}', '7'])('is not where the answer is %s', async (answer) => {

@@ -182,3 +182,31 @@ describe('bletchley principal', () => {
     expect(await runUntil([...args, '--host', '0.0.0.0', '--workers', list], '\n')).toMatchObject(ready)
   })
 })
+
+describe('what a service is started with', () => {
+  it.each([
+    ['principal', ['host: "127.0.0.1"', 'port: 3040', 'data: ".bletchley/principal"', 'logLevel: "info"']],
+    ['dev', ['principalPort: 0', 'dialect: "document"', 'logLevel: "info"']],
+    ['demo', ['logLevel: "warn"', 'data: ".bletchley"']],
+  ])('by default, of %s', async (name, values) => {
+    const { stdout } = await run([name, '--print-config'])
+    for (const value of values) expect(stdout).toMatch(new RegExp(`^${value.replace('.', '\\.')} +# default$`, 'm'))
+  })
+
+  it.each([
+    ['principal', '--port', 0, 65_535],
+    ['principal', '--max-requests', 1, 1_000_000_000],
+    ['principal', '--max-requests-in-all', 1, 1_000_000_000],
+    ['principal', '--max-new-keys', 1, 1_000_000_000],
+    ['dev', '--principal-port', 0, 65_535],
+  ])('%s %s has its bounds', async (name, option, least, greatest) => {
+    for (const bound of [least, greatest]) {
+      expect((await run([name, option, String(bound), '--print-config'])).code, String(bound)).toBe(0)
+    }
+    for (const beyond of [least - 1, greatest + 1]) {
+      const { code, stderr } = await run([name, `${option}=${beyond}`, '--print-config'])
+      const reason = `It must be a whole number from ${least} to ${greatest}.`
+      expect([code, stderr], String(beyond)).toEqual([2, expect.stringContaining(reason)])
+    }
+  })
+})
