@@ -203,7 +203,7 @@ describe('inspect', () => {
       const shown = await behind(
         (type, reply, request) => {
           if (type === 'GetTip') asked.push(String(request.input))
-          return edit(type, reply)
+          return edit(type, reply, request)
         },
         (endpoint) => json(['inspect', '--endpoint', endpoint]),
       )
