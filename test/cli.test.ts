@@ -329,16 +329,24 @@ describe('bletchley demo', () => {
     for (let line = await demo.readLine(); !line.includes('npx bletchley inspect'); line = await demo.readLine())
       lines.push(line)
     const text = lines.join('\n')
-    expect(text).toMatch(/balance_of\(alice\) .*, 750$/m)
-    expect(text).toMatch(/balance_of\(bob\) .*, 250$/m)
-    expect(text).toMatch(/failed: Error in execution of WASM code: unreachable$/m)
-    expect(text).toMatch(/total_supply\(\) .*, 1000$/m)
+    expect(lines.filter((line) => / gas \d/.test(line))).toEqual([
+      expect.stringMatching(/^ {2}construct\(alice, 1000\) {10}gas [1-9]\d*, [1-9]\d* bytes of code$/),
+      expect.stringMatching(/^ {2}transfer\(alice, bob, 250\) {7}gas [1-9]\d*$/),
+      expect.stringMatching(/^ {2}balance_of\(alice\) {15}gas [1-9]\d*, 750$/),
+      expect.stringMatching(/^ {2}balance_of\(bob\) {17}gas [1-9]\d*, 250$/),
+      expect.stringMatching(
+        /^ {2}transfer\(bob, alice, 9999\) {6}gas [1-9]\d*, failed: Error in execution of WASM code: unreachable$/,
+      ),
+      expect.stringMatching(/^ {2}total_supply\(\) {18}gas [1-9]\d*, 1000$/),
+    ])
+    expect(lines[0]).toMatch(/^ready tcp:/)
+    expect(text).toMatch(/^ {2}http:\/\/127\.0\.0\.1:[1-9]\d*\/#\/contracts\/[0-9a-f]{64}$/m)
     // What it says to try works as it stands.
     const [, simulate] = /npx bletchley (simulate .*)$/m.exec(text) ?? []
     const words = simulate!.split(' ').map((word) => word.replaceAll("'", ''))
     const simulated = await runCommand([...words, '--json'])
     expect(JSON.parse(simulated.stdout)).toMatchObject({ simulation: true, output: ['1000'], tip: { key: 1 } })
     expect(demo.running).toBe(true)
-    expect((await demo.kill('SIGTERM')).code).toBe(0)
+    expect(await demo.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
   })
 })

@@ -357,6 +357,33 @@ describe('the tests of a folder', () => {
     expect([failing.code, failing.stderr]).toEqual([1, expect.stringContaining('error: tests failed')])
   })
 
+  it('may be yet to be done, and fail meanwhile', async () => {
+    await using folder = await temporaryFolder()
+    const throws = "{ throw new Error('on purpose') }"
+    await writeFile(join(folder.path, 'todo.test.mjs'), passing.replace('test(', 'test.todo(').replace('{}', throws))
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/todo 1\b/)])
+  })
+
+  it('fail with a file that has none and cannot be run', async () => {
+    await using folder = await temporaryFolder()
+    await writeFile(join(folder.path, 'broken.test.mjs'), "throw new Error('on purpose')\n")
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([1, expect.stringContaining('error: tests failed')])
+  })
+
+  it('may be calls of a contract that do not say that they are tests', async () => {
+    await using folder = await temporaryFolder()
+    const entry = JSON.stringify({ contract: 'token', function: 'f', gas: 7 })
+    const log = `join(process.env.BLETCHLEY_GAS_LOG, '1.jsonl'), ${JSON.stringify(`${entry}\n`)}`
+    await writeFile(
+      join(folder.path, 'calls.test.mjs'),
+      `import { appendFileSync } from 'node:fs'\nimport { join } from 'node:path'\nappendFileSync(${log})\n`,
+    )
+    const { code, stdout } = await contract('gas', folder.path, '--json')
+    expect([code, JSON.parse(stdout)]).toEqual([0, { token: { f: { calls: 1, min: 7, median: 7, max: 7 } } }])
+  })
+
   it('are no success if there is none in the files', async () => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'empty.test.mjs'), '')

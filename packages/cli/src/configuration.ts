@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { type Command, CommanderError, InvalidArgumentError, type Option } from 'commander'
 import type { ConfigurationFile, Value } from './configurationFile.ts'
 import { usageError } from './exitCodes.ts'
@@ -68,31 +68,29 @@ async function readConfiguration(named: string | undefined): Promise<Configurati
 }
 
 async function readText(path: string, named: boolean): Promise<string | undefined> {
-  let file: FileHandle
-  try {
-    file = await open(path, 'r')
-  } catch (error) {
-    if (!named && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw usageError(`The configuration file ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+  const fail = ({ code }: NodeJS.ErrnoException): never => {
+    throw usageError(`The configuration file ${path} cannot be read: ${code}`)
   }
+  await using file = await open(path, 'r').catch((error: NodeJS.ErrnoException) =>
+    !named && error.code === 'ENOENT' ? undefined : fail(error),
+  )
+  if (file === undefined) return undefined
+  const { mode, uid, size } = await file.stat()
+  const foreign = process.getuid !== undefined && uid !== 0 && uid !== process.getuid()
+  if (process.getuid !== undefined && (mode & writableByAll) !== 0) {
+    throw usageError(`The configuration file ${path} can be written by anybody (chmod o-w).`)
+  }
+  // Whoever puts a file where the command happens to be run must not decide what it does.
+  if (!named && foreign) {
+    throw usageError(`The configuration file ${path} belongs to another user; name it with --config to use it.`)
+  }
+  if (size > maxFileBytes) throw usageError(`The configuration file ${path} is too large.`)
+  const bytes = await file.readFile().catch(fail)
   try {
-    const { mode, uid, size } = await file.stat()
-    const foreign = process.getuid !== undefined && uid !== 0 && uid !== process.getuid()
-    if (process.getuid !== undefined && (mode & writableByAll) !== 0) {
-      throw usageError(`The configuration file ${path} can be written by anybody (chmod o-w).`)
-    }
-    // Whoever puts a file where the command happens to be run must not decide what it does.
-    if (!named && foreign) {
-      throw usageError(`The configuration file ${path} belongs to another user; name it with --config to use it.`)
-    }
-    if (size > maxFileBytes) throw usageError(`The configuration file ${path} is too large.`)
-    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile())
-  } catch (error) {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
     // Of another encoding, the name of a data folder would be that of another one.
-    if (error instanceof TypeError) throw usageError(`The configuration file ${path} is not text in UTF-8.`)
-    throw error
-  } finally {
-    await file.close()
+    throw usageError(`The configuration file ${path} is not text in UTF-8.`)
   }
 }
 
@@ -102,14 +100,13 @@ async function apply(
   name: string,
   known: () => Promise<KnownOptions>,
 ): Promise<void> {
-  const own = file.sections.get(name) ?? new Map<string, Value>()
   const options = new Map(command.options.map((each) => [each.attributeName(), each]))
   if ([...file.shared.keys()].some((key) => !isKey(key, options)) || file.sections.size > 0) {
     assertKnown(file, await known())
   }
-  for (const [key, value] of [...file.shared, ...own]) {
+  for (const [key, value] of [...file.shared, ...(file.sections.get(name) ?? [])]) {
     const option = options.get(key)
-    if (option === undefined || !isKey(key, options)) continue
+    if (option === undefined) continue
     const source = command.getOptionValueSource(key)
     // A section comes after what is shared, and takes its place.
     if (source === undefined || source === 'default' || source === 'config') {
@@ -166,7 +163,7 @@ function parse(option: Option, value: Value, path: string): unknown {
 
 function printed(command: Command, path: string | undefined): string {
   const rows = command.options
-    .filter((each) => !['config', 'printConfig', 'version'].includes(each.attributeName()))
+    .filter((each) => !['config', 'printConfig'].includes(each.attributeName()))
     .map((each) => {
       const key = each.attributeName()
       const value = shownValue(command.getOptionValue(key))

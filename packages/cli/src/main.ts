@@ -25,11 +25,9 @@ Every option can also be given in the environment, --log-level as BLETCHLEY_LOG_
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failure, 4 a result did not verify.`,
     )
   forgetEmptyVariables()
-  let exitCode: number = exitCodes.done
-  const wanted = argv[2]
-  const names = wanted !== undefined && commandNames.includes(wanted) ? [wanted] : commandNames
+  const wanted = commandNames.find((name) => name === argv[2])
   try {
-    for (const name of names) {
+    for (const name of wanted === undefined ? commandNames : [wanted]) {
       const command = await loadCommand(name)
       for (const each of [command, ...command.commands]) {
         each.exitOverride().showHelpAfterError(hintFor(each))
@@ -42,14 +40,13 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the task ended in a failur
       program.addCommand(command)
     }
     await program.exitOverride().parseAsync(argv)
-    if (typeof process.exitCode === 'number') exitCode = process.exitCode
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.done
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
     // It may quote a peer, a contract, or a file that somebody else made.
     process.stderr.write(`error: ${printableLines(reasonOf(error))}\n`)
     return error instanceof CommandError ? error.exitCode : exitCodes.failed
   }
-  return exitCode
 }
 
 /** Files that set the environment cannot always leave a line out: an empty variable is as good as none. */

@@ -23,7 +23,7 @@ export async function runLong<T>(what: string, again: string, work: (progress: P
   const onSignal = (): void => stop.abort(new CommandError(`stopped; ${again}`))
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   // A wait that nothing keeps alive would end the process without a word.
-  const alive = setInterval(() => {}, 2 ** 30)
+  const alive = setInterval(() => {}, linesApartMs)
   let shown = -1
   let shownAt = performance.now()
   const draw = (done: number, total: number): void => {

@@ -33,11 +33,12 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   }
   // A supervisor sends it to have lists read again, also where there are none. A terminal sends it when it is closed.
   const onHangUp = process.stderr.isTTY ? stop : reload
+  // A defect of ours must not end the service for all its peers.
+  const onRejection = (error: unknown): void => logger.error({ err: error }, 'unhandled rejection')
   // A second one that asks for a stop ends the process at once.
   for (const signal of stopSignals) process.once(signal, stop)
   process.on('SIGHUP', onHangUp)
-  // A defect of ours must not end the service for all its peers.
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
+  process.on('unhandledRejection', onRejection)
   try {
     service = await start()
     logger.info({ signal: await stopped }, 'stopping')
@@ -54,5 +55,6 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   } finally {
     for (const signal of stopSignals) process.off(signal, stop)
     process.off('SIGHUP', onHangUp)
+    process.off('unhandledRejection', onRejection)
   }
 }

@@ -82,9 +82,9 @@ see new-identity.`,
     .action(async (flags: KeysFlags) => {
       const { path } = sealingOf(flags)
       if ((await describeLock(flags.data, { path })) === undefined) throw noSealingKey(flags.data)
-      const lock = await lockFolder(flags.data, 'keys rotate')
-      const files = await rotateSealingKey(flags.data, sealingOf(flags), purposesOf)
-      lock.release()
+      const files = await locked(flags.data, 'keys rotate', () =>
+        rotateSealingKey(flags.data, sealingOf(flags), purposesOf),
+      )
       print({ status: 'rotated', resealed: files }, flags)
     })
 
@@ -126,9 +126,9 @@ export const newIdentityCommand = () =>
       const meaning = signing.purpose === workerKeyPurpose ? newWorker : newPrincipal
       process.stderr.write(`${meaning}\n`)
       if (!flags.yes) throw new CommandError('Nothing was changed. Say --yes if that is what you want.')
-      const lock = await lockFolder(flags.data, 'keys new-identity')
-      const { before, now } = await replaceSigningKey(flags.data, key, signing.purpose)
-      lock.release()
+      const { before, now } = await locked(flags.data, 'keys new-identity', () =>
+        replaceSigningKey(flags.data, key, signing.purpose),
+      )
       print({ status: 'replaced', before: bytesToHex(before.address), address: bytesToHex(now.address) }, flags)
     })
 
@@ -174,11 +174,21 @@ export const restoreCommand = () =>
     )
     .action(async (file: string, flags: BackupFlags) => {
       const passphrase = backupPassphrase(flags)
-      const lock = await lockFolder(flags.data, 'keys restore')
-      const files = await restoreKeys(flags.data, sealingOf(flags), file, passphrase)
-      lock.release()
+      const files = await locked(flags.data, 'keys restore', () =>
+        restoreKeys(flags.data, sealingOf(flags), file, passphrase),
+      )
       print({ status: 'restored', keys: files.length }, flags)
     })
+
+/** Works on a folder while nobody else does. */
+async function locked<T>(folder: string, command: string, work: () => Promise<T>): Promise<T> {
+  const lock = await lockFolder(folder, command)
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
 
 function noSealingKey(folder: string): CommandError {
   return new CommandError(`There is no sealing key of ${folder}`)

@@ -50,10 +50,11 @@ export async function runTests(folder: string, { run, stdout }: TestRunOptions):
   }
 }
 
-/** Test files that Node runs as they are, at any depth. */
-async function findTests(folder: string): Promise<string[]> {
-  const canStripTypes = 'typescript' in process.features && process.features.typescript !== false
-  const isTest = canStripTypes ? /\.test\.(js|mjs|ts|mts)$/ : /\.test\.(js|mjs)$/
+/** Test files that Node runs as they are, at any depth. @throws CommandError if there are none */
+export async function findTests(folder: string): Promise<string[]> {
+  // False, or absent, where it takes JavaScript only.
+  const { typescript } = process.features as { typescript?: string | false }
+  const isTest = typescript ? /\.test\.(js|mjs|ts|mts)$/ : /\.test\.(js|mjs)$/
   const names = (await readdir(folder, { recursive: true })).filter(
     (name) => isTest.test(name) && !/(^|[/\\])node_modules[/\\]/.test(name),
   )

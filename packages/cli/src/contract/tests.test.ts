@@ -1,0 +1,61 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gasLogVariable } from '@bletchley/contract'
+import { temporaryFolder } from '@bletchley/testkit'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { withProperty } from '../../test/standardStreams.ts'
+import { CommandError } from '../exitCodes.ts'
+import { findTests, runTests } from './tests.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+describe('a command that runs tests', () => {
+  it('runs in the folder, and passes if it ends with 0', async () => {
+    await using folder = await temporaryFolder()
+    const run = (command: string) => runTests(folder.path, { run: command, stdout: 'stderr' })
+    expect(await run('echo ran > here')).toEqual({ passed: true, gas: {} })
+    expect(await readdir(folder.path)).toEqual(['here'])
+    // Only Node's test runner has a code for that no test was run.
+    for (const code of [1, 3]) expect(await run(`exit ${code}`), `exit ${code}`).toEqual({ passed: false, gas: {} })
+  })
+
+  it('logs the gas of its calls where nothing is left of it', async () => {
+    await using folder = await temporaryFolder()
+    vi.stubEnv('TMPDIR', folder.path)
+    vi.stubEnv('NODE_TEST_CONTEXT', 'child')
+    const entry = JSON.stringify({ contract: 'token', function: 'f', gas: 7 })
+    const run = `test -z "$NODE_TEST_CONTEXT" && echo '${entry}' > "$${gasLogVariable}/1.jsonl"`
+    expect(await runTests(folder.path, { run, stdout: 'stderr' })).toEqual({
+      passed: true,
+      gas: { token: { f: { calls: 1, min: 7, median: 7, max: 7 } } },
+    })
+    expect(await readdir(folder.path)).toEqual([])
+  })
+})
+
+describe('the tests of a folder', () => {
+  it('are files that Node runs as they are, at any depth, but not those of packages', async () => {
+    await using folder = await temporaryFolder()
+    await mkdir(join(folder.path, 'node_modules', 'other'), { recursive: true })
+    await mkdir(join(folder.path, 'sub', 'node_modules'), { recursive: true })
+    await mkdir(join(folder.path, 'my_node_modules'))
+    const put = async (...names: string[]) => {
+      for (const name of names) await writeFile(join(folder.path, name), '')
+    }
+    await put('node_modules/other/a.test.js', 'sub/node_modules/a.test.js', 'test.js', 'a.test.js.map', 'a.test.cjs')
+    const found = (typescript?: string | false) =>
+      withProperty(process.features, 'typescript', typescript, () => findTests(folder.path))
+    const none = new CommandError(`there are no tests (*.test.js) in ${folder.path}`)
+    await expect(found('strip')).rejects.toEqual(none)
+    await put('c.test.mts', 'b.test.ts')
+    await expect(found(false)).rejects.toEqual(none)
+    await expect(found(undefined)).rejects.toEqual(none)
+    const paths = (...names: string[]) => names.map((name) => join(folder.path, name))
+    expect(await found('strip')).toEqual(paths('b.test.ts', 'c.test.mts'))
+    await put('d.test.js', 'my_node_modules/e.test.mjs')
+    expect(await found(false)).toEqual(paths('d.test.js', 'my_node_modules/e.test.mjs'))
+    expect(await found('strip')).toHaveLength(4)
+  })
+})
