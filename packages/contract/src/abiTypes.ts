@@ -1,9 +1,7 @@
-import { isAbiName } from '@bletchley/client/user'
 import {
   type ClassDeclaration,
   type DeclarationStatement,
   FieldDeclaration,
-  type IdentifierExpression,
   NamedTypeNode,
   type Source,
   TypeDeclaration,
@@ -60,12 +58,10 @@ export class AbiTypes {
     const fields = fieldsOf(declaration)
     if (fields.length === 0) throw new ContractSourceError(name.range, 'a tuple has at least one field')
     return fields.map((field) => {
-      requireName(field.name)
       if (field.isAny(flags.private | flags.protected)) {
         throw new ContractSourceError(field.name.range, 'the fields of a tuple are public')
       }
-      if (field.type === null) throw new ContractSourceError(field.name.range, 'a field of a tuple has a type')
-      return { name: field.name.text, type: this.require(field.type) }
+      return { name: field.name.text, type: this.require(field.type!) }
     })
   }
 
@@ -119,11 +115,6 @@ export class AbiTypes {
       throw new ContractSourceError(place.range, `${name} is declared in more than one file`)
     }
   }
-}
-
-/** The compiler knows letters that the tools of users may be too old for. */
-export function requireName({ text, range }: IdentifierExpression): void {
-  if (!isAbiName(text)) throw new ContractSourceError(range, `${text} is not a name that users can call`)
 }
 
 /** Those that each object of a class has. */

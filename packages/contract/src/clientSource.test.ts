@@ -5,7 +5,71 @@ import { clientSource } from './clientSource.ts'
 const clientOf = (name: string, inputs: object[], outputs: object[] = []): string =>
   clientSource('Sample', parseJsonAbi([{ type: 'function', name, inputs, outputs }]))
 
+const head = `// The client of Sample, written by \`bletchley contract abi\`. The functions throw TaskFailed if their task fails.
+import { type Computed, type ContractOptions, type CoreClient, type DeployOptions, SecretContract } from '@bletchley/client'
+`
+const functionsComment =
+  '/** Arguments and results of the functions; `TestNetwork.deploy` of the test kit takes them as its type. */'
+
 describe('a client', () => {
+  it('declares the types that it uses, and no others', () => {
+    const abi = parseJsonAbi([
+      { type: 'function', name: 'none' },
+      { type: 'function', name: 'tell', outputs: [{ type: 'string' }] },
+    ])
+    expect(clientSource('Bare', abi)).toBe(`${head.replace('Sample', 'Bare')}
+export type BareConstructor = []
+
+${functionsComment}
+export type BareFunctions = {
+  none: { args: []; result: undefined }
+  tell: { args: []; result: string }
+}
+
+export class Bare {
+  readonly contract: SecretContract
+
+  constructor(contract: SecretContract) {
+    this.contract = contract
+  }
+
+  /** The contract that is deployed at an address of 32 bytes. */
+  static at(client: CoreClient, address: Uint8Array, options?: ContractOptions): Bare {
+    return new Bare(new SecretContract(client, address, options))
+  }
+
+  static async deploy(client: CoreClient, preCode: Uint8Array, args: BareConstructor, options?: DeployOptions): Promise<Bare> {
+    const construct = 'construct()'
+    return new Bare(await SecretContract.deploy(client, preCode, construct, args, options))
+  }
+
+  none(): Promise<Computed<undefined>> {
+    return this.contract.compute('none()', [], [])
+  }
+
+  tell(): Promise<Computed<string>> {
+    return this.contract.compute('tell()', [{ name: '', type: 'string' }], [])
+  }
+}
+`)
+    const [hex, bytes, integer] = [
+      `type Hex = \`0x\${string}\``,
+      '/** Hexadecimal digits behind 0x, or the bytes. */\ntype Bytes = Hex | Uint8Array',
+      'type Integer = bigint | number',
+    ]
+    const declared = (inputs: string[], outputs: string[]) => {
+      const named = (types: string[]) => types.map((type) => ({ name: 'a', type }))
+      const text = clientOf('f', named(inputs), named(outputs))
+      return text.slice(head.length, text.indexOf('\nexport type SampleConstructor'))
+    }
+    expect(declared(['bool'], ['uint64'])).toBe('')
+    expect(declared([], ['address'])).toBe(`\n${hex}\n`)
+    expect(declared(['bytes[]'], [])).toBe(`\n${bytes}\n\n${hex}\n`)
+    expect(declared(['uint64'], ['bool'])).toBe(`\n${integer}\n`)
+    expect(declared(['uint64'], ['bytes4'])).toBe(`\n${hex}\n\n${integer}\n`)
+    expect(declared(['uint64', 'bytes4'], [])).toBe(`\n${bytes}\n\n${hex}\n\n${integer}\n`)
+  })
+
   it('takes and gives each type of the ABI', () => {
     const types = [
       'uint32',
@@ -39,10 +103,24 @@ describe('a client', () => {
     expect(clientOf('one', [], [{ name: 'named', type: 'bool' }])).toContain('one(): Promise<Computed<boolean>>')
     const two = [{ type: 'bool' }, { type: 'string' }]
     expect(clientOf('two', [], two)).toContain('two(): Promise<Computed<[boolean, string]>>')
+    const halfNamed = [{ name: 'a', type: 'bool' }, { type: 'string' }]
+    expect(clientOf('two', [], halfNamed)).toContain('two(): Promise<Computed<[boolean, string]>>')
+    const named = [
+      { name: 'a', type: 'bool[3]' },
+      { name: 'b', type: 'uint' },
+    ]
+    expect(clientOf('two', [], named)).toContain('two(): Promise<Computed<{ a: boolean[]; b: bigint }>>')
   })
 
   it('keeps clear of names that would mean something else', () => {
     expect(clientOf('contract', [])).toContain('contract_(): Promise')
+    expect(clientOf('constructor', [])).toContain('  constructor_(): Promise')
+    const both = parseJsonAbi(['then', 'then_', 'then__'].map((name) => ({ type: 'function', name })))
+    const client = clientSource('Sample', both)
+    expect([...client.matchAll(/^ {2}(then_*)\(\)/gm)].map(([, name]) => name)).toEqual(['then___', 'then_', 'then__'])
+    expect(client).toContain(
+      "then___(): Promise<Computed<undefined>> {\n    return this.contract.compute('then()', [], [])",
+    )
     expect(clientOf('then', [])).toContain('then_(): Promise')
     expect(clientOf('set', [{ name: 'new', type: 'bool' }])).toContain('set(arg0: boolean)')
     const twice = [
@@ -50,6 +128,7 @@ describe('a client', () => {
       { name: 'a', type: 'string' },
     ]
     expect(clientOf('set', twice)).toContain('set(arg0: boolean, arg1: string)')
+    expect(clientOf('set', [{ type: 'bool' }])).toContain('set(arg0: boolean)')
   })
 
   it('is not made of an ABI that is none', () => {

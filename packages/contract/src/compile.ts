@@ -4,6 +4,7 @@ import { IdentifierExpression, type Source, StringLiteralExpression } from 'asse
 import asc from 'assemblyscript/asc'
 import type { ContractAbi } from './abi.ts'
 import { CompileError } from './compileError.ts'
+import { diagnosticCategories } from './compilerFlags.ts'
 import { readSource } from './sourceText.ts'
 import { ContractSourceError, nodesOf, placeOf } from './syntax.ts'
 import { compilerOptions, libraryFolder, libraryName } from './toolchain.ts'
@@ -70,7 +71,6 @@ export async function compileContract(path: string, { names = false }: CompileOp
 /** What the compiler reports. */
 interface Diagnostic {
   message: string
-  /** 3 is an error. */
   category: number
   range: { start: number; source: { normalizedPath: string } } | null
 }
@@ -83,8 +83,8 @@ function errorText(
 ): string {
   if (error instanceof ContractSourceError) return error.message
   const lines: string[] = []
-  const errors = diagnostics.filter(({ category }) => category === 3)
-  if (errors.length > 0 && errors.every(isInEntryPoints)) {
+  const errors = diagnostics.filter(({ category }) => category === diagnosticCategories.error)
+  if (errors.every(isInEntryPoints)) {
     // They were written for other types than the contract has.
     try {
       transform?.requireTypes()

@@ -13,13 +13,13 @@ export const flags = {
 } as const
 
 /** `SourceKind`. */
-export const sourceKinds = { user: 0, userEntry: 1 } as const
+export const sourceKinds = { user: 0 } as const
 
 /** `DiagnosticCategory`. */
 export const diagnosticCategories = { error: 3 } as const
 
 /** `ReportMode`. */
-export const reportModes = { report: 0, swallow: 1 } as const
+export const reportModes = { swallow: 1 } as const
 
 /** `Token`. Those of comparisons and those of assignments follow each other. */
 export const tokens = {

@@ -11,7 +11,7 @@ import {
   StringLiteralExpression,
 } from 'assemblyscript'
 import { type AbiFunction, type AbiParameter, type ContractAbi, constructorMethod } from './abi.ts'
-import { type AbiType, AbiTypes, requireName } from './abiTypes.ts'
+import { type AbiType, AbiTypes } from './abiTypes.ts'
 import { flags } from './compilerFlags.ts'
 import { requireFreeNames } from './generatedNames.ts'
 import { requireSeparateKeys, type StateField, stateTypes } from './stateKeys.ts'
@@ -105,14 +105,12 @@ function describeFunction(method: MethodDeclaration, types: AbiTypes): ContractF
       throw new ContractSourceError(range, 'what users call takes no optional parameters')
     }
   }
-  for (const { name } of parameters) requireName(name)
   const inputs = parameters.map(({ name, type }) => ({ name: name.text, type: types.require(type) }))
   if (isConstructor(method)) {
     if (!isCallable(method)) throw new ContractSourceError(method.name.range, 'the constructor of a contract is public')
     return { name: constructorMethod, inputs, outputs: [] }
   }
   const name = method.name.text
-  requireName(method.name)
   if (name === constructorMethod) {
     throw new ContractSourceError(method.name.range, `${name} is what the constructor is called`)
   }

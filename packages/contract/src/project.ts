@@ -73,6 +73,6 @@ function canResolve(from: NodeJS.Require, name: string): boolean {
 }
 
 function packageFolder(name: string): string {
-  const entry = fileURLToPath(import.meta.resolve(name))
+  const entry = createRequire(import.meta.url).resolve(name)
   return dirname(dirname(entry))
 }

@@ -66,7 +66,7 @@ export function changedResults(sources: readonly Source[]): Set<CallExpression> 
     for (const node of effectsOf(source)) {
       for (const changed of changedBy(node)) {
         for (const owner of ownersOf(changed)) {
-          if (owner !== changed && owner instanceof CallExpression) calls.add(owner)
+          if (owner instanceof CallExpression) calls.add(owner)
         }
       }
     }

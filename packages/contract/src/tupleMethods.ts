@@ -32,12 +32,7 @@ export function addTupleMethods(sources: readonly Source[]): void {
     const path = source.normalizedPath
     for (const tuple of tuples) {
       const fields = fieldsOf(tuple)
-      const methods = [
-        'class Methods {',
-        ...equalityMethod(fields),
-        ...(tuple.isGeneric ? [] : jsonMethods(tuple.name.text, fields)),
-        '}',
-      ]
+      const methods = ['class Methods {', ...equalityMethod(fields), ...jsonMethods(tuple.name.text, fields), '}']
       const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
       tuple.members.push(...(members as MethodDeclaration[]))
     }
@@ -73,7 +68,6 @@ function equalityMethod(fields: readonly FieldDeclaration[]): string[] {
 /** The two methods for an object whose members are in the order of workers: by the bytes of their names. */
 function jsonMethods(tuple: string, fields: readonly FieldDeclaration[]): string[] {
   const sorted = fields
-    .filter(({ type }) => type !== null)
     .map(({ name, type }) => ({ name: name.text, type: textOf(type!) }))
     .sort((a, b) => compareKeys(a.name, b.name))
   const plain = (text: string) => {

@@ -249,6 +249,19 @@ describe('malformed arguments', () => {
 })
 
 describe('the name of the function', () => {
+  it('is compared to its last letter', async () => {
+    // Eight bytes at a time.
+    const lengths = [1, 7, 8, 9, 15, 16, 17]
+    const names = lengths.flatMap((length) => ['x', 'y'].map((last) => `${'a'.repeat(length - 1)}${last}`))
+    const { wasm } = await compileText(`@contract export class Names {
+      ${names.map((name, index) => `${name}(): u32 { return ${index} }`).join('\n')}
+    }`)
+    const running = Running.deploy(wasm)
+    expect(names.map((name) => running.ask(`${name}()(uint32)`))).toEqual(names.map((_, index) => [BigInt(index)]))
+    for (const name of ['z', 'aaaaaaaz', 'aaaaaaaaz', 'aaaaaaa', 'aaaaaaaax\0', 'aaaaaaax\0\0'])
+      expect(reasonOf(running.call(name)), JSON.stringify(name)).toBe('there is no such function')
+  })
+
   it.each([
     '',
     'f',

@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
 import { describeModule } from '@bletchley/sandbox'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -337,6 +338,15 @@ export class Token {
     // What only the constructor needs is no part of what is stored: not its host functions, for one.
     expect(new TextDecoder('latin1').decode(wasm)).toContain('write_state')
     expect(new TextDecoder('latin1').decode(contract.exeCode)).not.toContain('write_state')
+  })
+
+  it('leaves names in the code where somebody asks for them', async () => {
+    const dice = fileURLToPath(new URL('../../../contracts/dice/dice.ts', import.meta.url))
+    const codes = await Promise.all(
+      [undefined, {}, { names: false }, { names: true }].map((each) => compileContract(dice, each)),
+    )
+    const inCode = codes.map(({ wasm }) => new TextDecoder('latin1').decode(wasm).includes('dice~entry/call'))
+    expect(inCode).toEqual([false, false, false, true])
   })
 
   it('can be made of what the documentation shows', async () => {

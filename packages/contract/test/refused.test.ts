@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { CompileError, compileContract } from '../src/index.ts'
-import { compileText } from './support/contracts.ts'
+import { compileText, Running } from './support/contracts.ts'
 
 const library =
   "import { Address, Bytes, log, require, revert, StateList, StateMap, StateValue, U256 } from '@bletchley/contract/assembly'"
@@ -50,6 +51,23 @@ describe('what is no contract', () => {
       'a field within another',
       withMember("a: StateMap<u32, u32>; b: StateValue<u32> = new StateValue<u32>('a:1')"),
       'contract.ts:3:51: the keys of b and a could be the same',
+    ],
+    [
+      'a field around another',
+      withMember("a: StateValue<u32> = new StateValue<u32>('b:1'); b: StateMap<u32, u32>"),
+      'contract.ts:3:77: the keys of b and a could be the same',
+    ],
+    ...['new StateValue<u32>()', "new StateValue<u32>('x', 'y')", 'new StateValue<u32>(text)', "'x'"].map(
+      (initializer): [string, string, string] => [
+        `a field that begins as ${initializer}`,
+        withMember(`a: StateValue<u32> = ${initializer}`, "const text = 'x'"),
+        "contract.ts:3:49: a field begins as it is, or as new StateValue('the name of its key')",
+      ],
+    ),
+    [
+      'a constructor that is protected',
+      withMember('protected constructor() {}'),
+      'contract.ts:3:38: the constructor of a contract is public',
     ],
     [
       'a constructor that is private',
@@ -128,6 +146,31 @@ describe('what is no contract', () => {
       'contract.ts:2:26: the fields of a tuple are public',
     ],
     [
+      'a tuple that keeps to itself',
+      withMember('f(): T { return new T() }', '@tuple class T { protected a: u32 = 1 }'),
+      'contract.ts:2:28: the fields of a tuple are public',
+    ],
+    [
+      'a tuple without types',
+      withMember('f(): T { return new T() }', '@tuple class T { a = 1 }'),
+      'contract.ts:2:18: Type expected',
+    ],
+    [
+      'a tuple with type parameters',
+      withMember('f(): T<u32> { return new T<u32>() }', '@tuple class T<X> { a: u32 = 1 }'),
+      'contract.ts:2:14: a tuple takes no type parameters',
+    ],
+    [
+      'an alias with type parameters',
+      withMember('f(a: L<u32>): void {}', 'type L<T> = T[]'),
+      'contract.ts:3:33: L<u32> is not a type of the ABI; the ABI has u32',
+    ],
+    [
+      'a member of a namespace',
+      withMember('f(a: lib.U256): void {}', "import * as lib from '@bletchley/contract/assembly'"),
+      'contract.ts:3:33: lib.U256 is not a type of the ABI; the ABI has u32',
+    ],
+    [
       'a derived tuple',
       withMember('f(): T { return new T() }', 'class S {} @tuple class T extends S { a: u32 = 1 }'),
       'contract.ts:2:35: a tuple extends no other class',
@@ -153,6 +196,21 @@ describe('what is no contract', () => {
       'contract.ts:2:5: memory is a name that the compiled contract needs itself',
     ],
     [
+      'a function with such a name',
+      withMember('a: StateValue<u32>', 'function changetype(): void {}'),
+      'contract.ts:2:10: changetype is a name that the compiled contract needs itself; take another one',
+    ],
+    [
+      'a namespace with such a name',
+      withMember('a: StateValue<u32>', "import * as memory from '@bletchley/contract/assembly'"),
+      'contract.ts:2:13: memory is a name that the compiled contract needs itself; take another one',
+    ],
+    [
+      'the name of the code that reads tuples',
+      withMember('', '@tuple class T { a: u32 = 1 } const __json: u32 = 1'),
+      'contract.ts:2:37: __json is a name that the compiled contract needs itself; take another one',
+    ],
+    [
       'a name that the code of tuples needs',
       withMember(
         'f(): void {}',
@@ -176,6 +234,14 @@ describe('what is no contract', () => {
       "contract.ts:3:46: Type 'contract/Error' is not assignable to type '~lib/error/Error'",
     ],
     [
+      'an error of a namespace that is none',
+      withMember(
+        "f(): void { throw new lib.Error('x') }",
+        'namespace lib { export class Error { constructor(public text: string) {} } }',
+      ),
+      "contract.ts:3:46: Type 'contract/lib.Error' is not assignable to type '~lib/error/Error'",
+    ],
+    [
       'a wrong type',
       withMember('f(): u32 { return "" }'),
       "contract.ts:3:46: Type '~lib/string/String' is not assignable to type 'u32'",
@@ -193,6 +259,16 @@ describe('what is no contract', () => {
       'contract.ts:3:46: there is no Date.now in a worker; a contract has no clock',
     ],
     [
+      'a clock of the constructor',
+      withMember('constructor() { Date.now() }'),
+      'contract.ts:3:44: there is no Date.now in a worker; a contract has no clock',
+    ],
+    [
+      'another clock',
+      withMember('f(): void { performance.now() }'),
+      'contract.ts:3:40: there is no performance.now in a worker; a contract has no clock',
+    ],
+    [
       'a console',
       withMember('f(): void { console.log("") }'),
       'contract.ts:3:40: there is no console.log in a worker; log prints for whoever simulates the contract',
@@ -207,6 +283,21 @@ describe('what is no contract', () => {
       'a host function of its own',
       withMember('f(): void { g() }', '@external("env", "sleep") declare function g(): void'),
       'contract.ts:2:18: there is no sleep in a worker',
+    ],
+    [
+      'functions of another module',
+      withMember('f(): void { g() }', '@external("other", "sleep") declare function g(): void'),
+      'contract.ts:2:11: there is no other in a worker; workers have the functions of docs/contracts.md and no others',
+    ],
+    [
+      'a state of other arrays',
+      withMember('a: StateValue<StaticArray<u32>>'),
+      'contract.ts:3:42: StaticArray<u32> cannot be kept in the state',
+    ],
+    [
+      'a state of tuples with type parameters',
+      withMember('a: StateValue<T<u32>>', '@tuple class T<X> { a: u32 = 1 }'),
+      'contract.ts:3:42: T<u32> cannot be kept in the state',
     ],
     [
       'a state of maps that is set',
@@ -270,6 +361,62 @@ describe('what is no contract', () => {
   })
 
   it('a file that is not there is refused', async () => {
-    await expect(compileContract('/nonexistent/contract.ts')).rejects.toThrow(CompileError)
+    await expect(compileContract('/nonexistent/contract.ts')).rejects.toThrow(
+      new CompileError("File 'contract.ts' not found."),
+    )
+  })
+
+  it('a host function whose name stands nowhere is refused in the first file', async () => {
+    const source = withMember('f(): void { g() }', "import { g } from './other'; export { g }")
+    const others = { 'other.ts': '@external("env", "a.b") export declare function g(): void' }
+    await expect(compileText(source, others)).rejects.toThrow(
+      /^contract\.ts: there is no a\.b in a worker; workers have the functions of docs\/contracts\.md and no others$/,
+    )
+  })
+
+  // The end of the code in front of the place, and the code there.
+  it.each([
+    ['the language', 'new Map<v128, u32>()', "Feature 'simd' is not enabled.", 'constructor()', ' {'],
+    [
+      'the library',
+      'new Array<N>(1).join()',
+      "Property 'toString' does not exist on type 'contract/N'.",
+      '.',
+      'toString()',
+    ],
+  ])('what only the code of %s cannot do is told by the place there', async (_, statement, message, before, behind) => {
+    const error = await compileText(withMember(`f(): void { ${statement} }`, 'class N {}')).catch(String)
+    const [, path = '', line, column] = /^CompileError: ~lib\/(\S+\.ts):(\d+):(\d+): /.exec(error as string) ?? []
+    expect(error).toContain(`~lib/${path}:${line}:${column}: ${message}`)
+    const own = /^@bletchley\/contract\/(.*)/.exec(path)?.[1]
+    const url = own === undefined ? `../../../node_modules/assemblyscript/std/assembly/${path}` : `../${own}`
+    const text = (await readFile(new URL(url, import.meta.url), 'utf8')).split('\n')[Number(line) - 1]!
+    const at = Number(column) - 1
+    expect([text.slice(0, at).endsWith(before), text.slice(at).startsWith(behind)], text).toEqual([true, true])
+  })
+
+  it('names that the contract needs are taken where neither fields nor tuples need them', async () => {
+    const head = `let memory: u32 = 1, offsetof: u32 = 2; function changetype(): u32 { return 4 } const __json: u32 = 8`
+    const { wasm } = await compileText(
+      withMember('f(): u32 { return memory + offsetof + changetype() + __json }', head),
+    )
+    expect(Running.deploy(wasm).ask('f()(uint32)')).toEqual([15n])
+  })
+
+  it('a method called sort that is not the one of arrays takes what it says', async () => {
+    const head = 'class N {} class Box<T> { sort(): u32 { return 7 } }'
+    const { wasm } = await compileText(withMember('f(): u32 { return new Box<N>().sort() }', head))
+    expect(Running.deploy(wasm).ask('f()(uint32)')).toEqual([7n])
+  })
+
+  it('keys that begin alike are separate', async () => {
+    const fields =
+      "a: StateMap<u32, u32>; b: StateMap<u32, u32> = new StateMap<u32, u32>('ab'); c: StateValue<u32> = new StateValue<u32>('a-1'); "
+    const { wasm } = await compileText(
+      withMember(`${fields} f(): void { this.a.set(1, 2); this.b.set(1, 3); this.c.set(4) }`),
+    )
+    const running = Running.deploy(wasm)
+    running.ask('f()')
+    expect(['a:1', 'ab:1', 'a-1'].map((key) => running.stored(key))).toEqual(['2', '3', '4'])
   })
 })

@@ -379,9 +379,14 @@ describe('typed data', () => {
     ["'A(uint b)', 1", `64: uint ${unknown}`],
     ["'A(uint12[] b)', 1", `64: uint12 ${unknown}`],
     ["'A(bytes33 b)', 1", `64: bytes33 ${unknown}`],
+    ["'A(bytes0 b)', 1", `64: bytes0 ${unknown}`],
+    ["'A(uint264 b)', 1", `64: uint264 ${unknown}`],
+    ["'A(int4 b)', 1", `64: int4 ${unknown}`],
+    ["'A(int b)', 1", `64: int ${unknown}`],
     ["'A(U256 b)', 1", `64: U256 ${unknown}`],
     ["'A(B b)', 1", `64: B ${unknown}`],
     ["'A(B b,C c)C(bool x)B(bool x)', 2", '64: structs within stand behind in the order of their names'],
+    ["'A(B b)B(bool x)B(bool x)', 1", '64: structs within stand behind in the order of their names, each once'],
   ])('is not made of %s, which fits no signature', async (args, message) => {
     const source = `import { TypedData } from '@bletchley/contract/assembly'
 @contract export class C { f(): void { const d = new TypedData(${args}); d.hash() } }`
@@ -389,7 +394,7 @@ describe('typed data', () => {
   })
 
   it('is made of structs within structs', async () => {
-    const text = 'A(C[2] c,bytes31[][] d,int8 e)B(A[] a)C(B b,address d)'
+    const text = 'A(C[2] c,bytes32[][] d,int256 e)B(A[] a,bytes1 b,uint8 c,bytes d,bool e)C(B b,address d,string e)'
     const source = `import { TypedData } from '@bletchley/contract/assembly'
 @contract export class C { f(): void { const d = new TypedData('${text}', 3) } }`
     await expect(compileText(source)).resolves.toBeDefined()

@@ -108,6 +108,17 @@ describe('a call', () => {
     expect(contract.fails('recurse', [60_000]).message).toBe('Error in execution of WASM code: unreachable')
     expect(contract.call('recurse', [3]).value).toBe(3n)
   })
+
+  it('draws the same, however deep it recurses', async () => {
+    const { network, contract } = await deployed()
+    const start = network.snapshot()
+    const draws = [10, 20_000].map((depth) => {
+      network.revertTo(start)
+      return [contract.call('dice'), contract.call('luckAt', [depth]), contract.call('dice')].map(({ value }) => value)
+    })
+    expect(draws[1]).toEqual(draws[0])
+    expect(new Set(draws[0]).size).toBe(3)
+  })
 })
 
 describe('a deployment', () => {

@@ -98,6 +98,10 @@ describe('types of a contract that are not what their names are elsewhere', () =
   const others = {
     'a.ts': '@tuple export class Result { a: u32 = 0 }\nexport type Amount = u32',
     'b.ts': '@tuple export class Other { b: u64 = 0 }\nexport type Big = u64',
+    'c.ts':
+      '@tuple export class Wide { a: u64 = 0 }\n@tuple export class Named { b: u32 = 0 }\n' +
+      '@tuple export class Long { a: u32 = 0; b: u32 = 0 }\nexport class Plain { a: u32 = 0 }',
+    'd.ts': '@tuple export class Result { a: u32 = 0 }\nexport type Amount = u32',
   }
   it.each<[string, string, string, string]>([
     [
@@ -117,6 +121,30 @@ describe('types of a contract that are not what their names are elsewhere', () =
       "import { Other as Result } from './b'; import { Amount } from './a'",
       'f(): Result { const a: Amount = 1; return new Result() }',
       'contract.ts:3:33: Result is called like another type',
+    ],
+    ...['Wide', 'Named', 'Long', 'Plain'].map((other): [string, string, string, string] => [
+      `a tuple that is ${other}`,
+      `import { ${other} as Result } from './c'; import { Amount } from './a'`,
+      'f(): Result { const a: Amount = 1; return new Result() }',
+      `contract.ts:3:33: Result is called like another type; give it a name of its own (Result is ${other})`,
+    ]),
+    [
+      'a tuple of two files',
+      "import { Result } from './a'; import { Amount } from './d'",
+      'f(): Result { const a: Amount = 1; return new Result() }',
+      'contract.ts:3:33: Result is declared in more than one file',
+    ],
+    [
+      'a list of an alias of two files',
+      "import { Result } from './a'; import { Amount } from './d'",
+      'f(a: u32[], b: Amount[]): void { new Result() }',
+      'contract.ts:3:43: Amount is declared in more than one file',
+    ],
+    [
+      'a parameter, beside another mistake',
+      "import { Big as Amount } from './b'; import { Result } from './a'",
+      'f(a: Amount): void { new Result(); missing() }',
+      "contract.ts:3:63: Cannot find name 'missing'.",
     ],
     [
       'a field',

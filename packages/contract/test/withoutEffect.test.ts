@@ -22,6 +22,10 @@ describe('what would be passed over in silence', () => {
     ['a decorator of a class', `${withMember('')}\n@tupel class D {}`, '7:1: @tupel does nothing here'],
     ['a call without parentheses', withBody('this.paused.remove'), '5:43: this.paused.remove does nothing'],
     ['a comparison for an assignment', withBody('let x = 1; x == 2'), '5:54: x == 2 does nothing'],
+    ['the first of the comparisons', withBody('let x = 1; x < 2'), '5:54: x < 2 does nothing'],
+    ['the last of the comparisons', withBody('let x = 1; x !== 2'), '5:54: x !== 2 does nothing'],
+    ['@contract of a field', withMember('@contract count: StateValue<u32>'), '5:1: @contract does nothing here'],
+    ['a decorator of a namespace', withMember('@a.b f(): void {}'), '5:1: @a.b does nothing here'],
     [
       'another container for a field',
       withBody('this.paused = this.other'),
@@ -49,6 +53,7 @@ describe('what would be passed over in silence', () => {
     ['an element of a copy', withBody('this.row.get()[0] = 1'), `5:52: get ${copy}`],
     ['a member of a copy', withBody('this.accounts.get(1).sum = 1'), `5:57: get ${copy}`],
     ['a sum in a copy', withBody('this.list.get(0).sum += 1'), `5:53: get ${copy}`],
+    ['the last of the assignments', withBody('this.list.get(0).sum ^= 1'), `5:53: get ${copy}`],
     ['a step in a copy', withBody('this.list.pop().sum++'), `5:53: pop ${copy}`],
     ['a step before a copy', withBody('--(this.accounts.get(1)).sum'), `5:60: get ${copy}`],
     ['a push to a copy of another type', withBody('(this.row.get() as u64[]).push(1)'), `5:53: get ${copy}`],
@@ -63,6 +68,9 @@ describe('what would be passed over in silence', () => {
     ],
     ['a push to a copy or what stands for none', withBody('(this.row.get() || [1]).push(1)'), `5:53: get ${copy}`],
     ['a push behind a comma', withBody('(1, this.row.get()).push(1)'), `5:56: get ${copy}`],
+    ['a push to one or the other', withBody('([1] && this.row.get()).push(1)'), `5:60: get ${copy}`],
+    ['an order in front of a comma', withBody('this.row.get().sort(), this.fresh()'), `5:52: get ${copy}`],
+    ['an order between commas', withBody('1, this.row.get().sort(), 2'), `5:55: get ${copy}`],
     ['a push within parentheses', withBody('(this.row.get().push(1))'), `5:53: get ${copy}`],
     ['a push on a condition', withBody('a.isZero() ? this.row.get().push(1) : 0'), `5:65: get ${copy}`],
     ['an order on a condition', withBody('a.isZero() ? this.row.get().sort() : []'), `5:65: get ${copy}`],
@@ -97,6 +105,10 @@ describe('what would be passed over in silence', () => {
           const counted = [1].push(this.row.get()[0] as i32)
           this.paused.get() || this.other.exists()
           const last = this.row.get().pop()
+          const more = this.row.get()[0] + 1
+          const opposite = -(<i64>this.row.get()[0])
+          ;(this.row.get(), this.fresh()).push(1)
+          if (more < 0 || opposite > 0) return []
           const sums = [new Account(4, [])].map<u64>((account) => account.sum)
           const sorted = this.row.get().sort((x, y) => y < x ? -1 : 1)
           return [this.notes.get(1).get(0), last, sorted[0], sorted.length, sums[0], b ? 1 : 0, C.helper(a) ? 1 : 0, C.helper(null) ? 1 : 0, !b ? 1 : 0, counted, row.length, this.seen(null), this.seen(U256.from(5))]

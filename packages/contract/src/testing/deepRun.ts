@@ -43,8 +43,8 @@ export function deepRun(request: RunRequest, state: ContractState, randomness: R
     resourceLimits: { stackSizeMb: threadStackMb },
   })
   thread.unref()
-  Atomics.wait(data.done, 0, 0, timeoutMs)
-  const answer = receiveMessageOnPort(port1)?.message as DeepRunAnswer | undefined
+  const isLate = Atomics.wait(data.done, 0, 0, timeoutMs) === 'timed-out'
+  const answer = isLate ? undefined : (receiveMessageOnPort(port1)?.message as DeepRunAnswer | undefined)
   port1.close()
   if (answer === undefined) throw new Error('The thread with the large stack did not answer')
   randomness.position = answer.position

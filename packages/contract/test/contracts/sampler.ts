@@ -76,6 +76,12 @@ export class Sampler {
     return randomNumber<u64>()
   }
 
+  luckAt(depth: u32): u64 {
+    const drawn = randomNumber<u64>()
+    this.recurse(depth)
+    return drawn
+  }
+
   seal(message: Bytes): Bytes {
     return encrypt(generateKey(), message)
   }

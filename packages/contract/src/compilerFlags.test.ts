@@ -1,0 +1,31 @@
+import * as compiler from 'assemblyscript'
+import { expect, it } from 'vitest'
+import * as ours from './compilerFlags.ts'
+
+/** What the compiler's types leave out. */
+type Constants = Readonly<Record<string, Readonly<Record<string, number>>>>
+const { CommonFlags, DecoratorKind, DiagnosticCategory, ReportMode, SourceKind, Token } =
+  compiler as unknown as Constants
+
+it('are the constants of the compiler', () => {
+  const names = 'export static readonly abstract private protected get set generic constructor'.split(' ')
+  const ofCompiler = names.map((name) => [name, CommonFlags![`${name[0]!.toUpperCase()}${name.slice(1)}`]])
+  expect(ours.flags).toEqual(Object.fromEntries(ofCompiler))
+  expect(ours.sourceKinds).toEqual({ user: SourceKind!.User })
+  expect(ours.diagnosticCategories).toEqual({ error: DiagnosticCategory!.Error })
+  expect(ours.reportModes).toEqual({ swallow: ReportMode!.Swallow })
+  expect(ours.customDecorator).toBe(DecoratorKind!.Custom)
+  expect(ours.tokens).toEqual({
+    firstComparison: Token!.LessThan,
+    equal: Token!.Equals_Equals,
+    identical: Token!.Equals_Equals_Equals,
+    lastComparison: Token!.Exclamation_Equals_Equals,
+    minus: Token!.Minus,
+    plusPlus: Token!.Plus_Plus,
+    minusMinus: Token!.Minus_Minus,
+    and: Token!.Ampersand_Ampersand,
+    or: Token!.Bar_Bar,
+    firstAssignment: Token!.Equals,
+    lastAssignment: Token!.Caret_Equals,
+  })
+})
