@@ -76,6 +76,64 @@ test('texts that are written at the same time, or one after another, do not touc
   expect(texts).toEqual(Array.from({ length: 40 }, (_, round) => [`b${round}`, `${json}a${round}`]).flat())
 })
 
+test('short texts share a piece of 8 KiB as long as one more has room, and none is longer than that', () => {
+  const texts = Array.from({ length: 100 }, () => {
+    const writer = new JsonWriter(1000)
+    writer.raw('x'.repeat(200))
+    return writer.finish()
+  })
+  const buffers = new Set(texts.map(({ buffer }) => buffer))
+  for (const { byteLength } of buffers) expect(byteLength).toBe(8192)
+  // 38 of them leave less than 512 bytes in a piece.
+  expect(buffers.size).toBeLessThanOrEqual(Math.ceil(100 / 38) + 1)
+  for (const [index, text] of texts.entries()) {
+    const before = texts[index - 1]
+    if (text.buffer === before?.buffer) expect(text.byteOffset, `text ${index}`).toBe(before.byteOffset + 200)
+  }
+})
+
+test('what a text leaves of its piece is not counted as its own', () => {
+  const small = new JsonWriter(1000)
+  small.raw('x'.repeat(100))
+  small.finish()
+  const writer = new JsonWriter(20_000)
+  writer.raw('y'.repeat(20_000))
+  expect(writer.length).toBe(20_000)
+  expect(decoder.decode(writer.finish())).toBe('y'.repeat(20_000))
+})
+
+test('a text that is refused at its limit is refused before it is copied to more memory', () => {
+  const writer = new JsonWriter(10_000)
+  writer.raw('x'.repeat(10_001))
+  expect(() => writer.raw('x'.repeat(10_000))).toThrow('Limit exceeded: bytes in a message, at most 10000')
+})
+
+test('a text whose length is known gets its memory at once, within its limit', () => {
+  const text = (expected: number) => {
+    const writer = new JsonWriter(1_000_000, undefined, expected)
+    writer.raw('x')
+    return writer.finish().buffer.byteLength
+  }
+  const room = 4 * 65_536 + 512
+  expect([1, 300_000, 1_000_000, 5_000_000].map(text)).toEqual([
+    1 + room,
+    300_000 + room,
+    1_000_000 + room,
+    1_000_000 + room,
+  ])
+})
+
+test('a text that grows without end is copied as often as it doubles', () => {
+  const writer = new JsonWriter(100_000_000)
+  const sizes = new Set<number>()
+  for (let index = 0; index < 200; index++) {
+    writer.raw('x'.repeat(5000))
+    sizes.add(writer.finish().buffer.byteLength)
+  }
+  expect(sizes.size).toBeLessThanOrEqual(9)
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(2_000_000)
+})
+
 test('lists of even and uneven items are written whole, in memory of about their size', () => {
   const sizes = fc.array(fc.oneof(fc.constantFrom(0, 1, 1000), fc.nat(40_000)), { maxLength: 60 })
   fc.assert(
