@@ -49,6 +49,33 @@ test('pieces follow each other across every growth of the buffer', () => {
   )
 })
 
+test('whatever is written has room, wherever in its memory it begins', () => {
+  const bytes = Uint8Array.from({ length: 101 }, (_, index) => 255 - index)
+  const texts: [string, (writer: JsonWriter) => void][] = [
+    ['"plain"', (w) => w.string('plain')],
+    [`"${'\u20ac'.repeat(99)}"`, (w) => w.string('\u20ac'.repeat(99))],
+    [`"${'\\n'.repeat(99)}"`, (w) => w.string('\n'.repeat(99))],
+    [`"${Buffer.from(bytes).toString('hex')}"`, (w) => w.hex(bytes)],
+    [JSON.stringify(Array.from(bytes)), (w) => w.byteArray(bytes)],
+    ['[]', (w) => w.byteArray(new Uint8Array(0))],
+    [`"${Buffer.from(bytes).toString('hex')}"`, (w) => void [...w.hexInPieces(bytes)]],
+    [JSON.stringify(Array.from(bytes)), (w) => void [...w.byteArrayInPieces(bytes)]],
+    ['[]', (w) => void [...w.byteArrayInPieces(new Uint8Array(0))]],
+  ]
+  for (const [index, [wanted, action]] of texts.entries()) {
+    // What others left of the memory that short texts share is less than 8 KiB, and this is more than is left.
+    for (let before = 8192 - 420; before <= 8192; before++) {
+      const text = write((w) => {
+        w.raw('x'.repeat(8192))
+        w.raw('x'.repeat(before))
+        action(w)
+      })
+      if (text.slice(8192 + before) !== wanted)
+        expect.fail(`text ${index} behind ${before} bytes: ${text.slice(8192 + before)}`)
+    }
+  }
+})
+
 test('the length limit holds at the byte', () => {
   const atLimit = new JsonWriter(6)
   atLimit.hex(Uint8Array.of(1, 2))
