@@ -110,6 +110,13 @@ describe('a peer that is slow', () => {
   })
 })
 
+it('who has read a reply in time keeps the connection: nothing is left that would end it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  await using server = await serve()
+  const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await vi.waitUntil(() => peer.text.endsWith('here') && vi.getTimerCount() === 0, { timeout: 60_000, interval: 1 })
+})
+
 describe('many connections', () => {
   const readWhole: Answer = async (context) => context.text(`here${await context.req.text()}`)
 
@@ -238,6 +245,14 @@ describe('a server that closes', () => {
     await closed
     await peer.closed
     expect(peer.text.match(/late/g)).toHaveLength(3)
+  })
+
+  it('leaves no timer behind, which would keep the process', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const server = await serve()
+    expect(await server.ask()).toBe('here')
+    await server.close(3_600_000)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('cuts off who still waits after the grace', async () => {
