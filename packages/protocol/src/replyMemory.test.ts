@@ -62,6 +62,20 @@ test('memory is used again when the array is gone, also that of a reply that was
   expect(isSame(memory.take(6 << 20).buffer, other)).toBe(true)
 })
 
+test('memory that waits is kept as long as other memory is taken', async () => {
+  const memory = new ReplyMemory()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const [small, large] = [memory.take(4 << 20).buffer, memory.take(8 << 20).buffer]
+  await collectGarbage()
+  vi.advanceTimersByTime(9_000)
+  const held = memory.take(4 << 20)
+  expect([small, large].some((buffer) => isSame(held.buffer, buffer))).toBe(true)
+  vi.advanceTimersByTime(9_000)
+  const other = memory.take(4 << 20)
+  expect([small, large].some((buffer) => isSame(other.buffer, buffer))).toBe(true)
+  expect(isSame(held.buffer, other.buffer)).toBe(false)
+})
+
 test('memory that is too small makes room, and what goes beyond 128 MiB is not kept', async () => {
   const memory = new ReplyMemory()
   const take = (mebibytes: number): ArrayBuffer => memory.take(mebibytes << 20).buffer

@@ -69,7 +69,7 @@ export class JsonWriter {
   #at = this.#chunk.used
   readonly #maxBytes: number
   readonly #memory: ReplyMemory | undefined
-  /** Of the list that is being written: where it begins in the text, and how many of its items are written. */
+  /** Of the list that is being written, or was the last: where it begins in the text, and how many of its items are written. */
   #listStart = 0
   #listDone = 0
   #listLength = 0
@@ -157,7 +157,6 @@ export class JsonWriter {
       this.#listDone = index
       write(items[index] as T, index)
     }
-    this.#listDone = 0
   }
 
   /** The text so far. It may share its buffer with other texts, so nobody may write behind its end. */
