@@ -23,6 +23,12 @@ describe('stack cost of one function, as the reference counts it', () => {
     [`(func ${'(if (i32.const 0) (then))'.repeat(3)})`, 4],
     ['(func (result i32) (i32.const 1) (i32.const 2) (block) (drop))', 3],
     ['(func (result i32) (if (result i32) (i32.const 0) (then (i32.const 1)) (else (i32.const 2))))', 3],
+    // Behind an inner block the outer one begins where it did: dead code takes nothing from below.
+    [
+      `(func i32.const 0 i32.const 0 block block end unreachable drop drop
+        block ${'i32.const 0 '.repeat(5)} ${'drop '.repeat(5)} end end drop drop)`,
+      7,
+    ],
     // The reference refuses this valid dead code; here it counts what was reached.
     ['(func (unreachable) (drop (i32.add (i32.const 1))))', 1],
   ])('%s costs %i', (source, cost) => {
