@@ -119,6 +119,18 @@ describe('the highest operand of one function', () => {
   })
 })
 
+it('what waits below a call is neither its arguments nor the index in the table', () => {
+  const module = wat(`(module (import "env" "memory" (memory 1 2)) (table 1 funcref)
+    (type $two (func (param i32 i64))) (func $f (type $two))
+    (func i32.const 0 i32.const 0 i32.const 0
+      i32.const 0 i64.const 0 call $f
+      i32.const 0 i64.const 0 i32.const 0 call_indirect (type $two)
+      i32.const 0 memory.grow
+      i32.const 0 i64.const 0 call $f
+      drop drop drop drop))`)
+  expect(analyseFunctions(decodeModule(module)).map(({ callHeights }) => callHeights)).toEqual([[], [3, 3, 3, 4]])
+})
+
 describe('deep recursion', () => {
   it('ends in the limiter at cost 2 per activation, as measured in the reference', async () => {
     const outcome = await runDeep(`(module
