@@ -9,8 +9,8 @@ const firstBytes = 16 * 1024
  * @throws Error if it breaks off
  */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > maxBytes) return Promise.resolve(undefined)
+  // Without one this is NaN, which is not more than anything.
+  if (Number(request.headers['content-length']) > maxBytes) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
     let bytes = Buffer.allocUnsafe(Math.min(firstBytes, maxBytes))
     let length = 0

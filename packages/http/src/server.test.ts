@@ -110,6 +110,13 @@ describe('a peer that is slow', () => {
   })
 })
 
+it('who has read a reply in time keeps the connection: nothing is left that would end it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  await using server = await serve()
+  const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await vi.waitUntil(() => peer.text.endsWith('here') && vi.getTimerCount() === 0, { timeout: 60_000, interval: 1 })
+})
+
 describe('many connections', () => {
   const readWhole: Answer = async (context) => context.text(`here${await context.req.text()}`)
 
@@ -132,6 +139,16 @@ describe('many connections', () => {
     expect(await server.ask('127.0.0.4')).toBe('here')
     await greedy[0]!.closed
     expect([...modest, ...greedy].map(({ isOpen }) => isOpen)).toEqual([true, true, false, true, true, true])
+  })
+
+  it('count as long as they are there: those that are closed displace nobody', async () => {
+    await using server = await serve(readWhole, { connectionsOfPeer: 32 })
+    const waiting = await server.open(halfRequest)
+    for (let count = 0; count < 64; count++) expect(await server.ask()).toBe('here')
+    waiting.socket.write('x'.repeat(996))
+    await vi.waitUntil(() => waiting.text !== '' || !waiting.isOpen, { timeout: 60_000, interval: 1 })
+    // On a machine that is too slow it has its answer to a slow request: whoever is displaced has none.
+    expect(waiting.text).toMatch(/^HTTP\/1.1 (200|408) /)
   })
 
   it('do not cut off who waits for a reply', async () => {
@@ -238,6 +255,14 @@ describe('a server that closes', () => {
     await closed
     await peer.closed
     expect(peer.text.match(/late/g)).toHaveLength(3)
+  })
+
+  it('leaves no timer behind, which would keep the process', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const server = await serve()
+    expect(await server.ask()).toBe('here')
+    await server.close(3_600_000)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('cuts off who still waits after the grace', async () => {

@@ -65,6 +65,29 @@ test('every code that has a text on the wire is among them', () => {
   expect(new Set(travellers.map(({ code }) => code))).toEqual(new Set(parsed))
 })
 
+test('what only a client says has its text, too', () => {
+  const texts = [
+    new WorkerError('unrecognised', { text: 'x' }),
+    new WorkerError('malformed_reply', { problem: 'not a JSON object' }),
+    new WorkerError('deadline_exceeded', { deadlineMs: 1500 }),
+    new WorkerError('deadline_exceeded', { deadlineMs: 1500, reason: 'it was not sent' }),
+    new WorkerError('disconnected', {}),
+  ].map(({ message }) => message)
+  expect(texts).toEqual([
+    'x',
+    'Malformed reply: not a JSON object',
+    'No reply within 1500 ms',
+    'No reply within 1500 ms: it was not sent',
+    'Disconnected before the reply came',
+  ])
+})
+
+test('texts of up to 512 characters are whole, longer ones end in dots', () => {
+  const whole = 'x'.repeat(512)
+  expect(fromWireMessage(whole).message).toBe(whole)
+  expect(fromWireMessage(`${whole}x`).message).toBe(`${'x'.repeat(509)}...`)
+})
+
 describe('what does not cross', () => {
   test.each([new Error('key = 5e5e'), new TypeError('5e5e'), '5e5e', undefined, { message: '5e5e', code: 'busy' }])(
     'the text of an exception that is no WorkerError: %s',

@@ -1,3 +1,4 @@
+import { atOnce } from '@bletchley/bytes'
 import { describe, expect, test } from 'vitest'
 import type { Dialect, Handlers, Input, MessageType, Reply, ResultReply } from './index.ts'
 import {
@@ -127,6 +128,8 @@ describe.each(messageTypes)('%s', (type) => {
       const error = thrownBy(() => encodeReply(reply, 'enigma-p2p'))
       expect(error, `${type}.${name} = NaN instead of ${value}`).toBeInstanceOf(TypeError)
       expect(String(error)).toContain('result.')
+      const inPieces = thrownBy(() => atOnce(encodeReplyInPieces(reply as ResultReply, 'enigma-p2p', 0)))
+      expect(String(inPieces)).toBe(String(error))
     }
     for (const name of Object.keys((input ?? {}) as object)) {
       const error = thrownBy(() => encodeRequest(type, '', { ...(input as object), [name]: Number.NaN } as never))

@@ -62,6 +62,20 @@ test('memory is used again when the array is gone, also that of a reply that was
   expect(isSame(memory.take(6 << 20).buffer, other)).toBe(true)
 })
 
+test('memory that waits is kept as long as other memory is taken', async () => {
+  const memory = new ReplyMemory()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const [small, large] = [memory.take(4 << 20).buffer, memory.take(8 << 20).buffer]
+  await collectGarbage()
+  vi.advanceTimersByTime(9_000)
+  const held = memory.take(4 << 20)
+  expect([small, large].some((buffer) => isSame(held.buffer, buffer))).toBe(true)
+  vi.advanceTimersByTime(9_000)
+  const other = memory.take(4 << 20)
+  expect([small, large].some((buffer) => isSame(other.buffer, buffer))).toBe(true)
+  expect(isSame(held.buffer, other.buffer)).toBe(false)
+})
+
 test('memory that is too small makes room, and what goes beyond 128 MiB is not kept', async () => {
   const memory = new ReplyMemory()
   const take = (mebibytes: number): ArrayBuffer => memory.take(mebibytes << 20).buffer
@@ -75,6 +89,61 @@ test('memory that is too small makes room, and what goes beyond 128 MiB is not k
   expect(again.map((buffer) => [small, large, beyond].indexOf(buffer))).toEqual([1, -1])
 })
 
+test('up to 128 MiB are kept as often as they come back, more are not, also if a part of them was given out', async () => {
+  const memory = new ReplyMemory()
+  const { buffer } = memory.take(128 << 20)
+  for (let round = 0; round < 3; round++) {
+    await collectGarbage()
+    expect(isSame(memory.take(128 << 20).buffer, buffer), `${round}`).toBe(true)
+  }
+  const other = new ReplyMemory()
+  const takePart = (): ArrayBufferLike => {
+    const part = other.take((128 << 20) + 1).subarray(0, 1)
+    other.lend(part)
+    return part.buffer
+  }
+  const beyond = takePart()
+  await collectGarbage()
+  expect(isSame(takePart(), beyond)).toBe(false)
+})
+
+test('what is taken is of whole pieces of 4 MiB, but for small replies, which have just their bytes', () => {
+  const memory = new ReplyMemory()
+  const mebibyte = 2 ** 20
+  const sizes = [1, mebibyte - 1, mebibyte, 4 * mebibyte, 4 * mebibyte + 1]
+  expect(sizes.map((bytes) => memory.take(bytes).buffer.byteLength)).toEqual([
+    1,
+    mebibyte - 1,
+    4 * mebibyte,
+    4 * mebibyte,
+    8 * mebibyte,
+  ])
+})
+
+test('each piece of memory that came back is used again', async () => {
+  const memory = new ReplyMemory()
+  const take = (): ArrayBuffer => memory.take(4 << 20).buffer
+  const three = [take(), take(), take()]
+  await collectGarbage()
+  const again = [take(), take(), take()]
+  expect(again.filter((buffer) => three.includes(buffer))).toHaveLength(3)
+})
+
+test('no process stays for the sake of memory that it does not need', () => {
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const before = timers()
+  new ReplyMemory().take(4 << 20)
+  expect(timers()).toBe(before)
+})
+
+test('a small reply is never written into what is left of the memory of a large one', () => {
+  const memory = new ReplyMemory()
+  const large = largeReply(0, memory)
+  const small = encodeReply({ kind: 'error', id: '1', requestType: 'GetTip', message: 'no' }, 'document', memory)
+  expect(isSame(small.buffer, large.buffer)).toBe(false)
+  expect(small.buffer.byteLength).toBeLessThan(1 << 20)
+})
+
 test('memory that nobody needs for ten seconds is given up', async () => {
   const memory = new ReplyMemory()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -82,6 +151,8 @@ test('memory that nobody needs for ten seconds is given up', async () => {
   await collectGarbage()
   vi.advanceTimersByTime(9_000)
   expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)
+  // From here on it is on its way for nine seconds, and lies about for nine more.
+  vi.advanceTimersByTime(9_000)
   await collectGarbage()
   vi.advanceTimersByTime(9_000)
   expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)

@@ -61,6 +61,18 @@ describe('id', () => {
     expectRefused(`{"id":${text},"type":"GetAllTips"}`, '', /id: /)
   })
 
+  test('it has up to 64 KiB with its quotes', () => {
+    for (const length of [255, 256, 257, 20_000, 65_534]) {
+      const id = 'a'.repeat(length)
+      expect(decode(`{"id":"${id}","type":"GetAllTips"}`)).toMatchObject({ ok: true, id })
+    }
+    expectRefused(
+      `{"id":"${'a'.repeat(65_535)}","type":"GetAllTips"}`,
+      '',
+      'Malformed frame: id: expected a string of at most 65536 bytes, a number or a boolean',
+    )
+  })
+
   test('a missing one is none, a repeated one is refused with the first', () => {
     expectRefused('{"type":"GetAllTips"}', '', /id: /)
     expectRefused('{"id":"a","id":"a","type":"GetAllTips"}', 'a', /id: given more than once/)
@@ -112,7 +124,10 @@ describe('frames that are no request (wire.md 4, rows 1 to 4)', () => {
 
   test('the id of a broken frame is looked for at its beginning only', () => {
     const broken = (spaces: number) => encoder.encode(`{${' '.repeat(spaces)}"id":"far","type":"GetTip"`)
-    expect(decodeRequest(broken(60_000))).toMatchObject({ ok: false, id: 'far', requestType: 'GetTip' })
+    const fits = 65_536 - broken(0).length
+    expect(decodeRequest(broken(fits))).toMatchObject({ ok: false, id: 'far', requestType: 'GetTip' })
+    // Behind the quote nothing counts, and with one more byte the last quote is not seen.
+    expect(decodeRequest(broken(fits + 1))).toMatchObject({ ok: false, id: 'far', requestType: undefined })
     expect(decodeRequest(broken(70_000))).toMatchObject({ ok: false, id: '', requestType: undefined })
   })
 
@@ -120,6 +135,8 @@ describe('frames that are no request (wire.md 4, rows 1 to 4)', () => {
     expectRefused('{"id":"a","type":"gettip"}', 'a', 'Unknown message type: gettip')
     expectRefused('{"id":"a","type":"toString"}', 'a', 'Unknown message type: toString')
     expectRefused('{"id":"a","type":"\\u0000\\u00e9"}', 'a', 'Unknown message type: ??')
+    expectRefused(`{"id":"a","type":"${'x'.repeat(64)}"}`, 'a', `Unknown message type: ${'x'.repeat(64)}`)
+    expectRefused(`{"id":"a","type":"${'x'.repeat(65)}"}`, 'a', `Unknown message type: ${'x'.repeat(61)}...`)
     expectRefused(`{"id":"a","type":"${'x'.repeat(100_000)}"}`, 'a', /^Unknown message type: x{61}\.\.\.$/)
     expect(decode('{"id":"a","type":"gettip"}')).toMatchObject({ requestType: 'gettip' })
   })
@@ -198,6 +215,68 @@ describe('fields (wire.md 4, rows 5 to 15 and 19 to 21)', () => {
     const request = decode(`{"id":"a","type":"${type}",${members}}`)
     expect(request).toMatchObject({ ok: false, id: 'a', requestType: type })
     if (!request.ok) expect(request.message).toContain(message)
+  })
+
+  const bytes32 = '64 hex characters (0x allowed) or an array of 32 bytes'
+  const anyBytes = 'hex characters (0x allowed) or an array of bytes'
+  const index = 'an integer from 0 to 4294967295'
+  test.each([
+    ['GetTip', '"input":true', `input: expected ${bytes32}, got a boolean`],
+    ['GetTip', '"input":7', `input: expected ${bytes32}, got a number`],
+    ['GetTip', '"input":1.5', `input: expected ${bytes32}, got a number`],
+    ['GetTip', '"input":{}', `input: expected ${bytes32}, got an object`],
+    ['GetTip', '"input":[1,2]', `input: expected ${bytes32}, got an array of 2`],
+    ['GetTip', '"input":[true,"x"]', `input: expected ${bytes32}, got an array of 2`],
+    ['GetTip', '"input":[null]', `input: expected ${bytes32}, got null`],
+    ['GetTip', '"input":"00"', `input: expected ${bytes32}, got a string of 2 characters`],
+    ['GetTip', `"input":"${'0'.repeat(300)}"`, `input: expected ${bytes32}, got a string of 300 characters`],
+    ['GetTip', '"input":"zz"', `input: expected ${bytes32}, got a string that is not hex of whole bytes`],
+    ['GetTip', '"input":"","input":""', `input: expected ${bytes32}, got the member more than once`],
+    ['UpdateNewContract', `"address":"${address}","bytecode":7`, `bytecode: expected ${anyBytes}, got a number`],
+    [
+      'UpdateNewContract',
+      `"address":"${address}","bytecode":"${'0'.repeat(301)}"`,
+      `bytecode: expected ${anyBytes}, got a string that is not hex of whole bytes`,
+    ],
+    ['GetDelta', `"input":{"address":"${address}","key":4294967296}`, `input.key: expected ${index}, got a number`],
+    ['GetDelta', `"input":["${address}"]`, 'input.key: missing, expected index'],
+    ['GetDelta', `"input":["${address}",null]`, 'input.key: missing, expected index'],
+    ['GetTips', '"input":["00"]', `input[0]: expected ${bytes32}, got a string of 2 characters`],
+    ['GetTips', '"input":[1,2]', `input: expected ${bytes32}, got an array of 2`],
+    ['GetTips', `"input":[["${address}",7]]`, `input[1]: expected ${bytes32}, got a number`],
+    [
+      'GetDeltas',
+      '"input":[7,{}]',
+      'input[0]: expected an object {address: address, from: index, to: index}, got a number',
+    ],
+    ['GetDeltas', `"input":[["${address}",0,1],{}]`, 'input[1].address: missing, expected address'],
+    [
+      'GetDeltas',
+      `"input":[["${address}",0,1],["00",0,1]]`,
+      `input[1].address: expected ${bytes32}, got a string of 2 characters`,
+    ],
+  ])('%s with %s says exactly what is wrong', (type, members, problem) => {
+    expectRefused(`{"id":"a","type":"${type}",${members}}`, 'a', `${prefix(type)}${problem}`)
+  })
+
+  test.each([
+    ['0', 0],
+    ['4294967295', 4294967295],
+  ])('%s is an index', (text, key) => {
+    expect(decode(`{"id":"a","type":"GetDelta","input":["${address}",${text}]}`)).toMatchObject({ input: { key } })
+  })
+
+  test('an address may be an array of numbers, alone, in a list, and in a list in a list', () => {
+    const bytes = `[${Array(32).fill(0x5c)}]`
+    const wanted = { ok: true, input: { addresses: [new Uint8Array(32).fill(0x5c)] } }
+    for (const input of [bytes, `[${bytes}]`, `[[${bytes}]]`, `"${address}"`, `["${address}"]`, `[["${address}"]]`]) {
+      expect(decode(`{"id":"a","type":"GetTips","input":${input}}`), input).toMatchObject(wanted)
+    }
+    for (const input of [bytes, `[${bytes}]`, `["${address}"]`]) {
+      expect(decode(`{"id":"a","type":"GetTip","input":${input}}`), input).toMatchObject({
+        input: { address: wanted.input.addresses[0] },
+      })
+    }
   })
 
   test('no message repeats what it refuses', () => {
@@ -279,6 +358,8 @@ describe('gas', () => {
     ['""', undefined],
     ['true', undefined],
     ['[1]', undefined],
+    [`"${'0'.repeat(63)}7"`, 7n],
+    [`"${'0'.repeat(64)}7"`, undefined],
   ])('%s', (text, gas) => {
     const request = decode(task(text))
     if (gas === undefined) {
@@ -354,5 +435,53 @@ describe('hostile input', () => {
       }),
       { numRuns: 3000 },
     )
+  })
+})
+
+describe('encodeRequest', () => {
+  const key = new Uint8Array(64)
+  const at = new Uint8Array(32)
+  const gas = (gasLimit: unknown) => ({
+    encryptedArgs: key,
+    encryptedFn: key,
+    userDHKey: key,
+    gasLimit,
+    contractAddress: at,
+  })
+
+  test.each([
+    ['GetTip', { address: new Uint8Array(31) }, 'input: expected a Uint8Array of 32 bytes'],
+    ['GetTip', { address: 'text' }, 'input: expected a Uint8Array of 32 bytes'],
+    ['GetTips', { addresses: at }, 'input: expected an array'],
+    ['GetTips', { addresses: [at, key] }, 'input[1]: expected a Uint8Array of 32 bytes'],
+    ['GetDelta', { address: at, key: -1 }, 'input.key: expected an integer from 0 to 4294967295'],
+    ['GetDelta', { address: at, key: 2 ** 32 }, 'input.key: expected an integer from 0 to 4294967295'],
+    ['GetDelta', { address: at, key: 0.5 }, 'input.key: expected an integer from 0 to 4294967295'],
+    ['GetDelta', { address: at }, 'input.key: expected an integer from 0 to 4294967295'],
+    ['GetDelta', null, 'input: expected an object {address: address, key: index}'],
+    ['GetDelta', 'text', 'input: expected an object {address: address, key: index}'],
+    ['NewTaskEncryptionKey', { userPubKey: at }, 'userPubKey: expected a Uint8Array of 64 or 65 or 33 bytes'],
+    ['PTTResponse', { response: [1] }, 'input.response: expected a Uint8Array'],
+    ['UpdateNewContract', { address: at, bytecode: [1] }, 'bytecode: expected a Uint8Array'],
+    ['ComputeTask', gas(-1n), 'input.gasLimit: expected a bigint from 0 to 18446744073709551615'],
+    ['ComputeTask', gas(2n ** 64n), 'input.gasLimit: expected a bigint from 0 to 18446744073709551615'],
+    ['ComputeTask', gas(1), 'input.gasLimit: expected a bigint from 0 to 18446744073709551615'],
+  ] as const)('%s, row %#, is refused', (type, input, problem) => {
+    expect(() => encodeRequest(type, 'a', input as never)).toThrow(
+      expect.objectContaining({ name: 'FieldError', message: problem }),
+    )
+  })
+
+  test.each([
+    ['GetDelta', { address: at, key: 0 }],
+    ['GetDelta', { address: at, key: 2 ** 32 - 1 }],
+    ['ComputeTask', gas(0n)],
+    ['ComputeTask', gas(2n ** 64n - 1n)],
+    ['NewTaskEncryptionKey', { userPubKey: new Uint8Array(33) }],
+    ['NewTaskEncryptionKey', { userPubKey: new Uint8Array(65) }],
+    ['PTTResponse', { response: key }],
+    ['PTTResponse', { response: key, sig: at }],
+  ] as const)('%s, row %#, is what arrives', (type, input) => {
+    expect(decodeRequest(encodeRequest(type, 'a', input as never))).toEqual({ ok: true, id: 'a', type, input })
   })
 })

@@ -44,6 +44,37 @@ it('tells why a module would not be taken', () => {
   })
 })
 
+it('tells where an engine finds that code is not valid, in its words', () => {
+  const bytes = wat('(module (import "env" "memory" (memory 1 2)) (func (export "call") (nop)))')
+  // `drop` in the place of `nop`.
+  const broken = bytes.map((byte, index) => (byte === 0x01 && bytes[index + 1] === 0x0b ? 0x1a : byte))
+  const description = describeModule(broken)
+  const { accepted, reason } =
+    'compute' in description
+      ? (description.compute as { accepted: boolean; reason: string })
+      : { accepted: true, reason: '' }
+  expect(accepted).toBe(false)
+  expect(reason).toMatch(
+    /^Error in execution of WASM code: Validation: module is not valid \(Compiling function #0[^:]* failed: .*\)$/,
+  )
+})
+
+it('adds up the data, and names each export of a function', () => {
+  const bytes = wat(`(module (import "env" "memory" (memory 1 2)) (global $g i32 (i32.const 0))
+    (data (i32.const 0) "abc") (data (i32.const 9) "") (data (i32.const 9) "de")
+    (export "first" (func $f)) (export "global" (global $g)) (func $f (export "call")) (export "last" (func $f)))`)
+  expect(describeModule(bytes)).toMatchObject({
+    dataSize: 5,
+    functions: [{ index: 0, exportedAs: ['first', 'call', 'last'], size: 1 }],
+    compute: { accepted: true },
+  })
+  expect(describeModule(wat('(module (func (export "call")))'))).toMatchObject({
+    memory: undefined,
+    dataSize: 0,
+    compute: { accepted: true },
+  })
+})
+
 it('tells that bytes are no module', () => {
   expect(describeModule(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8))).toEqual({
     size: 8,
@@ -66,6 +97,21 @@ describe('names of functions', () => {
 
   it('come from the section that compilers leave', () => {
     expect(namesOf(withNames(0, 2, 1, 0x6d, 1, 4, 1, 0, 1, 0x66))).toEqual(['f'])
+  })
+
+  it('come from one of several parts, of one of several sections, and are as many as it says', () => {
+    const bytes = wat('(module (func) (func) (func (export "call")))')
+    const section = (name: string, ...content: number[]) => [
+      0,
+      1 + name.length + content.length,
+      name.length,
+      ...new TextEncoder().encode(name),
+      ...content,
+    ]
+    const other = section('nam2', 1, 4, 1, 0, 1, 0x7a)
+    const names = section('name', 0, 2, 1, 0x6d, 1, 7, 2, 0, 1, 0x66, 2, 1, 0x67, 2, 1, 0)
+    expect(namesOf(Uint8Array.from([...bytes, ...other, ...names]))).toEqual(['f', undefined, 'g'])
+    expect(namesOf(Uint8Array.from([...bytes, ...other]))).toEqual([undefined, undefined, undefined])
   })
 
   it('are left out where the section is broken', () => {

@@ -113,11 +113,11 @@ describe.each(Object.entries(moduleLimits))('a module at the limit: %s', (name, 
 
 describe('locals that calls set up', () => {
   const { value, text } = runLimits.idleLocals
-  const calling = (locals: number, calls: number): Outcome =>
+  const calling = (locals: number, calls: number, params = 0): Outcome =>
     compute(
-      `(module (func $idle (local ${'i64 '.repeat(locals)}))
+      `(module (func $idle (param ${'i32 '.repeat(params)}) (local ${'i64 '.repeat(locals)}))
         (func (export "call") (local $i i32)
-          (loop (call $idle)
+          (loop (call $idle ${'(local.get 0) '.repeat(params)})
             (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${calls}))))))`,
       { gasLimit: 2n ** 60n },
     )
@@ -130,6 +130,26 @@ describe('locals that calls set up', () => {
     const outcome = calling(40_000, most + 1)
     expect(outcome).toMatchObject({ kind: 'failure', message: `Error in execution of WASM code: ${text}` })
     expect(outcome.usedGas).toBeGreaterThan(0n)
+  })
+
+  it('do not count params', () => {
+    const most = Math.floor(value / (40_000 - freeLocals - localsPerGas))
+    expect(calling(40_000, most, 100)).toMatchObject({ kind: 'success' })
+    expect(calling(40_000, most + 1, 100)).toMatchObject({ message: `Error in execution of WASM code: ${text}` })
+  })
+
+  it('are fewer by eight for each gas that the first block costs', () => {
+    const run = (calls: number): Outcome =>
+      compute(
+        `(module (func $idle (local ${'i64 '.repeat(40_000)}) ${'nop '.repeat(999)})
+          (func (export "call") (local $i i32)
+            (loop (call $idle)
+              (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${calls}))))))`,
+        { gasLimit: 2n ** 60n },
+      )
+    const most = Math.floor(value / (40_000 - 64 - 8 * 1000))
+    expect(run(most)).toMatchObject({ kind: 'success' })
+    expect(run(most + 1)).toMatchObject({ message: `Error in execution of WASM code: ${text}` })
   })
 
   it('are not counted where there are few', () => {

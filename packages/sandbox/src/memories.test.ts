@@ -40,6 +40,72 @@ describe('the memory of a run', () => {
   })
 })
 
+describe('memory that came back', () => {
+  const limits = { initial: 5, maximum: 6 }
+
+  it('is given to one run at a time', () => {
+    const memory = takeMemory(limits)
+    returnMemory(memory, limits)
+    expect(takeMemory(limits)).toBe(memory)
+    expect(takeMemory(limits)).not.toBe(memory)
+  })
+
+  it('is not given out as one of other limits', () => {
+    const memory = takeMemory(limits)
+    returnMemory(memory, limits)
+    const others = [{ initial: 5, maximum: 7 }, { initial: 4, maximum: 6 }, { initial: 5 }]
+    for (const { initial, maximum } of others) {
+      const other = takeMemory({ initial, maximum })
+      expect(other).not.toBe(memory)
+      expect(other.buffer.byteLength).toBe(initial * 65_536)
+      expect(() => other.grow((maximum ?? 9) - initial)).not.toThrow()
+      if (maximum !== undefined) expect(() => other.grow(1)).toThrow(RangeError)
+    }
+    expect(takeMemory(limits)).toBe(memory)
+  })
+
+  it('is kept for four kinds of modules at once, and not for more', () => {
+    const kinds = [10, 11, 12, 13, 14].map((initial) => ({ initial, maximum: 20 }))
+    // What other tests have left.
+    const before = [2, 0, 1, 3, 5].flatMap((initial) => [3, 4, 6].map((maximum) => ({ initial, maximum })))
+    for (const kind of before) if (kind.initial <= kind.maximum) takeMemory(kind)
+    const memories = kinds.map(takeMemory)
+    for (const [index, kind] of kinds.entries()) returnMemory(memories[index]!, kind)
+    const again = kinds.map(takeMemory)
+    expect(again.map((memory, index) => memory === memories[index])).toEqual([true, true, true, true, false])
+  })
+
+  it('is wiped at once when it is taken, if nobody did before', () => {
+    const memory = takeMemory(limits)
+    new Uint8Array(memory.buffer)[9] = 1
+    returnMemory(memory, limits)
+    expect(new Uint8Array(takeMemory(limits).buffer)[9]).toBe(0)
+  })
+
+  it('is wiped again for each run', () => {
+    const memory = takeMemory(limits)
+    for (let run = 0; run < 2; run++) {
+      new Uint8Array(memory.buffer)[9] = 1
+      returnMemory(memory, limits)
+      wipeMemories()
+      expect(takeMemory(limits)).toBe(memory)
+      expect(new Uint8Array(memory.buffer)[9]).toBe(0)
+    }
+  })
+
+  it('is not wiped twice: that takes as long as the first time', () => {
+    const memory = takeMemory(limits)
+    returnMemory(memory, limits)
+    wipeMemories()
+    const bytes = new Uint8Array(memory.buffer)
+    bytes[9] = 1
+    wipeMemories()
+    expect(takeMemory(limits)).toBe(memory)
+    expect(bytes[9]).toBe(1)
+    bytes[9] = 0
+  })
+})
+
 describe('wiping', () => {
   it('zeroes every byte, wherever it is, and in memories of any size', () => {
     for (const initial of [0, 1, 3]) {

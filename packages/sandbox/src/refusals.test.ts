@@ -160,6 +160,98 @@ describe('what computation refuses, with no gas', () => {
   })
 })
 
+describe('what cannot be read is told in the same words, whatever surrounds it', () => {
+  const validation = `${code}Validation: `
+  const env = [3, 0x65, 0x6e, 0x76, 1, 0x61]
+  const type = section(1, 1, 0x60, 0, 0)
+  const named = (...bytes: number[]) => binary(section(7, 1, ...bytes, 0, 0))
+  it.each<[string, Uint8Array, string]>([
+    ...[0, 1, 2, 3].map((at): [string, Uint8Array, string] => [
+      `byte ${at} of the magic number`,
+      hexToBytes(preamble).map((byte, index) => (index === at ? byte + 1 : byte)),
+      `${decoding}Invalid magic number at start of file`,
+    ]),
+    ['version 257', hexToBytes('0061736d01010000'), `${decoding}Unsupported wasm version 257`],
+    ['version 2^24 + 1', hexToBytes('0061736d01000001'), `${decoding}Unsupported wasm version 16777217`],
+    ['version 0', hexToBytes('0061736d00000000'), `${decoding}Unsupported wasm version 0`],
+    ['a form of type', binary(section(1, 1, 0x05, 0, 0)), `${decoding}Unknown function form: 0x05`],
+    ['the next form of type', binary(section(1, 1, 0x61, 0, 0)), `${decoding}Unknown function form: 0x61`],
+    ['a type of a param', binary(section(1, 1, 0x60, 2, 0x7f, 0x7b, 0)), `${decoding}Unknown value type 123`],
+    ['the next type of a param', binary(section(1, 1, 0x60, 2, 0x7c, 0x80, 0)), `${decoding}Unknown value type 128`],
+    ['a type of a result', binary(section(1, 1, 0x60, 0, 1, 0x40)), `${decoding}Unknown value type 64`],
+    [
+      'two results',
+      binary(section(1, 1, 0x60, 0, 2, 0x7f, 0x7f)),
+      `${decoding}Enable the multi_value feature to deserialize more than one function result`,
+    ],
+    ['a kind of import', binary(section(2, 1, ...env, 4, 0)), `${decoding}Unknown external kind 4`],
+    ['a kind of export', binary(section(7, 1, 1, 0x61, 4, 0)), `${decoding}Unknown internal kind 4`],
+    ['a name that is not UTF-8', named(1, 0xff), `${decoding}Non-UTF-8 string`],
+    ['limits with flags', binary(section(5, 1, 2, 1)), `${decoding}Invalid varuint1 2`],
+    ['a mutability', binary(section(6, 1, 0x7f, 2, 0x41, 0, 0x0b)), `${decoding}Invalid varuint1 2`],
+    ['a type of a global', binary(section(6, 1, 0x70, 0, 0x41, 0, 0x0b)), `${decoding}Unknown value type 112`],
+    ['a type of table', binary(section(4, 1, 0x6f, 0, 0)), `${decoding}Unknown table element type 111`],
+    ['an element segment', binary(section(9, 1, 1, 0x41, 0, 0x0b, 0)), `${decoding}Invalid segment index 1`],
+    ['a data segment', binary(section(11, 1, 2, 0x41, 0, 0x0b, 0)), `${decoding}Invalid segment index 2`],
+    [
+      'a type of a local',
+      binary(type, section(3, 1, 0), section(10, 1, 4, 1, 1, 0x40, 0x0b)),
+      `${decoding}Unknown value type 64`,
+    ],
+    ['a type of a block', callBody(0x02, 0x70, 0x0b), `${decoding}Unknown value type 112`],
+    ['a table of a call', callBody(0x41, 0, 0x11, 0, 1), `${decoding}Invalid reserved byte 1`],
+    ['a memory', callBody(0x3f, 2, 0x1a), `${decoding}Invalid reserved byte 2`],
+    ['an alignment of 2^4', callBody(0x41, 0, 0x28, 4, 0, 0x1a), `${validation}alignment is too large`],
+    ['a u32', callBody(0x10, 0xff, 0xff, 0xff, 0xff, 0x10), `${decoding}Invalid varuint32`],
+    ['an i32', callBody(0x41, 0xff, 0xff, 0xff, 0xff, 0x08, 0x1a), `${decoding}Invalid varint32`],
+    ['an i32 that is negative', callBody(0x41, 0x80, 0x80, 0x80, 0x80, 0x77, 0x1a), `${decoding}Invalid varint32`],
+    ['an i32 of six bytes', callBody(0x41, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 0x1a), `${decoding}Invalid varint32`],
+    ['an i64', callBody(0x42, ...new Array(9).fill(0x80), 0x01, 0x1a), `${decoding}Invalid varint64`],
+    ['an i64 of eleven bytes', callBody(0x42, ...new Array(10).fill(0x80), 0x00, 0x1a), `${decoding}Invalid varint64`],
+    ['no initialiser', binary(section(6, 1, 0x7f, 0, 0x0b)), `${validation}initialiser is not a constant`],
+    [
+      'a local as an initialiser',
+      binary(section(6, 1, 0x7f, 0, 0x20, 0, 0x0b)),
+      `${validation}initialiser is not a constant`,
+    ],
+    [
+      'an operator as an initialiser',
+      binary(section(6, 1, 0x7f, 0, 0x45, 0x0b)),
+      `${validation}initialiser is not a constant`,
+    ],
+    [
+      'two initialisers',
+      binary(section(6, 1, 0x7f, 0, 0x41, 0, 0x41, 0, 0x0b)),
+      `${validation}initialiser is more than one instruction`,
+    ],
+    ['a section that is cut off', hexToBytes(`${preamble}0102`), `${decoding}I/O Error: UnexpectedEof`],
+    ['a section that ends in a number', hexToBytes(`${preamble}010180`), `${decoding}I/O Error: UnexpectedEof`],
+    [
+      'a body that ends before its end',
+      binary(type, section(3, 1, 0), section(10, 1, 2, 0, 0x01)),
+      `${decoding}I/O Error: UnexpectedEof`,
+    ],
+    [
+      'a constant that is cut off',
+      binary(section(6, 1, 0x7d, 0, 0x43, 0, 0, 0)),
+      `${decoding}I/O Error: UnexpectedEof`,
+    ],
+  ])('%s', (_, module, message) => {
+    expect(compute(module)).toEqual({ kind: 'failure', message, usedGas: 0n })
+  })
+
+  it('takes numbers up to the last one of their width', () => {
+    const constants = [
+      [0x41, 0xff, 0xff, 0xff, 0xff, 0x07],
+      [0x41, 0x80, 0x80, 0x80, 0x80, 0x78],
+      [0x42, ...new Array(9).fill(0xff), 0x00],
+      [0x42, ...new Array(9).fill(0x80), 0x7f],
+    ]
+    const body = constants.flatMap((constant) => [...constant, 0x1a])
+    expect(compute(callBody(...body))).toMatchObject({ kind: 'success', usedGas: 10_009n })
+  })
+})
+
 describe('invalid modules', () => {
   it.each<[string, Uint8Array]>([
     ['a body of the wrong type', callBody(0x41, 0x00)],

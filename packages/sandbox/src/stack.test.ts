@@ -23,6 +23,12 @@ describe('stack cost of one function, as the reference counts it', () => {
     [`(func ${'(if (i32.const 0) (then))'.repeat(3)})`, 4],
     ['(func (result i32) (i32.const 1) (i32.const 2) (block) (drop))', 3],
     ['(func (result i32) (if (result i32) (i32.const 0) (then (i32.const 1)) (else (i32.const 2))))', 3],
+    // Behind an inner block the outer one begins where it did: dead code takes nothing from below.
+    [
+      `(func i32.const 0 i32.const 0 block block end unreachable drop drop
+        block ${'i32.const 0 '.repeat(5)} ${'drop '.repeat(5)} end end drop drop)`,
+      7,
+    ],
     // The reference refuses this valid dead code; here it counts what was reached.
     ['(func (unreachable) (drop (i32.add (i32.const 1))))', 1],
   ])('%s costs %i', (source, cost) => {
@@ -111,6 +117,18 @@ describe('the highest operand of one function', () => {
     const module = decodeModule(wat(`(module (func ${body}))`))
     expect(analyseFunctions(module).map(({ operandPeak }) => operandPeak)).toEqual([peak])
   })
+})
+
+it('what waits below a call is neither its arguments nor the index in the table', () => {
+  const module = wat(`(module (import "env" "memory" (memory 1 2)) (table 1 funcref)
+    (type $two (func (param i32 i64))) (func $f (type $two))
+    (func i32.const 0 i32.const 0 i32.const 0
+      i32.const 0 i64.const 0 call $f
+      i32.const 0 i64.const 0 i32.const 0 call_indirect (type $two)
+      i32.const 0 memory.grow
+      i32.const 0 i64.const 0 call $f
+      drop drop drop drop))`)
+  expect(analyseFunctions(decodeModule(module)).map(({ callHeights }) => callHeights)).toEqual([[], [3, 3, 3, 4]])
 })
 
 describe('deep recursion', () => {

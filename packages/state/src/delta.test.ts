@@ -18,6 +18,7 @@ import {
   openState,
   type Patch,
   parseJson,
+  StateError,
   sealDelta,
   sealState,
 } from './index.ts'
@@ -148,9 +149,12 @@ describe('decoding', () => {
       writer.byteArray(hash)
       writer.str('patch')
       writer.arrayHeader(1)
-      writer.mapHeader(3)
+      writer.mapHeader(4)
       writer.str('path')
       writer.str('/a')
+      writer.str('unknown')
+      writer.arrayHeader(1)
+      writer.str('op')
       writer.str('value')
       writer.float(1)
       writer.str('op')
@@ -244,6 +248,43 @@ describe('decoding', () => {
         writer.byteArray(hash),
       ],
     ],
+    ...['add', 'replace', 'test', 'move', 'copy'].map((op): [string, (writer: MsgPackWriter) => void] => [
+      `an operation map ${op} that has only its path`,
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.mapHeader(2),
+        writer.str('op'),
+        writer.str(op),
+        writer.str('path'),
+        writer.str('/a'),
+        writer.byteArray(hash),
+      ],
+    ]),
+    [
+      'an operation map without its operation',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.mapHeader(1),
+        writer.str('path'),
+        writer.str('/a'),
+        writer.byteArray(hash),
+      ],
+    ],
+    [
+      'an operation with more than its members',
+      (writer) => [
+        writer.arrayHeader(2),
+        writer.arrayHeader(1),
+        writer.arrayHeader(3),
+        writer.str('remove'),
+        writer.str('/a'),
+        writer.nil(),
+        writer.byteArray(hash),
+      ],
+    ],
+    ['a long hash', (writer) => [writer.arrayHeader(2), writer.arrayHeader(0), writer.byteArray(new Uint8Array(33))]],
   ])('a delta with %s is malformed', (_name, build) => {
     expect(() => decodeDelta(write((writer) => void build(writer)))).toThrow(stateError('malformed'))
   })
@@ -269,6 +310,43 @@ describe('decoding', () => {
       writer.int(0)
     })
     expect(() => decodeState(bytes)).toThrow(stateError('malformed'))
+  })
+
+  test('a state may be nested as deep as one that is computed, and not deeper, and have the last index there is', () => {
+    const state = (levels: number) =>
+      write((writer) => {
+        writer.arrayHeader(3)
+        writer.mapHeader(1)
+        writer.str('a')
+        for (let level = 0; level < levels; level++) writer.arrayHeader(1)
+        writer.nil()
+        writer.byteArray(hash)
+        writer.int(2 ** 32 - 1)
+      })
+    expect(decodeState(state(127))).toMatchObject({ deltaHash: hash, deltaIndex: 4_294_967_295 })
+    expect(() => decodeState(state(128))).toThrow(new StateError('malformed', 'the state is nested too deeply'))
+  })
+
+  test('what a state cannot hold is told', () => {
+    const state = (build: (writer: MsgPackWriter) => void) =>
+      write((writer) => {
+        writer.arrayHeader(3)
+        writer.mapHeader(1)
+        writer.str('a')
+        build(writer)
+        writer.byteArray(hash)
+        writer.int(0)
+      })
+    for (const number of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => decodeState(state((writer) => writer.float(number)))).toThrow(
+        new StateError('malformed', 'a number of the state is not finite'),
+      )
+    }
+    // `bin` of one byte, which the writer does not write.
+    const bytes = state((writer) => writer.nil())
+    const at = bytes.indexOf(0xc0)
+    const withBin = Uint8Array.from([...bytes.subarray(0, at), 0xc4, 1, 0, ...bytes.subarray(at + 1)])
+    expect(() => decodeState(withBin)).toThrow(new StateError('malformed', 'the state holds a value that is not JSON'))
   })
 
   test.each([-1, 2 ** 32, 2n ** 64n - 1n])('a state with index %s is malformed', (index) => {

@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { jsonKey, jsonObject, jsonValue } from '../test/arbitraries.ts'
-import { encodeJson, type JsonObject, type JsonValue, jsonLength, type Operation, StateError } from './index.ts'
+import {
+  encodeJson,
+  type JsonObject,
+  type JsonValue,
+  jsonLength,
+  type Operation,
+  parseJson,
+  StateError,
+  structureSize,
+} from './index.ts'
 import { memberSize, stateSize } from './jsonLength.ts'
 import { applyOwnedPatch } from './patch.ts'
 import { joinPointer } from './pointer.ts'
@@ -20,6 +29,32 @@ test('counts every character as it is escaped', () => {
     const text = String.fromCodePoint(code)
     if (jsonLength(text) !== encodeJson(text).length) expect.fail(`U+${code.toString(16)}`)
   }
+})
+
+test.each<[string, number, number]>([
+  ['null', 0, 4],
+  ['true', 0, 4],
+  ['false', 0, 5],
+  ['"text"', 0, 6],
+  ['-7', 0, 2],
+  ['9', 0, 1],
+  ['10', 0, 2],
+  ['-99', 0, 3],
+  ['-100', 0, 4],
+  ['9007199254740991', 0, 16],
+  ['18446744073709551615', 8, 20],
+  ['1.5', 8, 3],
+  ['[]', 16, 2],
+  ['{}', 16, 2],
+  ['[1]', 16, 3],
+  ['[1,2]', 16, 5],
+  ['{"a":1}', 16 + 8, 7],
+  ['{"a":1,"b":2}', 16 + 2 * 8, 13],
+  ['[[1.5],{"a":{}}]', 3 * 16 + 8 + 16 + 8, 16],
+])('%s takes %i bytes of structure, and is a text of %i', (text, structure, length) => {
+  const value = parseJson(new TextEncoder().encode(text))
+  expect(structureSize(value)).toBe(structure)
+  expect(jsonLength(value)).toBe(length)
 })
 
 describe('the size of a state', () => {

@@ -240,6 +240,42 @@ describe('applyPatch', () => {
     expect(() => applyPatch(root, [{ op: 'copy', from: '/b', path: '/a/0' }])).toThrow(refused)
   })
 
+  test('depth is bounded from the root on', () => {
+    const deepObject = (levels: number): JsonObject => {
+      let value: JsonObject = new Map([['', 1]])
+      while (--levels > 0) value = new Map([['', value]])
+      return value
+    }
+    for (const op of ['replace', 'add'] as const) {
+      const root = object('{"a":1}')
+      expect(() => applyPatch(root, [{ op, path: '', value: deepObject(129) }]), op).toThrow(
+        /operation 0 of the patch cannot be applied: nested too deeply/,
+      )
+      expect(text(root)).toBe('{"a":1}')
+      applyPatch(root, [{ op, path: '', value: deepObject(128) }])
+      expect(text(root)).toBe(text(deepObject(128)))
+    }
+  })
+
+  test.each<[string, Operation]>([
+    ['not a pointer', { op: 'remove', path: 'a' }],
+    ['not a pointer', { op: 'move', from: 'a', path: '/b' }],
+    ['no such place', { op: 'remove', path: '/none' }],
+    ['no such place', { op: 'add', path: '/none/a', value: 1 }],
+    ['no such place', { op: 'add', path: '/a/b', value: 1 }],
+    ['no such place', { op: 'add', path: '/list/2', value: 1 }],
+    ['no such place', { op: 'add', path: '/list/x', value: 1 }],
+    ['test failed', { op: 'test', path: '/a', value: 2 }],
+    ['a value cannot be moved into itself', { op: 'move', from: '/list', path: '/list/0' }],
+    ['the root cannot be removed', { op: 'remove', path: '' }],
+    ['the root must stay an object', { op: 'replace', path: '', value: [] }],
+  ])('is refused with its reason: %s', (reason, operation) => {
+    const root = object('{"a":1,"list":[1]}')
+    expect(() => applyPatch(root, [{ op: 'test', path: '/a', value: 1 }, operation])).toThrow(
+      new StateError('invalid_patch', `operation 1 of the patch cannot be applied: ${reason}`),
+    )
+  })
+
   test('copies cannot multiply without end', () => {
     const root = object('{"a":[1]}')
     const bomb = Array.from({ length: 64 }, (): Operation => ({ op: 'copy', from: '/a', path: '/a/-' }))

@@ -128,6 +128,12 @@ test('depth and number of values are bounded, at the limit and not before', () =
   // The innermost, empty array counts as bytes and not as a level.
   expect(() => read(nested(maxJsonDepth + 1))).not.toThrow()
   expect(() => read(nested(maxJsonDepth + 2))).toThrow(JsonSyntaxError)
+  const objects = (depth: number) => `${'{"a":'.repeat(depth)}0${'}'.repeat(depth)}`
+  expect(() => read(objects(maxJsonDepth))).not.toThrow()
+  expect(() => read(objects(maxJsonDepth + 1))).toThrow(/nested deeper than 64/)
+  const both = (depth: number) => `${'[{"a":'.repeat(depth / 2)}0${'}]'.repeat(depth / 2)}`
+  expect(() => read(both(maxJsonDepth))).not.toThrow()
+  expect(() => read(both(maxJsonDepth + 2))).toThrow(/nested deeper than 64/)
   expect(() => read('{"a":'.repeat(100_000))).toThrow(/nested deeper/)
   expect(() => readJson(encoder.encode('["a","b"]'), 3)).not.toThrow()
   expect(() => readJson(encoder.encode('["a","b"]'), 2)).toThrow(/more values/)
@@ -163,6 +169,8 @@ describe('a long string', () => {
       const value = read(`["x", "${text}" ]`) as JsonValue[]
       const found = value[1] as string | LongString
       expect(found.length).toBe(wanted.length)
+      // What may be an address or a key later is read as hex then; what is longer, in pieces, now.
+      expect(found instanceof LongString).toBe(wanted.length > 256)
       if (typeof found === 'string') {
         expect(found).toBe(wanted)
         continue
@@ -191,6 +199,10 @@ test('a number has a longest row of digits', () => {
   expect(() => read('7'.repeat(maxDigits + 1))).toThrow(/too many digits/)
 })
 
+test('the limits that no page names are what they are said to be', () => {
+  expect({ maxDigits, maxTextBytes }).toEqual({ maxDigits: 1_048_576, maxTextBytes: 65_536 })
+})
+
 const space = ' '.repeat(70_000)
 test('white space of any length may stand wherever some may', () => {
   const text = '{ "a" : [ 1 , 2 ] , "b" : [ "x" , null ] , "c" : { } , "d" : [ ] , "e" : 7 } '
@@ -210,6 +222,13 @@ test.each([
   ['space in front', '', ' ', '1'],
   ['space behind', '1', ' ', ''],
   ['space in an object', '{', '\n', '}'],
+  ['space in front of a name', '{"a":1,', ' ', '"b":1}'],
+  ['space behind a name', '{"a"', ' ', ':1}'],
+  ['space in front of a value', '{"a":', ' ', '1}'],
+  ['space behind a member', '{"a":1', ' ', '}'],
+  ['space in front of an item', '["a",', ' ', '1]'],
+  ['space behind an item', '["a"', ' ', ']'],
+  ['space in front of a number', '[1,', ' ', '1]'],
   ['a string', '"', 'a', '"'],
   ['a string of escapes', '"', '\\u0061', '"'],
   ['a string that does not end', '"', 'a', ''],
@@ -228,4 +247,6 @@ test.each([
     expect(error).toBeInstanceOf(JsonSyntaxError)
   }
   expect(stops).toBeGreaterThan(3_000_000 / 20_000)
+  // A stop costs as well: there are not many more. What is no array of bytes in the end is read twice.
+  expect(stops).toBeLessThan(3_000_000 / 9_000)
 })

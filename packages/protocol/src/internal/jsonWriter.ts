@@ -6,19 +6,15 @@ const openBracket = 0x5b
 const closeBracket = 0x5d
 const encoder = new TextEncoder()
 
+const allBytes = Array.from({ length: 256 }, (_, byte) => byte)
+
 /** Character codes of the two hex digits of each byte, at `2 * byte`. */
-const hexPairs = encoder.encode(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''))
+const hexPairs = encoder.encode(allBytes.map((byte) => byte.toString(16).padStart(2, '0')).join(''))
 
 /** Each byte as a JSON number with a comma behind it: its two to four characters, the first one lowest, and their count. */
-const numbers = new Uint32Array(256)
-const numberLengths = new Uint8Array(256)
-for (let byte = 0; byte < 256; byte++) {
-  const text = encoder.encode(`${byte},`)
-  numberLengths[byte] = text.length
-  text.forEach((code, index) => {
-    numbers[byte]! |= code << (8 * index)
-  })
-}
+const numberTexts = allBytes.map((byte) => encoder.encode(`${byte},`))
+const numbers = Uint32Array.from(numberTexts, (text) => text.reduceRight((codes, code) => (codes << 8) | code, 0))
+const numberLengths = Uint8Array.from(numberTexts, (text) => text.length)
 
 /** How many characters {@link JsonWriter.byteArray} writes for bytes, with a comma for the brackets' sake: from `start` up to `end`. */
 export function numbersLength(bytes: Uint8Array, start = 0, end = bytes.length): number {
@@ -73,7 +69,7 @@ export class JsonWriter {
   #at = this.#chunk.used
   readonly #maxBytes: number
   readonly #memory: ReplyMemory | undefined
-  /** Of the list that is being written: where it begins in the text, and how many of its items are written. */
+  /** Of the list that is being written, or was the last: where it begins in the text, and how many of its items are written. */
   #listStart = 0
   #listDone = 0
   #listLength = 0
@@ -161,7 +157,6 @@ export class JsonWriter {
       this.#listDone = index
       write(items[index] as T, index)
     }
-    this.#listDone = 0
   }
 
   /** The text so far. It may share its buffer with other texts, so nobody may write behind its end. */

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { wat } from '../../test/support/modules.ts'
 import { compute } from '../../test/support/runs.ts'
+import { resultToCanonicalise } from './canonicalNan.ts'
 
 type FloatType = 'f32' | 'f64'
 
@@ -374,4 +375,21 @@ describe('what it costs', () => {
       usedGas: 0n,
     })
   })
+})
+
+it('is made canonical behind every operator whose NaN is the choice of the engine, unless the next one does not see it', () => {
+  const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  // ceil, floor, trunc, nearest, sqrt, add, sub, mul, div, min, max; and conversions of one float to the other.
+  const results = new Map([
+    ...[...range(0x8d, 0x97), 0xb6].map((opcode) => [opcode, 0x7d] as const),
+    ...[...range(0x9b, 0xa5), 0xbb].map((opcode) => [opcode, 0x7c] as const),
+  ])
+  // Comparisons, and truncations to i32 and i64.
+  const blind = new Set([...results.keys(), ...range(0x5b, 0x66), ...range(0xa8, 0xab), ...range(0xae, 0xb1)])
+  for (let opcode = 0; opcode < 256; opcode++) {
+    const found = range(0, 255).map((next) => resultToCanonicalise(opcode, next))
+    expect(found, `0x${opcode.toString(16)}`).toEqual(
+      range(0, 255).map((next) => (blind.has(next) ? undefined : results.get(opcode))),
+    )
+  }
 })

@@ -95,10 +95,9 @@ export class LimiterHeight {
 
   /** Accounts for the two instructions that charge a metered block: a constant and a call that takes it. */
   stepCharge(): void {
-    this.#notePeak()
     this.#height++
     this.#notePeak()
-    this.#pop(1)
+    this.#height--
   }
 
   #notePeak(): void {
