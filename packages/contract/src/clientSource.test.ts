@@ -98,6 +98,32 @@ export class Bare {
     expect(text).toContain("'all(uint32,int64,uint256,bool,address,bytes,bytes7,string,uint64[][],bytes[])'")
   })
 
+  it('keeps clear of the name of its own class', () => {
+    const entries = [
+      { type: 'constructor', inputs: [{ name: 'a', type: 'bytes' }] },
+      { type: 'function', name: 'f', inputs: [{ name: 'list', type: 'uint64[]' }], outputs: [{ type: 'bytes4' }] },
+    ]
+    const linesOf = (name: string) => clientSource(name, parseJsonAbi(entries)).split('\n')
+    const deploy = (name: string) => linesOf(name).find((line) => line.includes(' static async deploy('))
+    const f = (name: string) => linesOf(name).find((line) => line.startsWith('  f('))
+    const bytes = (name: string) => linesOf(name).find((line) => line.startsWith('type Bytes'))
+    const imports = (name: string) => linesOf(name).find((line) => line.startsWith('import '))
+    expect(f('Sample')).toBe('  f(list: ReadonlyArray<Integer>): Promise<Computed<Hex>> {')
+    expect(f('Promise')).toBe('  f(list: ReadonlyArray<Integer>): globalThis.Promise<Computed<Hex>> {')
+    expect(f('ReadonlyArray')).toBe('  f(list: globalThis.ReadonlyArray<Integer>): Promise<Computed<Hex>> {')
+    expect(f('Integer')).toBe('  f(list: ReadonlyArray<Integer_>): Promise<Computed<Hex>> {')
+    expect(f('Computed')).toBe('  f(list: ReadonlyArray<Integer>): Promise<Computed_<Hex>> {')
+    expect(f('Hex')).toBe('  f(list: ReadonlyArray<Integer>): Promise<Computed<Hex_>> {')
+    expect(bytes('Sample')).toBe('type Bytes = Hex | Uint8Array')
+    expect(bytes('Uint8Array')).toBe('type Bytes = Hex | globalThis.Uint8Array')
+    expect(bytes('Bytes')).toBe('type Bytes_ = Hex | Uint8Array')
+    expect(imports('SecretContract')).toContain(', SecretContract as SecretContract_ }')
+    expect(imports('Computed')).toContain('{ type Computed as Computed_, type ContractOptions, ')
+    expect(deploy('args')).toBe(
+      '  static async deploy(client: CoreClient, preCode: Uint8Array, args_: argsConstructor, options?: DeployOptions): Promise<args> {',
+    )
+  })
+
   it('gives nothing, one result, or several by name or in order', () => {
     expect(clientOf('none', [])).toContain('none(): Promise<Computed<undefined>>')
     expect(clientOf('one', [], [{ name: 'named', type: 'bool' }])).toContain('one(): Promise<Computed<boolean>>')

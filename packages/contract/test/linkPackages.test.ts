@@ -17,6 +17,12 @@ describe('the packages of a project', () => {
     for (const name of ['contract', 'client']) expect(await realpath(join(scope, name))).toBe(await installed(name))
   })
 
+  it('are linked where there are none at all', async () => {
+    await using folder = await temporaryFolder()
+    expect(await linkPackages(folder.path)).toEqual(['@bletchley/contract', '@bletchley/client'])
+    expect(await realpath(join(folder.path, 'node_modules/@bletchley/client'))).toBe(await installed('client'))
+  })
+
   it('stay where they are', async () => {
     await using folder = await temporaryFolder()
     const own = join(folder.path, 'node_modules/@bletchley/client')

@@ -227,6 +227,7 @@ describe('the state', () => {
       expect(contract.state.json, `round ${round}`).toBe(before)
       expect(follow(), `round ${round}`).toEqual(first)
     }
+    expect((await network.deploy(sampler, [owner, 1n])).address).toBe(later.address)
     expect(() => later.call('named')).toThrow('sampler was deployed after the snapshot')
   })
 })

@@ -127,6 +127,12 @@ describe('the delta of a call', () => {
   })
 })
 
+it('gives nothing for a deployment', () => {
+  expect(contract.deployment).toMatchObject({ value: undefined, output: '0x', printed: [], ethereumCall: undefined })
+  expect(contract.deployment.delta).toMatchObject({ key: 0, changes: [], changesSize: 0 })
+  expect(contract.exeCode.length).toBeGreaterThan(0)
+})
+
 it('gives a call of Ethereum without payload, or to address zero, and none where there is neither', () => {
   const bridge = (length: number, address: number) => contract.call('bridge', words(length, address)).ethereumCall
   const none = `0x${'00'.repeat(20)}`
