@@ -27,7 +27,8 @@ class Peer {
   readonly #socket: Router
 
   private constructor(endpoint: string, options: SocketOptions<Router>) {
-    this.#socket = new Router({ linger: 0, ipv6: endpoint.includes('['), ...options })
+    // A ROUTER drops replies beyond its mark.
+    this.#socket = new Router({ linger: 0, sendHighWaterMark: 0, ipv6: endpoint.includes('['), ...options })
   }
 
   static async bind(endpoint = 'tcp://127.0.0.1:0', options: SocketOptions<Router> = {}): Promise<Peer> {
