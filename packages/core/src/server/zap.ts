@@ -40,8 +40,10 @@ export async function guardConnections(context: Context, clients: ClientList, re
       await socket.send([zapVersion, id!, welcome ? '200' : '400', welcome ? 'OK' : 'not on the list', '', ''])
     }
   }
-  // It ends with the socket.
-  void answerQuestions()
+  answerQuestions().catch((error: unknown) => {
+    // It ends with the socket, perhaps in the middle of an answer.
+    if (!socket.closed) throw error
+  })
 
   return {
     hasStranger: () => [...letIn].some((key) => !clients.has(key)),
