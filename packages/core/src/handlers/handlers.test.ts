@@ -188,7 +188,17 @@ describe('keys', () => {
       result: { errors: [{ address: hex(other), status: -1 }] },
     })
     expect([stateKeys.size, seen]).toEqual([2, [`rebuild ${name(address)},${name(other)}`]])
-    expect(log).toMatchObject([{ level: 40, address: hex(other), msg: 'contract does not rebuild from its deltas' }])
+    const msg = 'contracts do not rebuild from their deltas'
+    expect(log).toMatchObject([{ level: 40, contracts: 1, first: [hex(other)], msg }])
+  })
+
+  it('of states that do not rebuild are one line of the log, however many', async () => {
+    const { ask, broken, log } = await start()
+    const { result } = (await ask('GetPTTRequest', undefined)) as { result: { request: string } }
+    const many = Array.from({ length: 11 }, () => randomBytes(32))
+    broken.push(...many)
+    await ask('PTTResponse', responseTo(result.request, many))
+    expect(log).toMatchObject([{ contracts: 11, first: many.slice(0, 10).map(hex) }])
   })
 
   it('of states that are refused are logged with more than the peer gets', async () => {

@@ -3,13 +3,18 @@ import { WorkerError } from '@bletchley/protocol'
 import { RefusedResponse } from '../keys/stateKeys.ts'
 import type { Handler } from './handler.ts'
 
+/** The reply names them all; a line for each would let a peer fill the log. */
+const loggedAddresses = 10
+
 /** Reports only contracts of this response: a p2p node takes any error for the failure of its own deployment. */
 export const pttResponse: Handler<'PTTResponse'> = async ({ response, sig }, { stateKeys, engine, logger }) => {
   try {
     const keys = stateKeys.install(response, sig)
     const failed = await engine.rebuild(keys.map(({ address }) => address))
-    for (const address of failed)
-      logger.warn({ address: bytesToHex(address) }, 'contract does not rebuild from its deltas')
+    if (failed.length > 0) {
+      const first = failed.slice(0, loggedAddresses).map(bytesToHex)
+      logger.warn({ contracts: failed.length, first }, 'contracts do not rebuild from their deltas')
+    }
     return { errors: failed.map((address) => ({ address, status: -1 })) }
   } catch (error) {
     if (error instanceof WorkerError) {
