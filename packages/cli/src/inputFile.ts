@@ -7,6 +7,13 @@ import { option } from './options.ts'
 export const inputFileOption = (name: string, what: string) =>
   option(`--${name} <file>`, `${what}, from a file (-: stdin)`)
 
+/** The bytes of a file. @throws the system's error, with the path, which Node leaves out where it could be opened */
+export function readBytes(path: string): Promise<Buffer> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw Object.assign(error, { path })
+  })
+}
+
 /** The text of a file, or of stdin if it is called `-`. @throws CommandError if there is none */
 export async function readInput(file: string): Promise<string> {
   const read = file === '-' ? text(process.stdin) : readFile(file, 'utf8')

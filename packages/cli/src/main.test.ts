@@ -84,11 +84,12 @@ describe('an error', () => {
       [long, `${long}: the name is too long (ENAMETOOLONG)`],
     ])
       expect(await run(['inspect', path!]), path).toEqual({ code: 1, stdout: '', stderr: `error: ${told}\n` })
-    // Without a path there is only what Node says.
+    // Node opens a folder, and names no path when it cannot read it.
     await mkdir('folder.wasm')
-    expect((await run(['inspect', 'folder.wasm'])).stderr).toBe(
-      'error: EISDIR: illegal operation on a directory, read\n',
-    )
+    for (const command of ['inspect', 'deploy', 'contract inspect', 'contract bind']) {
+      const args = [...command.split(' '), 'folder.wasm', ...(command === 'deploy' ? ['construct()'] : [])]
+      expect((await run(args)).stderr, command).toBe('error: folder.wasm: this is a folder (EISDIR)\n')
+    }
   })
 
   it('quotes nothing that drives a terminal', async () => {

@@ -176,6 +176,18 @@ describe('CoreClient', () => {
     expect(await Promise.all(answers)).toHaveLength(5)
   })
 
+  it('has one request with an id under way, and keeps it when a second is asked for', async () => {
+    const { peer, client } = await connect()
+    const frame = Buffer.from(JSON.stringify({ id: 'one', type: 'GetAllAddrs' }))
+    for (let turn = 0; turn < 2; turn++) {
+      const first = client.exchange('one', frame)
+      await expect(client.exchange('one', frame)).rejects.toThrow('A request with the id "one" is under way')
+      await (await peer.receive()).reply({ turn })
+      expect(JSON.parse(String(await first))).toMatchObject({ id: 'one', turn })
+    }
+    expect(peer.readable).toBe(false)
+  })
+
   it('does not send what nobody waits for any more', async () => {
     const { peer, client } = await connect({ maxInFlight: 1 })
     const first = client.methods.getTip({ address })

@@ -189,11 +189,15 @@ export class CoreClient {
    * Sends a frame as it is and waits for the frame that answers it; for tools that look at the wire itself.
    *
    * @param id the `id` in the frame
+   * @throws TypeError if a request with this id has no reply yet
    * @throws WorkerError `deadline_exceeded` if no reply with this id comes in time
    */
   exchange(id: string, frame: Uint8Array, { timeoutMs = this.#timeoutMs }: CallOptions = {}): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new WorkerError('disconnected', {}))
+      // Their replies could not be told apart.
+      if (this.#pending.has(id))
+        return reject(new TypeError(`A request with the id ${JSON.stringify(id)} is under way`))
       const deadline = setTimeout(() => {
         const reason = this.#obstacle ?? this.#noConnection()
         const data = { deadlineMs: timeoutMs, ...(reason !== undefined && { reason }) }

@@ -68,6 +68,15 @@ describe('a core', () => {
     expect(await again.ask(getTip(address))).toMatchObject([{ msg: expect.stringContaining('get_tip') }])
   })
 
+  it('whose database cannot be opened lets go of its folder', async () => {
+    const dataFolder = join(folder, 'data')
+    await mkdir(join(dataFolder, 'store', 'data.mdb'), { recursive: true })
+    await expect(start({ dataFolder })).rejects.toThrow('data.mdb cannot be read (EISDIR)')
+    await rm(join(dataFolder, 'store'), { recursive: true })
+    await using again = await start({ dataFolder })
+    expect(again.core.endpoints).toHaveLength(1)
+  })
+
   it('that cannot be reached as asked is not started, and its folder is not made', async () => {
     const dataFolder = join(folder, 'data')
     for (const [options, text] of [

@@ -27,13 +27,7 @@ import type { Observation } from './observation/observation.ts'
 import { availableProcessors } from './processors.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal, withAddress } from './server/endpoints.ts'
-import {
-  defaultServerLimits,
-  type RouterCounts,
-  type RouterServer,
-  type ServerLimits,
-  serveRouter,
-} from './server/router.ts'
+import { defaultServerLimits, type RouterCounts, type ServerLimits, serveRouter } from './server/router.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
@@ -123,42 +117,44 @@ export async function startCore(asked: CoreOptions): Promise<Core> {
     ...(asked.http && { http: await loopbackAddress(asked.http) }),
   }
   const lock = await lockFolder(options.dataFolder, 'core')
+  const opened: Close[] = [() => lock.release()]
   try {
-    const core = await startLocked(options, lock)
-    return {
-      ...core,
-      async close() {
-        await core.close()
-        lock.release()
-      },
-    }
+    return await startLocked(options, lock, opened)
   } catch (error) {
-    lock.release()
+    for (const close of opened.reverse()) await close()
     throw error
   }
 }
 
-async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core> {
+type Close = () => void | Promise<void>
+
+/** @param opened takes how to let go of what is opened here, for the case that something behind it cannot be */
+async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close[]): Promise<Core> {
   const { dataFolder, dialect, principal, principalUrl, logger } = options
   const startedAt = Date.now()
   const limits = { ...defaultCoreLimits, ...options.limits }
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
+  opened.push(() => curve?.clients.close())
   const { secretKey } = identity.keyPair
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
+  const backend = openLmdb({ folder: storeFolder(dataFolder) })
+  opened.push(() => backend.close())
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
-  const backend = openLmdb({ folder: storeFolder(dataFolder) })
+  opened.push(() => observation?.close())
   const store = await ContractStore.open(observation?.watchCommits(backend) ?? backend, {
     hashDelta: hashWithPauses,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
   const folderWatch = new DataFolderWatch(dataFolder, store, lock, logger)
+  opened.push(() => folderWatch.close())
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
   const keyFetcher = principalUrl === undefined ? undefined : new KeyFetcher(stateKeys, principalUrl, logger)
+  opened.push(() => keyFetcher?.close())
   const engine = new TaskEngine(
     {
       store,
@@ -181,6 +177,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
         records,
       ),
   )
+  opened.push(() => engine.close())
   const registration = simulatedRegistration(identity.address)
   const omissions = new TipOmissions(logger)
   const dispatcher = new Dispatcher(
@@ -197,87 +194,77 @@ async function startLocked(options: CoreOptions, lock: FolderLock): Promise<Core
     dialect,
     messageObserver(observation, logger),
   )
-  let server: RouterServer | undefined
-  let door: HttpDoor | undefined
-  try {
-    await observation?.start(store, () => engine.jobs)
-    server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
-    const traffic: RouterCounts = server
-    logger.info(
-      {
-        endpoints: server.endpoints,
-        signingKey: bytesToHex(identity.address),
-        dialect,
-        ...(curve && { curve: encodeZ85(curve.publicKey), clients: curve.clients.size }),
-      },
-      'core answers',
-    )
-    if (principal === undefined) {
-      logger.warn('no principal is set: whoever reaches this socket may install state keys (set --principal <address>)')
-      if (principalUrl !== undefined) {
-        logger.warn('keys are fetched from whoever answers at --principal-url: set --principal <address> as well')
-      }
-    }
-    // In the background: a principal that is down holds up nothing but the tasks that need its keys.
-    keyFetcher?.want(await store.allAddresses())
-    if (observation !== undefined) {
-      const facts = {
-        version,
-        signingAddress: identity.address,
-        endpoints: server.endpoints,
-        curve: curve !== undefined,
-        dialect,
-        principal,
-        startedAt,
-      }
-      const { countDroppedLogLines = () => 0 } = options
-      const observed = {
-        observation,
-        folderWatch,
-        store,
-        engine,
-        stateKeys,
-        keyFetcher,
-        userKeys,
-        dispatcher,
-        omissions,
-        traffic,
-        facts,
-        countDroppedLogLines,
-      }
-      const { openHttpDoor } = await import('./http/httpDoor.ts')
-      door = await openHttpDoor(observed, options.http!, options.consoleFolder, logger)
-    }
-    return {
+  await observation?.start(store, () => engine.jobs)
+  const server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
+  opened.push(() => server.close(0))
+  const traffic: RouterCounts = server
+  logger.info(
+    {
       endpoints: server.endpoints,
-      httpUrl: door?.url,
-      signingAddress: identity.address,
-      traffic,
-      ...(curve && { reload: () => curve.clients.reload() }),
-      async close() {
-        curve?.clients.close()
-        dispatcher.stop()
-        keyFetcher?.close()
-        await server!.drain(closeGraceMs)
-        // What is still running is given up, and its peers are told so.
-        await engine.close()
-        await server!.close(lastRepliesMs)
-        await door?.close()
-        observation?.close()
-        folderWatch.close()
-        await store.close()
-        logger.info('core stopped')
-      },
+      signingKey: bytesToHex(identity.address),
+      dialect,
+      ...(curve && { curve: encodeZ85(curve.publicKey), clients: curve.clients.size }),
+    },
+    'core answers',
+  )
+  if (principal === undefined) {
+    logger.warn('no principal is set: whoever reaches this socket may install state keys (set --principal <address>)')
+    if (principalUrl !== undefined) {
+      logger.warn('keys are fetched from whoever answers at --principal-url: set --principal <address> as well')
     }
-  } catch (error) {
-    keyFetcher?.close()
-    curve?.clients.close()
-    observation?.close()
-    folderWatch.close()
-    await server?.close(0)
-    await engine.close()
-    await store.close()
-    throw error
+  }
+  // In the background: a principal that is down holds up nothing but the tasks that need its keys.
+  keyFetcher?.want(await store.allAddresses())
+  let door: HttpDoor | undefined
+  if (observation !== undefined) {
+    const facts = {
+      version,
+      signingAddress: identity.address,
+      endpoints: server.endpoints,
+      curve: curve !== undefined,
+      dialect,
+      principal,
+      startedAt,
+    }
+    const { countDroppedLogLines = () => 0 } = options
+    const observed = {
+      observation,
+      folderWatch,
+      store,
+      engine,
+      stateKeys,
+      keyFetcher,
+      userKeys,
+      dispatcher,
+      omissions,
+      traffic,
+      facts,
+      countDroppedLogLines,
+    }
+    const { openHttpDoor } = await import('./http/httpDoor.ts')
+    door = await openHttpDoor(observed, options.http!, options.consoleFolder, logger)
+  }
+  return {
+    endpoints: server.endpoints,
+    httpUrl: door?.url,
+    signingAddress: identity.address,
+    traffic,
+    ...(curve && { reload: () => curve.clients.reload() }),
+    async close() {
+      curve?.clients.close()
+      dispatcher.stop()
+      keyFetcher?.close()
+      await server.drain(closeGraceMs)
+      // What is still running is given up, and its peers are told so.
+      await engine.close()
+      await server.close(lastRepliesMs)
+      await door?.close()
+      observation?.close()
+      folderWatch.close()
+      await store.close()
+      logger.info('core stopped')
+      lock.release()
+    },
   }
 }
 

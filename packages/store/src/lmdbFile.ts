@@ -27,33 +27,33 @@ const dataVersion = 2
  * Looks whether a file can be LMDB's: opening another one, or one that was cut off, ends the process.
  *
  * @returns false if there is no database yet
- * @throws StorageError if the file is something else, or damaged where it says what it is
+ * @throws StorageError if the file cannot be read, is something else, or is damaged where it says what it is
  */
 export function holdsDatabase(folder: string): boolean {
-  let fd: number
+  const path = join(folder, dataFile)
+  let fd: number | undefined
   try {
-    fd = openSync(join(folder, dataFile), 'r')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw new StorageError(`the database in ${folder} cannot be opened`, { cause: error })
-  }
-  try {
+    fd = openSync(path, 'r')
     const { size } = fstatSync(fd)
     // So LMDB leaves it if it is killed while it makes it.
     if (size === 0) return false
     const first = readMeta(fd, 0)
     const second = first && readMeta(fd, first.pageSize)
     if (first === undefined || second === undefined) {
-      throw new StorageError(`${join(folder, dataFile)} is not a database, or is damaged`)
+      throw new StorageError(`${path} is not a database, or is damaged`)
     }
     const current = second.transaction > first.transaction ? second : first
     const wanted = (current.lastPage + 1n) * BigInt(current.pageSize)
     if (BigInt(size) < wanted) {
-      throw new StorageError(`${join(folder, dataFile)} was cut off: it has ${size} bytes of ${wanted}`)
+      throw new StorageError(`${path} was cut off: it has ${size} bytes of ${wanted}`)
     }
     return true
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause)) throw cause
+    if (cause.code === 'ENOENT') return false
+    throw new StorageError(`${path} cannot be read (${cause.code})`, { cause })
   } finally {
-    closeSync(fd)
+    if (fd !== undefined) closeSync(fd)
   }
 }
 

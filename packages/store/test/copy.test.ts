@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -54,6 +54,11 @@ test('a file that is no database, or was cut off, is refused and does not end th
     }
     await expect(copyLmdb(path, join(folder.path, 'b'))).rejects.toThrow(message)
   }
+  await rm(file)
+  await mkdir(file)
+  expect(() => openLmdb({ folder: path })).toThrow(`${file} cannot be read (EISDIR)`)
+  await rm(file, { recursive: true })
+  await writeFile(file, 'text')
   // As LMDB leaves it when it is killed while it makes it.
   await truncate(file, 0)
   expect(() => openLmdb({ folder: path, readOnly: true })).toThrow('holds no database')

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import {
   buildFolder,
@@ -15,6 +15,7 @@ import { buildAll, changedFiles, compiling, writeBuilds } from '../contract/buil
 import { checkGas, gasTable, readSnapshot, writeSnapshot } from '../contract/gas.ts'
 import { runTests } from '../contract/tests.ts'
 import { CommandError, exitCodes } from '../exitCodes.ts'
+import { readBytes } from '../inputFile.ts'
 import { inspectModule } from '../inspectModule.ts'
 import { option } from '../options.ts'
 import { jsonOption, print } from '../output.ts'
@@ -112,7 +113,7 @@ const inspectCommand = () =>
     .addHelpText('after', '\nOf a source, functions are shown by name; in code that is built, the names are gone.')
     .action(async (file: string, flags: { json?: true }) => {
       const isSource = file.endsWith('.ts')
-      const bytes = isSource ? await compileWithNames(file) : await readFile(file)
+      const bytes = isSource ? await compileWithNames(file) : await readBytes(file)
       const { accepted, shown } = inspectModule(file, bytes)
       print(shown, flags)
       if (!accepted) process.exitCode = exitCodes.failed
@@ -146,7 +147,7 @@ const bindCommand = () =>
     .action(async (path: string, flags: { name?: string }) => {
       const stem = basename(path).replace(/\..*$/, '')
       const name = flags.name ?? `${stem.charAt(0).toUpperCase()}${stem.slice(1)}`
-      const text = await readFile(path, 'utf8')
+      const text = (await readBytes(path)).toString()
       try {
         process.stdout.write(ethereumBinding(text, name))
       } catch (error) {

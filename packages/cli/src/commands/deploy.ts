@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { deployContract } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { Command } from 'commander'
+import { readBytes } from '../inputFile.ts'
 import { option, parseBytes } from '../options.ts'
 import { addTaskOptions, readCall, runTask, type TaskFlags } from '../task.ts'
 
@@ -21,7 +21,7 @@ export const createCommand = () =>
     .addHelpText('after', "\nExample: bletchley deploy ledger.wasm 'construct(bytes32,uint64)' 0x11…11 1000")
     .action(async (file: string, construct: string, args: string[], flags: DeployFlags) => {
       const call = await readCall(construct, args, flags)
-      const preCode = await readFile(file)
+      const preCode = await readBytes(file)
       await runTask(
         flags,
         { ...call, contractAddress: flags.address ?? randomBytes(32) },

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { bytesToHex, bytesToUtf8, parseHex } from '@bletchley/bytes'
 import type { CoreClient } from '@bletchley/client'
 import { keccak256, parseQuote } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
 import { Command } from 'commander'
 import { type ConnectionFlags, connectCore, connectionOptions } from '../coreConnection.ts'
-import { exitCodes, usageError } from '../exitCodes.ts'
+import { CommandError, exitCodes, usageError } from '../exitCodes.ts'
+import { readBytes } from '../inputFile.ts'
 import { inspectModule } from '../inspectModule.ts'
 import { jsonOption, print } from '../output.ts'
 
@@ -22,7 +22,7 @@ export const createCommand = () => {
     .addOption(jsonOption())
     .action(async (what: string | undefined, flags: InspectFlags) => {
       if (what?.endsWith('.wasm')) {
-        const { accepted, shown } = inspectModule(what, await readFile(what))
+        const { accepted, shown } = inspectModule(what, await readBytes(what))
         if (!accepted) process.exitCode = exitCodes.failed
         return print(shown, flags)
       }
@@ -68,6 +68,8 @@ async function tipIfAny(methods: CoreClient['methods'], address: Uint8Array) {
 async function inspectContract({ methods }: CoreClient, address: Uint8Array): Promise<object> {
   const { bytecode } = await methods.getContract({ address })
   const tip = await tipIfAny(methods, address)
+  if (bytecode.length === 0 && tip === undefined)
+    throw new CommandError(`The worker has no contract ${bytesToHex(address)}.`)
   return {
     address: bytesToHex(address),
     codeSize: bytecode.length,

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { statSync, writeFileSync } from 'node:fs'
 import { chmod, chown, link, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -232,6 +232,21 @@ describe('bindEndpoint', () => {
     await expect(bind(`ipc://${path}`)).rejects.toThrow(`${path} is served by another process`)
     expect(isFileThere(`ipc://${path}`)).toBe(true)
   })
+
+  it.runIf(process.platform === 'linux')(
+    'leaves a socket alone of which nobody can tell whether it is served',
+    async () => {
+      const path = join(folder, 'socket')
+      const server = createServer().listen({ path, backlog: 1 })
+      await once(server, 'listening')
+      // None of them is accepted before this turn ends; so the next one has to come again later.
+      const waiting = Array.from({ length: 8 }, () => connect(path).on('error', () => {}))
+      await expect(bind(`ipc://${path}`)).rejects.toThrow(`nobody can tell whether ${path} is served (EAGAIN)`)
+      expect(isFileThere(`ipc://${path}`)).toBe(true)
+      for (const each of waiting) each.destroy()
+      server.close()
+    },
+  )
 
   it('never removes a file that is no socket', async () => {
     const path = join(folder, 'precious')

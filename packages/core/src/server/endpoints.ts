@@ -169,7 +169,7 @@ function answers(path: string): Promise<boolean> {
     })
     connection.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false)
-      else reject(error)
+      else reject(new Error(`nobody can tell whether ${path} is served (${error.code})`, { cause: error }))
     })
   })
 }
