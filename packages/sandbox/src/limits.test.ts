@@ -12,6 +12,9 @@ import { freeLocals, localsPerGas } from './limits.ts'
 const mebibyte = 1024 * 1024
 const block = [0x02, 0x40, 0x0b]
 const branch = [0x0c, 0x00]
+/** `f32.sqrt`, and `i64.trunc_f32_s`, of 0. */
+const root = [0x43, 0, 0, 0, 0, 0x91, 0x1a]
+const truncation = [0x43, 0, 0, 0, 0, 0xae, 0x1a]
 
 const withCall = (rest: string): Uint8Array => wat(`(module ${rest} (func $call (export "call")))`)
 
@@ -64,7 +67,7 @@ const modules: Record<keyof typeof moduleLimits, (count: number) => Uint8Array> 
   },
   moduleBlocks: (count) => spread(block, count, 10_000),
   moduleTransfers: (count) => spread(branch, count, 20_000),
-  moduleSlowInstructions: (count) => spread([0x43, 0, 0, 0, 0, 0x91, 0x1a], count, 15_000),
+  moduleSlowInstructions: (count) => spread(root, count, 15_000, truncation),
   moduleLocals: (count) => {
     const large = { locals: 40_000, code: repeated([], 0) }
     return largeModule({
@@ -90,9 +93,12 @@ const modules: Record<keyof typeof moduleLimits, (count: number) => Uint8Array> 
 }
 
 /** So many instructions, with at most `most` in one function. */
-function spread(instructions: readonly number[], count: number, most: number): Uint8Array {
+/** @param first what stands in place of the first of each function */
+function spread(instructions: readonly number[], count: number, most: number, first = instructions): Uint8Array {
   const functions: { code: Uint8Array }[] = []
-  for (let left = count; left > 0; left -= most) functions.push({ code: repeated(instructions, Math.min(left, most)) })
+  for (let left = count; left > 0; left -= most) {
+    functions.push({ code: concatenate([Uint8Array.from(first), repeated(instructions, Math.min(left, most) - 1)]) })
+  }
   return largeModule({ functions })
 }
 
