@@ -16,7 +16,6 @@ export function u32At(bytes: Uint8Array, offset: number): number {
  * @throws RangeError if `n` is outside 0 .. 2^64 - 1
  */
 export function u64be(n: bigint): Uint8Array {
-  if (typeof n !== 'bigint') throw new TypeError('n must be a bigint')
   if (n < 0n || n > maxU64) throw new RangeError('n must be within 0 .. 2^64 - 1')
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, n)

@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { type Context, Hono } from 'hono'
@@ -189,6 +190,33 @@ describe('one connection', () => {
     await peer.closed
     expect(calls).toBe(16)
     expect(peer.text.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(16).fill('HTTP/1.1 200'), 'HTTP/1.1 429'])
+  })
+
+  it('is not read any further behind them', async () => {
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await using server = await serve(async (context) => {
+      if (context.req.path === '/flood') await released
+      return context.text('here')
+    })
+    let read = 0
+    const count = (message: unknown): void => {
+      if ((message as { request: IncomingMessage }).request.url === '/flood') read++
+    }
+    subscribe('http.server.request.start', count)
+    const one = 'GET /flood HTTP/1.1\r\nHost: a\r\n\r\n'
+    const flood = await server.open()
+    flood.socket.write(one.repeat(100_000))
+    // Each of them is a turn in which the server could read more.
+    for (let turn = 0; turn < 100; turn++) await server.ask()
+    unsubscribe('http.server.request.start', count)
+    release()
+    await flood.closed
+    // What was read with them is cut into requests; Node reads 64 KiB at a time.
+    expect(read).toBeGreaterThan(16)
+    expect(read).toBeLessThan((2 * 65_536) / one.length)
   })
 
   it('may be used for many, one after the other', async () => {
