@@ -1,10 +1,23 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { type FileHandle, lstat, mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  type FileHandle,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { createExclusively, createFolder, replaceFile } from './ownerOnlyFile.ts'
+import { createExclusively, createFolder, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
 
 afterEach(() => void vi.restoreAllMocks())
 
@@ -40,6 +53,32 @@ describe.each([
       [(await stat(path)).ino, false],
       [(await stat(folder.path)).ino, true],
     ])
+  })
+})
+
+// Only root can make a file that is root's.
+describe.runIf(process.getuid?.() === 0)('a file of root that its group may read', () => {
+  const read = async (reader: number, mode: number, owner = 0) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'credential')
+    await writeFile(path, 'secret')
+    await chmod(path, mode)
+    await chown(path, owner, 0)
+    vi.spyOn(process as { getuid(): number }, 'getuid').mockReturnValue(reader)
+    return new TextDecoder().decode(await readOwnerOnly(path))
+  }
+
+  it('is taken by whoever is not root', async () => {
+    expect(await read(1000, 0o640)).toBe('secret')
+  })
+
+  it('is refused to root, where others may read it, and where it is of another owner', async () => {
+    const refused = { code: 'unsafe_permissions' }
+    await expect(read(0, 0o640)).rejects.toMatchObject(refused)
+    for (const mode of [0o660, 0o650, 0o641, 0o642, 0o644]) {
+      await expect(read(1000, mode), mode.toString(8)).rejects.toMatchObject(refused)
+    }
+    for (const owner of [1, 1000, 1001]) await expect(read(1000, 0o640, owner)).rejects.toMatchObject(refused)
   })
 })
 
