@@ -1,5 +1,5 @@
 import { mkdir, rmdir } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { CoreClient, computeFunction } from '@bletchley/client'
@@ -121,6 +121,42 @@ describe('connections that use up the limit of open files', () => {
     await ask(later)
     // Where the system lets those that waited come again, they may be too many once more.
     expect(core.process.stderr.match(/the limit of open files/g)!.length).toBeLessThan(10)
+  })
+
+  const open = (port: number, count: number): Socket[] =>
+    Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => {}))
+
+  it('do not end the core, however fast they come, nor do those of its HTTP door', async () => {
+    const args = ['--threads', '1', '--log-level', 'warn', '--http', '127.0.0.1:0']
+    await using core = await startCoreProcess({ args, openFileLimit: 90 })
+    const { host, port } = new URL(/^http (\S+)$/.exec(await core.process.readLine())![1]!)
+    const idle: Socket[] = []
+    for (let round = 0; round < 3; round++) {
+      const offset = core.process.stderr.length
+      // They are answered, so that they are not taken for silent ones.
+      const door = open(Number(port), 80)
+      for (const each of door) each.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      idle.push(...door, ...open(Number(new URL(core.endpoint).port), 300))
+      await core.process.untilLogged(/the limit of open files allows no more connections/, offset)
+    }
+    for (const each of idle) each.destroy()
+    await ask(core.client)
+    await core.process.untilLogged(/there are as many HTTP connections as may be/)
+    core.process.signal('SIGTERM')
+    expect(await core.process.exitCode()).toBe(0)
+  })
+
+  it('leave the principal some', async () => {
+    await using folder = await temporaryFolder()
+    await using principal = new CommandProcess(['principal', '--data', folder.path, '--port', '0'], {
+      openFileLimit: 60,
+    })
+    const { port, href } = new URL((await principal.readLine()).split(' ')[1]!)
+    const idle = open(Number(port), 200)
+    for (const each of idle) each.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+    expect((await fetch(href)).status).toBe(404)
+    await principal.untilLogged(/there are as many HTTP connections as may be/)
+    for (const each of idle) each.destroy()
   })
 })
 

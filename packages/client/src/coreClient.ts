@@ -348,7 +348,7 @@ function keyText(curve: ClientCurve | undefined): string {
 /** The other side ended the connection before the handshake was over. */
 function hangUpReason(curve: ClientCurve | undefined): string {
   return curve === undefined
-    ? 'the core hangs up on clients that show no CURVE key'
+    ? 'the core hangs up during the handshake: it may demand CURVE, or have no room for more connections'
     : `the core hangs up during the handshake: ${encodeZ85(curve.serverKey)} is probably not its public key`
 }
 

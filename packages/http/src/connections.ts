@@ -6,6 +6,8 @@ import { peerOf } from './peer.ts'
 const maxPipelined = 16
 /** How long a peer may take to read a reply. */
 const readingMs = 30_000
+/** How often it is told that there are too many. */
+const fullEachMs = 60_000
 
 interface Connection {
   readonly peer: string
@@ -22,11 +24,15 @@ export class Connections {
   readonly #mostOfPeer: number
   readonly #connections = new Map<Socket, Connection>()
   readonly #ofPeer = new Map<string, Set<Socket>>()
+  readonly #onFull: () => void
+  #fullAt = Number.NEGATIVE_INFINITY
   #closing = false
 
-  constructor(server: Server, most: number, mostOfPeer: number) {
+  /** @param onFull is called when there are too many, once a minute at most */
+  constructor(server: Server, most: number, mostOfPeer: number, onFull: () => void) {
     this.#most = most
     this.#mostOfPeer = mostOfPeer
+    this.#onFull = onFull
     server.on('connection', (socket) => this.#add(socket))
   }
 
@@ -89,10 +95,19 @@ export class Connections {
 
   #makeRoom(peer: string): boolean {
     const own = this.#ofPeer.get(peer)
-    if (own !== undefined && own.size >= this.#mostOfPeer) return this.#displaceOneOf(own)
-    if (this.#connections.size < this.#most) return true
+    const isOwnFault = own !== undefined && own.size >= this.#mostOfPeer
+    if (!isOwnFault && this.#connections.size < this.#most) return true
+    this.#tellFull()
+    if (isOwnFault) return this.#displaceOneOf(own)
     const crowds = [...this.#ofPeer.values()].sort((one, other) => other.size - one.size)
     return crowds.some((crowd) => this.#displaceOneOf(crowd))
+  }
+
+  #tellFull(): void {
+    const now = performance.now()
+    if (now - this.#fullAt < fullEachMs) return
+    this.#fullAt = now
+    this.#onFull()
   }
 
   #displaceOneOf(sockets: ReadonlySet<Socket>): boolean {

@@ -4,6 +4,7 @@ export { createJsonRpcRoute, type RpcMethods } from './jsonRpc.ts'
 export { RecentlyUsed, TokenBucket } from './rateLimits.ts'
 export { RpcError, rpcErrorCodes } from './rpcError.ts'
 export {
+  type ConnectionLimits,
   type HttpAddress,
   type HttpBindings,
   type HttpServer,

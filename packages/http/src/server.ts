@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
+import type { Logger } from 'pino'
 import { Connections } from './connections.ts'
 import { withoutBrackets } from './loopback.ts'
 
@@ -50,6 +51,7 @@ export async function openHttpServer(
   app: Hono<{ Bindings: HttpBindings }>,
   address: HttpAddress,
   limits: ConnectionLimits,
+  logger?: Logger,
 ): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
     overrideGlobalObjects: false,
@@ -58,7 +60,12 @@ export async function openHttpServer(
     // Not at once: Node would have requests that come in one piece answered in one go, and nobody else's in between.
     if (connections.admit(request, response)) setImmediate(answer, request, response)
   })
-  const connections = new Connections(server, limits.connections, limits.connectionsOfPeer)
+  const connections = new Connections(server, limits.connections, limits.connectionsOfPeer, () =>
+    logger?.warn(
+      limits,
+      'there are as many HTTP connections as may be: the oldest that wait for their peers are ended',
+    ),
+  )
   const url = await listen(server, address)
   let closed: Promise<void> | undefined
   return {

@@ -1,8 +1,16 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { modeIfOpen, openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
-import { createJsonRpcRoute, type HttpBindings, noPages, openHttpServer, type RpcMethods } from '@bletchley/http'
+import {
+  type ConnectionLimits,
+  createJsonRpcRoute,
+  type HttpBindings,
+  noPages,
+  openHttpServer,
+  type RpcMethods,
+} from '@bletchley/http'
 import { isLoopback, resolveHost } from '@bletchley/http/loopback'
+import { connectionsWithin, openFiles } from '@bletchley/http/open-files'
 import { Hono } from 'hono'
 import { type Logger, pino } from 'pino'
 import { AuditLog } from './auditLog.ts'
@@ -15,7 +23,7 @@ import { WorkerList } from './workerList.ts'
 /** Room for a batch of three requests with as many addresses as one may name. */
 const maxBodyBytes = 1 << 18
 /** A worker needs one, for the moment of a call; several may have one address. */
-const connectionLimits = { connections: 512, connectionsOfPeer: 256 }
+const maxConnections = 512
 /** How long calls under way may take to finish when the principal closes. */
 const closeGraceMs = 2000
 
@@ -111,10 +119,12 @@ async function startLocked(options: PrincipalOptions & { host: string }): Promis
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(noPages)
   app.route('/', createJsonRpcRoute(methods, maxBodyBytes, logger))
-  const { url, close } = await openHttpServer(app, { host, port }, connectionLimits).catch(async (error: unknown) => {
-    await audit.close()
-    throw error
-  })
+  const { url, close } = await openHttpServer(app, { host, port }, connectionLimits(), logger).catch(
+    async (error: unknown) => {
+      await audit.close()
+      throw error
+    },
+  )
   const address = bytesToHex(identity.address)
   logger.info({ url, address, ...(workers && { workers: workers.size }) }, 'principal ready')
   if (authorize === undefined) logger.warn('no worker is refused: whoever reaches this address may have state keys')
@@ -127,4 +137,11 @@ async function startLocked(options: PrincipalOptions & { host: string }): Promis
       await audit.close()
     },
   }
+}
+
+/** No more than the limit of open files allows, and half of them for one peer. */
+function connectionLimits(): ConnectionLimits {
+  const files = openFiles()
+  const connections = Math.min(maxConnections, files === undefined ? maxConnections : connectionsWithin(files))
+  return { connections, connectionsOfPeer: Math.ceil(connections / 2) }
 }

@@ -1,10 +1,12 @@
 import {
+  type ConnectionLimits,
   createHealthRoutes,
   type HttpBindings,
   openHttpServer,
   ownPagesOnly,
   RESPONSE_ALREADY_SENT,
 } from '@bletchley/http'
+import { openFiles, reservedFiles } from '@bletchley/http/open-files'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { createRegistry } from '../observation/metrics.ts'
@@ -23,8 +25,7 @@ export interface HttpDoor {
   close(): Promise<void>
 }
 
-/** All who may come are of this machine, so any of them may have all. */
-const limits = { connections: 64, connectionsOfPeer: 64 }
+const maxConnections = 64
 
 const securityHeaders = {
   'Content-Security-Policy':
@@ -95,7 +96,7 @@ export async function openHttpDoor(
     return context.json({ error: 'internal error' }, 500)
   })
 
-  const { url, close } = await openHttpServer(app, address, limits)
+  const { url, close } = await openHttpServer(app, address, connectionLimits(), logger)
   logger.info({ url }, 'HTTP door answers')
   return {
     url,
@@ -104,4 +105,12 @@ export async function openHttpDoor(
       return close(0)
     },
   }
+}
+
+/** Files that peers of the core leave to others are not all for the door. Whoever comes is of this machine, and may have all. */
+function connectionLimits(): ConnectionLimits {
+  const files = openFiles()
+  const spare = files === undefined ? maxConnections : Math.floor(reservedFiles(files.limit) / 2)
+  const connections = Math.min(maxConnections, spare)
+  return { connections, connectionsOfPeer: connections }
 }

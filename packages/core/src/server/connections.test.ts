@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Dealer, Router } from 'zeromq'
-import { Connections, connectionsWithin } from './connections.ts'
+import { Connections } from './connections.ts'
 import { Refusals } from './refusals.ts'
 
 const open: { close(): void }[] = []
@@ -215,23 +215,5 @@ describe('whoever makes them too many again and again', () => {
     connections.close()
     expect(vi.getTimerCount()).toBe(0)
     expect(asked).toEqual({ anew: 5, hurry: 0 })
-  })
-})
-
-describe('connectionsWithin', () => {
-  it.each([
-    [1000, 50, 700],
-    [1002, 50, 701],
-    [80, 10, 46],
-    [96, 10, 62],
-    [100, 10, 65],
-    [1536, 50, 1102],
-    [1540, 50, 1106],
-    [1_000_000, 50, 999_566],
-    [64, 32, 8],
-    [64, 31, 9],
-    [64, 60, 8],
-  ])('leaves files of %i, where %i are open, to others: %i', (limit, open, most) => {
-    expect(connectionsWithin(limit, open)).toBe(most)
   })
 })

@@ -1,14 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { connectionsWithin, openFiles } from '@bletchley/http/open-files'
 import type { Logger } from 'pino'
 import type { Router } from 'zeromq'
 import type { RefusalReason, Refusals } from './refusals.ts'
-
-/** Files that stay free for the database, compute threads that start, and the HTTP door: a part of all, within bounds. */
-const reservedPart = 0.25
-const reserved = { least: 24, most: 384 }
-
-/** A core with a very low limit serves so many all the same. */
-const leastConnections = 8
 
 /** So often in a row everybody may come again at once. */
 const freeEndings = 4
@@ -166,21 +159,6 @@ function reasonOf(code: string): RefusalReason {
 
 /** Beside the files that are open now. */
 function maxConnections(): number | undefined {
-  try {
-    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-    return limit === undefined ? undefined : connectionsWithin(Number(limit), readdirSync('/proc/self/fd').length)
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * How many connections there may be.
- *
- * @param limit of open files
- * @param open  files that are open without any connection
- */
-export function connectionsWithin(limit: number, open: number): number {
-  const reserve = Math.min(Math.max(limit * reservedPart, reserved.least), reserved.most)
-  return Math.max(leastConnections, Math.floor(limit - open - reserve))
+  const files = openFiles()
+  return files && connectionsWithin(files)
 }

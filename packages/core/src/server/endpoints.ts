@@ -1,13 +1,16 @@
 import { lookup } from 'node:dns/promises'
-import { chmodSync, existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs'
 import { connect, isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { devNull, networkInterfaces } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { isLoopback } from '@bletchley/http/loopback'
 import type { Router } from 'zeromq'
 
 /** Bytes, without the one that ends it. */
 const maxSocketPath = process.platform === 'darwin' ? 103 : 107
+
+/** More than a socket or an endpoint takes, and than peers can take in the moment that it needs. */
+const filesOfSocket = 16
 
 const ownerOnly = 0o600
 const groupAndOthers = 0o077
@@ -100,13 +103,31 @@ export async function bindEndpoint(socket: Router, endpoint: string): Promise<st
   const path = socketPath(endpoint)
   if (path !== undefined) await assertFree(path)
   try {
-    if (path === undefined) await socket.bind(endpoint)
+    // In one turn: a peer's connection to an endpoint that is bound already takes a file as well.
+    assertFilesLeft()
+    if (path === undefined) socket.bindSync(endpoint)
     else bindFile(socket, endpoint, path)
   } catch (cause) {
     throw new Error(`${endpoint} cannot be bound: ${(cause as Error).message}`, { cause })
   }
   // On a socket of both kinds an IPv4 address is shown within an IPv6 one.
   return socket.lastEndpoint!.replace(/^tcp:\/\/\[::ffff:([\d.]+)\]/, 'tcp://$1')
+}
+
+/**
+ * libzmq ends the process where it gets no file for what it makes (zeromq 6.8.0): so it is asked only where some are left.
+ *
+ * @throws Error if there are none left
+ */
+export function assertFilesLeft(): void {
+  const opened: number[] = []
+  try {
+    while (opened.length < filesOfSocket) opened.push(openSync(devNull, 'r'))
+  } catch (cause) {
+    throw new Error(`no files are left for a socket: ${(cause as Error).message}`, { cause })
+  } finally {
+    for (const each of opened) closeSync(each)
+  }
 }
 
 function bindFile(socket: Router, endpoint: string, path: string): void {

@@ -7,7 +7,7 @@ import { Context, Router } from 'zeromq'
 import { Admission, type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
 import type { ClientList } from './clientList.ts'
 import { Connections } from './connections.ts'
-import { bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
+import { assertFilesLeft, bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
 import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
@@ -161,6 +161,7 @@ export async function serveRouter(
 
   async function openDoor(wanted: readonly string[]): Promise<{ door: Door; bound: string[] }> {
     const addresses = await Promise.all(wanted.map(withAddress))
+    assertFilesLeft()
     const socket = new Router({
       ...(context && { context }),
       ...(curve && curveOptions(curve.secretKey)),
