@@ -77,7 +77,11 @@ describe('bletchley dev, and the commands of a user', () => {
     const shown = await run('compute', address, 'total_supply()(uint64)')
     expect(shown.stdout).toContain('1005')
     const none = account()
-    expect(await runJson('inspect', none)).toMatchObject({ code: 1, error: `The worker has no contract ${none}.` })
+    expect(await run('inspect', none)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `error: The worker has no contract ${none}.\n`,
+    })
     expect(await runJson('inspect', address)).toMatchObject({ address, tip: { key: 1 }, codeHash: deployed.codeHash })
     expect(await runJson('inspect')).toMatchObject({ attestation: 'simulation', contracts: [{ address, tip: 1 }] })
   })
