@@ -23,6 +23,7 @@ it('are the constants of the compiler', () => {
     minus: Token!.Minus,
     plusPlus: Token!.Plus_Plus,
     minusMinus: Token!.Minus_Minus,
+    not: Token!.Exclamation,
     and: Token!.Ampersand_Ampersand,
     or: Token!.Bar_Bar,
     firstAssignment: Token!.Equals,

@@ -30,6 +30,7 @@ export const tokens = {
   minus: 82,
   plusPlus: 87,
   minusMinus: 88,
+  not: 95,
   and: 97,
   or: 98,
   firstAssignment: 101,

@@ -27,10 +27,11 @@ export function requireEffects(sources: readonly Source[]): void {
   for (const source of sources) {
     for (const node of effectsOf(source)) {
       if (node instanceof DeclarationStatement) requireKnownDecorators(node)
-      if (node instanceof ExpressionStatement && doesNothing(node.expression)) {
+      for (const expression of droppedBy(node)) {
+        if (!doesNothing(expression)) continue
         throw new ContractSourceError(
-          node.range,
-          `${textOf(node.expression)} does nothing; a call has parentheses, an assignment one =`,
+          expression.range,
+          `${textOf(expression)} does nothing; a call has parentheses, an assignment one =`,
         )
       }
     }
@@ -51,12 +52,56 @@ function requireKnownDecorators(declaration: DeclarationStatement): void {
   }
 }
 
+/** Whether an expression that is a statement, or a part of it that nobody uses, has no effect. */
 function doesNothing(expression: Expression): boolean {
-  if (expression instanceof PropertyAccessExpression) return true
+  if (expression instanceof PropertyAccessExpression || isName(expression)) return true
+  return isComparison(expression)
+}
+
+/** `null`, `true` and `this` are names to the compiler too; they hold the place of a value. */
+function isName(expression: Expression): boolean {
+  return expression.constructor === IdentifierExpression
+}
+
+/** Whether it is a comparison, whatever is made of its result. */
+function isComparison(expression: Expression): boolean {
+  if (expression instanceof ParenthesizedExpression) return isComparison(expression.expression)
+  if (expression instanceof AssertionExpression) return isComparison(expression.expression)
+  if (expression instanceof UnaryPrefixExpression) {
+    return expression.operator === tokens.not && isComparison(expression.operand)
+  }
   return (
     expression instanceof BinaryExpression &&
     isWithin(expression.operator, tokens.firstComparison, tokens.lastComparison)
   )
+}
+
+/** The expressions whose values nobody uses: statements, and what is in their values' place. */
+export function droppedValues(sources: readonly Source[]): Set<Expression> {
+  const dropped = new Set<Expression>()
+  for (const source of sources) {
+    for (const node of effectsOf(source)) {
+      for (const expression of droppedBy(node)) dropped.add(expression)
+    }
+  }
+  return dropped
+}
+
+function* droppedBy(node: Node): Generator<Expression> {
+  if (node instanceof ExpressionStatement) yield* unusedIn(node.expression)
+  else if (node instanceof ForStatement && node.incrementor !== null) yield* unusedIn(node.incrementor)
+  else if (node instanceof CommaExpression) {
+    for (const each of node.expressions.slice(0, -1)) yield* unusedIn(each)
+  }
+}
+
+/** An expression whose value nobody uses, and those within it of which that is so too. */
+function* unusedIn(expression: Expression): Generator<Expression> {
+  yield expression
+  // A cast may revert.
+  if (expression instanceof AssertionExpression) return
+  const isLogical = expression instanceof BinaryExpression && isWithin(expression.operator, tokens.and, tokens.or)
+  for (const each of isLogical ? [expression.right] : valuesOf(expression)) yield* unusedIn(each)
 }
 
 /** The calls whose results are changed where they stand, and then dropped: `list.get().push(1)`, `accounts.get(x).sum = 1`. */
