@@ -28,7 +28,7 @@ import { compareByValue, isNullTest } from './equality.ts'
 import { requireComparableKeys } from './mapKeys.ts'
 import { requireStateTypes } from './stateTypes.ts'
 import { requireOwnFields } from './tupleMethods.ts'
-import { requireTypedText } from './typedText.ts'
+import { checkedText } from './typedText.ts'
 
 /**
  * Applies the rules about types to what the compiler finds, not to what is written: an alias, another file's name for a
@@ -100,11 +100,10 @@ Compiler.prototype.makeIsTrueish = function (expression, type, place) {
 const { compileInstantiate } = Compiler.prototype
 Compiler.prototype.compileInstantiate = function (instance, args, constraints, place) {
   const refuse = refusals.get(this.program)
-  if (refuse !== undefined) {
-    requireUnsigned(instance, args, place, this.currentFlow, refuse)
-    requireTypedText(instance, args, refuse)
-  }
-  return compileInstantiate.call(this, instance, args, constraints, place)
+  if (refuse === undefined) return compileInstantiate.call(this, instance, args, constraints, place)
+  requireUnsigned(instance, args, place, this.currentFlow, refuse)
+  const checked = checkedText(instance, args, this.currentFlow, refuse)
+  return compileInstantiate.call(this, instance, checked, constraints, place)
 }
 
 /** What the compiler's types keep private. */
