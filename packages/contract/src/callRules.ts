@@ -24,7 +24,7 @@ import {
   writtenType,
 } from './elements.ts'
 import { isScalar } from './stateTypes.ts'
-import { isAuthors, nodesOf } from './syntax.ts'
+import { isAuthors, nodesOf, textOf } from './syntax.ts'
 
 /**
  * Requires that a map whose values are containers of the state is asked only what it can do. Such a container has no value
@@ -159,6 +159,17 @@ export function functionFor(call: CallExpression, called: FunctionInstance, flow
   const { program } = called
   if (!isSigned(value, program, flow)) return called
   return program.resolver.resolveFunction(libraryFunction(program, twin), null) ?? called
+}
+
+/** Requires that nobody keeps a function that has such a twin to call it later, for then only it is called. */
+export function requireCalled(expression: Expression, flow: Flow, refuse: Refuse): void {
+  const element = flow.program.resolver.lookupExpression(expression, flow, Type.auto, reportModes.swallow)
+  if (element === null || !signedTwins.has(nameInLibrary(element) ?? '')) return
+  const written = textOf(expression)
+  refuse(
+    expression.range,
+    `${written} is a function to call, not to keep: only its call tells whether a number has a sign; keep one that calls it`,
+  )
 }
 
 /** Requires that the limbs of a `U256` have no sign: -1 would be 2^64 - 1. */

@@ -14,6 +14,7 @@ import {
 import {
   functionFor,
   requireAsserted,
+  requireCalled,
   requireCondition,
   requireContainerCall,
   requireKeptCopy,
@@ -109,6 +110,8 @@ Compiler.prototype.compileInstantiate = function (instance, args, constraints, p
 /** What the compiler's types keep private. */
 interface Hidden {
   compileCallExpressionBuiltin(this: Compiler, called: FunctionPrototype, call: CallExpression, type: Type): number
+  compileIdentifierExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
+  compilePropertyAccessExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
   /** @param code of the operand, whose type is the compiler's current one */
   compileUnaryOverload(this: Compiler, called: FunctionInstance, operand: Expression, code: number, place: Node): number
   /** A comparison whose sides are compiled. */
@@ -146,6 +149,18 @@ Compiler.prototype.compileExpression = function (expression, ...rest) {
     requireAsserted(this.currentType, expression, this.currentFlow, refuse)
   }
   return code
+}
+
+// A function that is called is not compiled as a value.
+for (const name of ['compileIdentifierExpression', 'compilePropertyAccessExpression'] as const) {
+  const compileName = hidden[name]
+  hidden[name] = function (expression, type, constraints) {
+    const code = compileName.call(this, expression, type, constraints)
+    const refuse = refusals.get(this.program)
+    const isFunction = this.currentType.getSignature() !== null
+    if (refuse !== undefined && isFunction) requireCalled(expression, this.currentFlow, refuse)
+    return code
+  }
 }
 
 const { compileUnaryOverload } = hidden

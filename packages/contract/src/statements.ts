@@ -4,6 +4,7 @@ import {
   CallExpression,
   ClassDeclaration,
   CommaExpression,
+  ConstructorExpression,
   DeclarationStatement,
   ElementAccessExpression,
   type Expression,
@@ -20,13 +21,15 @@ import {
   UnaryPrefixExpression,
 } from 'assemblyscript'
 import { customDecorator, tokens } from './compilerFlags.ts'
-import { ContractSourceError, nodesOf, textOf } from './syntax.ts'
+import { ContractSourceError, classesOf, nodesOf, textOf } from './syntax.ts'
 
 /** Requires that nothing stands in the author's files that the compiler would pass over in silence. */
 export function requireEffects(sources: readonly Source[]): void {
   for (const source of sources) {
+    const classes = new Set<DeclarationStatement>(classesOf(source))
     for (const node of effectsOf(source)) {
-      if (node instanceof DeclarationStatement) requireKnownDecorators(node)
+      if (node instanceof DeclarationStatement) requireKnownDecorators(node, classes.has(node))
+      if (node instanceof ClassDeclaration) requireMemberNames(node)
       for (const expression of droppedBy(node)) {
         if (!doesNothing(expression)) continue
         throw new ContractSourceError(
@@ -38,11 +41,20 @@ export function requireEffects(sources: readonly Source[]): void {
   }
 }
 
-function requireKnownDecorators(declaration: DeclarationStatement): void {
+/** The compiler would end without a word about where. */
+function requireMemberNames({ members }: ClassDeclaration): void {
+  for (const { name } of members) {
+    if (name.text !== 'constructor' || name instanceof ConstructorExpression) continue
+    throw new ContractSourceError(name.range, 'no field and no property is called constructor')
+  }
+}
+
+/** @param isOuter whether it is a class outside of namespaces, which alone can be a contract */
+function requireKnownDecorators(declaration: DeclarationStatement, isOuter: boolean): void {
   for (const { name, range, decoratorKind } of declaration.decorators ?? []) {
     const isOurs =
       name instanceof IdentifierExpression &&
-      (name.text === 'contract' || name.text === 'tuple') &&
+      ((name.text === 'contract' && isOuter) || name.text === 'tuple') &&
       declaration instanceof ClassDeclaration
     if (isOurs || decoratorKind !== customDecorator) continue
     throw new ContractSourceError(
