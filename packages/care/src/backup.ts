@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { createFolder, isInside, syncFolder } from '@bletchley/crypto/key-file'
+import { createFolder, isInside, openFile, syncFolder } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
 import { readKeyFiles } from './keyFiles.ts'
@@ -138,11 +138,9 @@ async function copyChecked(
   file: ManifestFile,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const source = await open(join(from, file.path), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
-    (error: unknown) => {
-      throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
-    },
-  )
+  const source = await openFile(join(from, file.path), constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
+  })
   try {
     await writeNew(join(to, file.path), async (copy) => {
       for await (const chunk of source.createReadStream({ highWaterMark: pieceBytes, autoClose: false })) {

@@ -19,6 +19,7 @@ export { readAccessList } from './keyFile/accessList.ts'
 export { backUpKeys, restoreKeys } from './keyFile/backup.ts'
 export { KeyFileError, type KeyFileErrorCode } from './keyFile/keyFileError.ts'
 export type { Lock, ReadPassphrase } from './keyFile/lock.ts'
+export { openFile } from './keyFile/openFile.ts'
 export {
   describeLock,
   isLockedKeyFile,
