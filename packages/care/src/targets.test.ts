@@ -33,6 +33,27 @@ describe('inside of the data folder', () => {
     expect(await namesIn(data)).toEqual(before)
   })
 
+  it.skipIf(process.platform === 'win32')('is what the system finds there, up from where a link leads', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await mkdir(join(base, 'other', 'deep'), { recursive: true })
+    await symlink(join(data, 'store'), join(base, 'in'))
+    await symlink(join(base, 'other', 'deep'), join(base, 'out'))
+    const before = await namesIn(data)
+    const exportTo = (file: string) => exportContracts({ dataFolder: data, file })
+    for (const make of [(path: string) => backUp(data, path), exportTo]) {
+      await expect(make(`${base}/in/../x`)).rejects.toThrow('lies elsewhere than what it is of')
+    }
+    expect(await namesIn(data)).toEqual(before)
+
+    await backUp(data, `${base}/out/../backup`)
+    await exportTo(`${base}/out/../contracts`)
+    await expect(restore(`${base}/out/../backup`, `${base}/out/../backup/data`)).rejects.toThrow('inside of the backup')
+    await restore(`${base}/out/../backup`, `${base}/out/../restored`)
+    expect((await readdir(join(base, 'other'))).sort()).toEqual(['backup', 'contracts', 'deep', 'restored'])
+    expect((await readdir(base)).sort()).toEqual(['data', 'in', 'other', 'out'])
+  })
+
   it('of a backup nothing is restored', async () => {
     await using folder = await worker()
     const { base, data } = folder

@@ -28,7 +28,7 @@ export {
   type SealingOptions,
 } from './keyFile/openSealingKey.ts'
 export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
-export { isInside, quoted } from './keyFile/paths.ts'
+export { isInside, quoted, systemPath } from './keyFile/paths.ts'
 export {
   type OpenedFile,
   openAllSealed,

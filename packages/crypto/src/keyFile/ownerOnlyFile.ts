@@ -7,6 +7,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { bytesToHex } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 import { readAtOnce } from './openFile.ts'
+import { systemPath } from './paths.ts'
 
 /** Keys are small; a larger file is not one of ours, and is not read. */
 export const maxFileBytes = 1 << 20
@@ -123,8 +124,9 @@ async function withTemporaryFile<T>(
   content: Uint8Array,
   place: (temporary: string) => Promise<T>,
 ): Promise<T> {
-  const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${bytesToHex(randomBytes(8))}.tmp`)
+  const target = systemPath(path)
+  const folder = dirname(target)
+  const temporary = join(folder, `.${basename(target)}.${bytesToHex(randomBytes(8))}.tmp`)
   try {
     const file = await openNew(temporary)
     try {
@@ -159,7 +161,7 @@ async function openNew(path: string): Promise<FileHandle> {
 
 /** Makes a folder, and those above it, for the owner only, unless it is there. */
 export async function createFolder(path: string): Promise<void> {
-  const folder = resolve(path)
+  const folder = resolve(systemPath(path))
   const above = dirname(folder)
   // Not all in one call: Node's own never ends where no folder can be made in one that is there, as in /proc.
   try {
