@@ -1,6 +1,19 @@
 import { execFile } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -558,12 +571,12 @@ describe('compact and prune', () => {
     await killAtMoments(
       ['compact', '--data', folder],
       async () => void (await copyOfWhole('killed-compact')),
-      ['', 'data.mdb'].map((path) => () => existsSync(join(folder, 'store.compacting', path))),
+      ['', 'data.mdb'].map((path) => () => existsSync(join(folder, 'store', 'compacting', path))),
       async () => {
-        const left = existsSync(join(folder, 'store.compacting'))
+        const left = existsSync(join(folder, 'store', 'compacting'))
         expect(await contentsOf(folder)).toEqual(expected)
         expect((await json('compact', '--data', folder)).code).toBe(0)
-        expect(existsSync(join(folder, 'store.compacting'))).toBe(false)
+        expect(existsSync(join(folder, 'store', 'compacting'))).toBe(false)
         return left
       },
     )
@@ -741,6 +754,35 @@ describe('disks', () => {
       expect(await json('verify', '--data', small.dataFolder)).toMatchObject({ code: 0, contracts: 1 })
     },
   )
+
+  it.skipIf(!mountable)('a database on another one is compacted there, or stays as it was', async (context) => {
+    await using disk = await smallDisk(26)
+    if (!disk.mounted) return context.skip()
+    const expected = await contentsOf(whole)
+    for (const [name, place] of [
+      ['linked-inside', join(disk.path, 'inside')],
+      ['linked', disk.path],
+    ] as const) {
+      const folder = await copyOfWhole(name)
+      const store = join(folder, 'store')
+      await cp(store, place, { recursive: true })
+      await rm(store, { recursive: true })
+      await symlink(place, store)
+      expect(await json('compact', '--data', folder), name).toMatchObject({ code: 0 })
+      expect(await contentsOf(folder)).toEqual(expected)
+      // Room for what LMDB makes, and not for a copy.
+      const filler = join(disk.path, 'filler')
+      await fill(filler)
+      await truncate(filler, (await stat(filler)).size - 65_536)
+      const full = await json('compact', '--data', folder)
+      expect([full.code, full.stderr], name).toEqual([1, expect.stringContaining('could not be copied')])
+      await rm(filler)
+      expect(await contentsOf(folder)).toEqual(expected)
+      expect(
+        [await readdir(store), await readdir(folder)].flat().filter((left) => left.includes('compacting')),
+      ).toEqual([])
+    }
+  })
 
   it.skipIf(!mountable)(
     'a data folder that cannot be written is told at once, and can still be read',

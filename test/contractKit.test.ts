@@ -384,12 +384,46 @@ describe('the tests of a folder', () => {
     expect([code, JSON.parse(stdout)]).toEqual([0, { token: { f: { calls: 1, min: 7, median: 7, max: 7 } } }])
   })
 
-  it('are no success if there is none in the files', async () => {
+  it.each([
+    ['skipped', "test.skip('a', () => {})"],
+    ['skipped in a suite', "describe('s', () => { test.skip('a', () => {}) })"],
+    ['skipped with its suite', "describe.skip('s', () => { test('a', () => {}) })"],
+    ['an empty suite', "describe('s', () => {})"],
+    ['yet to be written', "test.todo('a')"],
+  ])('are no success if there is none in the files: %s', async (_, text) => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'empty.test.mjs'), '')
-    await writeFile(join(folder.path, 'skipped.test.mjs'), passing.replace('test(', 'test.skip('))
+    await writeFile(join(folder.path, 'a.test.mjs'), `import { describe, test } from 'node:test'\n${text}\n`)
     const { code, stderr } = await contract('gas', folder.path)
     expect([code, stderr]).toEqual([1, expect.stringContaining(`no test was run in ${folder.path}`)])
+  })
+
+  const never = '() => new Promise((resolve) => setTimeout(resolve, 1e9))'
+  it.each([
+    ['before it reports any', "test('a', () => { throw new Error() })\nprocess.exit(0)"],
+    ['in one', "test('a', () => process.exit(0))"],
+    ['after some', `test('a', () => {})\ntest('b', ${never})\nsetTimeout(() => process.exit(0), 100)`],
+    ['in a suite', `describe('s', () => { test('a', ${never}) })\nsetTimeout(() => process.exit(0), 100)`],
+  ])('do not pass if their process is ended %s', async (_, text) => {
+    await using folder = await temporaryFolder()
+    await writeFile(join(folder.path, 'whole.test.mjs'), passing)
+    const file = join(folder.path, 'exits.test.mjs')
+    await writeFile(file, `import { describe, test } from 'node:test'\n${text}\n`)
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${file} called process.exit: not all of its tests were run\n`),
+    ])
+  })
+
+  it('may end their process when they are done, and be CommonJS', async () => {
+    await using folder = await temporaryFolder()
+    const text = "const { after, test } = require('node:test')\ntest('a', () => {})\n"
+    // What it leaves open would keep the process.
+    const open = 'setInterval(() => {}, 1e9)\nafter(() => setTimeout(() => process.exit(0), 100))\n'
+    await writeFile(join(folder.path, 'a.test.cjs'), text + open)
+    const { code, stderr } = await contract('gas', folder.path)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/pass 1\b/)])
   })
 })
 

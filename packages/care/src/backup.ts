@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { createFolder, isInside, syncFolder } from '@bletchley/crypto/key-file'
+import { createFolder, isInside, openFile, syncFolder, systemPath } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
 import { readKeyFiles } from './keyFiles.ts'
@@ -19,12 +19,13 @@ export interface BackedUp {
  * Copies a worker's data folder as it is at one moment, also while its core runs: the database without its free pages,
  * the sealed files, and the sealing key if it is locked. A plain sealing key and the pair of CURVE are not copied.
  *
- * Until it is complete it is called `<target>.partial`; what is left of one that was broken off is removed by the next.
+ * Until it is complete it is called `<folder>.partial`; what is left of one that was broken off is removed by the next.
  *
- * @param target a folder that must not exist
+ * @param folder must not exist
  * @throws Error if it cannot be made
  */
-export async function backUp(dataFolder: string, target: string, run: LongRun = {}): Promise<BackedUp> {
+export async function backUp(dataFolder: string, folder: string, run: LongRun = {}): Promise<BackedUp> {
+  const target = systemPath(folder)
   assertWorker(dataFolder)
   assertOutside(dataFolder, target, 'a backup')
   // A link that leads nowhere is there as well.
@@ -78,10 +79,11 @@ export async function backUp(dataFolder: string, target: string, run: LongRun = 
  * Makes a data folder of a backup. It appears whole or not at all: until then it is called `<data>.restoring`, which the
  * next attempt removes.
  *
- * @param dataFolder must be absent or empty
+ * @param into must be absent or empty
  * @throws Error if a file is not as it was, or the database is in a worse state than the backup says
  */
-export async function restore(backup: string, dataFolder: string, run: LongRun = {}): Promise<BackedUp> {
+export async function restore(from: string, into: string, run: LongRun = {}): Promise<BackedUp> {
+  const [backup, dataFolder] = [systemPath(from), systemPath(into)]
   const manifest = await readManifest(backup)
   if (isInside(dataFolder, backup)) throw new Error(`${dataFolder} is inside of the backup, which would be changed`)
   await assertEmpty(dataFolder)
@@ -138,11 +140,9 @@ async function copyChecked(
   file: ManifestFile,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const source = await open(join(from, file.path), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
-    (error: unknown) => {
-      throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
-    },
-  )
+  const source = await openFile(join(from, file.path), constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw new Error(`${from}: ${file.path} cannot be read`, { cause: error })
+  })
   try {
     await writeNew(join(to, file.path), async (copy) => {
       for await (const chunk of source.createReadStream({ highWaterMark: pieceBytes, autoClose: false })) {

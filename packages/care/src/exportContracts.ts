@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
 import { withReader } from '@bletchley/core/data-folder'
-import { syncFolder } from '@bletchley/crypto/key-file'
+import { syncFolder, systemPath } from '@bletchley/crypto/key-file'
 import type { ContractReader, Finding } from '@bletchley/store'
 import {
   allRecord,
@@ -46,9 +46,10 @@ const writeBytes = 1 << 20
  */
 export async function exportContracts(options: ExportOptions): Promise<Exported> {
   const { dataFolder, signal } = options
-  const partial = `${options.file}.partial`
-  assertOutside(dataFolder, options.file, 'an export')
-  for (const path of [options.file, partial]) assertReplaceable(path)
+  const target = systemPath(options.file)
+  const partial = `${target}.partial`
+  assertOutside(dataFolder, target, 'an export')
+  for (const path of [target, partial]) assertReplaceable(path)
   return withReader(dataFolder, async (reader) => {
     const wanted = options.addresses ?? (await reader.allAddresses())
     const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600)
@@ -75,9 +76,9 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
       await output.flush()
       await file.sync()
       await assertSame(file, partial)
-      assertReplaceable(options.file)
-      await rename(partial, options.file)
-      await syncFolder(dirname(resolve(options.file)))
+      assertReplaceable(target)
+      await rename(partial, target)
+      await syncFolder(dirname(resolve(target)))
       return { contracts: digests.length, resumed: kept.digests.size, bytes: output.position, leftOut }
     } finally {
       await file.close()

@@ -1,8 +1,9 @@
-import { open } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { equalBytes } from '@bletchley/bytes'
 import { storeFolder } from '@bletchley/core/data-folder'
 import { keccak256 } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { openFile } from '@bletchley/crypto/key-file'
 import { ContractStore, type DeltaRow, type Finding, openLmdb } from '@bletchley/store'
 import {
   allRecord,
@@ -45,9 +46,13 @@ const batchBytes = 1 << 22
  * @throws FolderLockedError
  */
 export async function importContracts(options: ImportOptions): Promise<Imported> {
-  const file = await open(options.file, 'r')
+  const status = await stat(options.file)
+  if (status.isDirectory()) throw new Error(`${options.file} is a folder, and no export`)
+  if (!status.isFile()) {
+    throw new Error(`${options.file} is no file; an export is read more than once, so write it to a file first`)
+  }
+  const file = await openFile(options.file)
   try {
-    if ((await file.stat()).isDirectory()) throw new Error(`${options.file} is a folder, and no export`)
     const reader = await RecordReader.open(file).catch((error: unknown) => {
       throw named(error, options.file)
     })

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
-import { isLockedKeyFile, listSealed } from '@bletchley/crypto/key-file'
+import { isLockedKeyFile, listSealed, openFile } from '@bletchley/crypto/key-file'
 
 /** Contents by paths in the data folder. */
 export type KeyFiles = ReadonlyMap<string, Uint8Array>
@@ -38,10 +37,15 @@ export async function untilEqual(read: () => Promise<KeyFiles>): Promise<KeyFile
 
 async function readOnce(dataFolder: string): Promise<KeyFiles> {
   const files = new Map<string, Uint8Array>()
-  const sealingKey = await readFile(join(dataFolder, 'sealing.key')).catch(() => undefined)
+  const sealingKey = await read(join(dataFolder, 'sealing.key')).catch(() => undefined)
   if (sealingKey !== undefined && isLockedKeyFile(sealingKey)) files.set('sealing.key', sealingKey)
-  for (const path of await listSealed(dataFolder)) files.set(path, await readFile(join(dataFolder, path)))
+  for (const path of await listSealed(dataFolder)) files.set(path, await read(join(dataFolder, path)))
   return files
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  await using file = await openFile(path)
+  return await file.readFile()
 }
 
 function equalFiles(a: KeyFiles, b: KeyFiles): boolean {

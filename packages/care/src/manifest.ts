@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openFile } from '@bletchley/crypto/key-file'
 
 /** What a backup consists of. It is checked for damage; nobody signs it, so whoever can write it can change it. */
 export interface Manifest {
@@ -50,9 +50,10 @@ export async function readManifest(backup: string): Promise<Manifest> {
 }
 
 async function readJson(path: string): Promise<Partial<Manifest> | null> {
-  const { size } = await stat(path)
+  await using file = await openFile(path)
+  const { size } = await file.stat()
   if (size > maxManifestBytes) throw new Error(`${path} is too large`)
-  return JSON.parse(await readFile(path, 'utf8')) as Partial<Manifest> | null
+  return JSON.parse(await file.readFile('utf8')) as Partial<Manifest> | null
 }
 
 function isFile(value: unknown): value is ManifestFile {

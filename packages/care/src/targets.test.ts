@@ -4,7 +4,7 @@ import { chown, copyFile, lstat, mkdir, readdir, readFile, rm, symlink, writeFil
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { worker } from '../test/worker.ts'
-import { backUp, compact, exportContracts, restore } from './index.ts'
+import { backUp, compact, exportContracts, importContracts, restore, verify } from './index.ts'
 
 // Where what is made of a data folder may lie, and what it may take the place of.
 
@@ -31,6 +31,27 @@ describe('inside of the data folder', () => {
       await expect(exported, target).rejects.toThrow('lies elsewhere than what it is of')
     }
     expect(await namesIn(data)).toEqual(before)
+  })
+
+  it.skipIf(process.platform === 'win32')('is what the system finds there, up from where a link leads', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await mkdir(join(base, 'other', 'deep'), { recursive: true })
+    await symlink(join(data, 'store'), join(base, 'in'))
+    await symlink(join(base, 'other', 'deep'), join(base, 'out'))
+    const before = await namesIn(data)
+    const exportTo = (file: string) => exportContracts({ dataFolder: data, file })
+    for (const make of [(path: string) => backUp(data, path), exportTo]) {
+      await expect(make(`${base}/in/../x`)).rejects.toThrow('lies elsewhere than what it is of')
+    }
+    expect(await namesIn(data)).toEqual(before)
+
+    await backUp(data, `${base}/out/../backup`)
+    await exportTo(`${base}/out/../contracts`)
+    await expect(restore(`${base}/out/../backup`, `${base}/out/../backup/data`)).rejects.toThrow('inside of the backup')
+    await restore(`${base}/out/../backup`, `${base}/out/../restored`)
+    expect((await readdir(join(base, 'other'))).sort()).toEqual(['backup', 'contracts', 'deep', 'restored'])
+    expect((await readdir(base)).sort()).toEqual(['data', 'in', 'other', 'out'])
   })
 
   it('of a backup nothing is restored', async () => {
@@ -164,3 +185,40 @@ it.skipIf(process.getuid?.() !== 0)(
     expect(await readFile(`${file}.partial`, 'utf8')).toBe('somebody’s')
   },
 )
+
+describe.skipIf(process.platform === 'win32')('what is a pipe that nobody writes to', () => {
+  const pipe = (path: string) => void execFileSync('mkfifo', [path])
+
+  it('is not imported, nor is a device', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const file = join(base, 'contracts')
+    pipe(file)
+    const into = join(base, 'new')
+    for (const path of [file, '/dev/null']) {
+      await expect(importContracts({ dataFolder: into, file: path })).rejects.toThrow(
+        `${path} is no file; an export is read more than once, so write it to a file first`,
+      )
+    }
+    expect(await namesIn(base)).not.toContain('new')
+    await rm(join(data, 'store', 'data.mdb'))
+    pipe(join(data, 'store', 'data.mdb'))
+    await expect(verify({ dataFolder: data })).rejects.toThrow('data.mdb is not a file')
+  })
+
+  it.each([
+    ['manifest.json', 'manifest.json cannot be read'],
+    ['signing-key.sealed', 'signing-key.sealed cannot be read'],
+    ['store/data.mdb', 'store/data.mdb cannot be read'],
+  ])('is not restored, nor backed up: %s', async (name, reason) => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const backup = join(base, 'backup')
+    await backUp(data, backup)
+    for (const of of [backup, data]) await rm(join(of, name), { force: true })
+    for (const of of [backup, data]) pipe(join(of, name))
+    await expect(restore(backup, join(base, 'restored'))).rejects.toThrow(reason)
+    if (name !== 'manifest.json') await expect(backUp(data, join(base, 'second'))).rejects.toThrow('is not a file')
+    expect((await readdir(base)).sort()).toEqual(['backup', 'data'])
+  })
+})

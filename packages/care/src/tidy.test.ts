@@ -14,17 +14,18 @@ it('a database gives its room back and keeps all else', async () => {
   })
   const before = await contentsOf(folder.data)
   // Left of one that was killed.
-  await mkdir(join(folder.data, 'store.compacting'))
-  await writeFile(join(folder.data, 'store.compacting', 'data.mdb'), 'half of it')
+  await mkdir(join(folder.data, 'store', 'compacting'))
+  await writeFile(join(folder.data, 'store', 'compacting', 'data.mdb'), 'half of it')
   const told: [number, number][] = []
   const sizes = await compact(folder.data, { onProgress: (...progress) => void told.push(progress) })
   expect(sizes.after).toBeLessThan(sizes.before / 4)
   expect((await stat(join(folder.data, 'store', 'data.mdb'))).size).toBe(sizes.after)
   expect(await contentsOf(folder.data)).toEqual(before)
-  expect(existsSync(join(folder.data, 'store.compacting'))).toBe(false)
+  expect(existsSync(join(folder.data, 'store', 'compacting'))).toBe(false)
   for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total)
   await expect(compact(folder.data, { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped')
   expect(await contentsOf(folder.data)).toEqual(before)
+  expect(existsSync(join(folder.data, 'store', 'compacting'))).toBe(false)
 })
 
 it('records without meaning go, and snapshots that are good only when asked', async () => {

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
+import { systemPath } from '@bletchley/crypto/key-file'
 import { startPrincipal } from '@bletchley/principal'
 import type { Logger } from 'pino'
 import type { Service } from './service.ts'
@@ -26,7 +27,7 @@ export async function startDevNetwork(
   principalOptions: { port: number; logger: Logger },
 ): Promise<DevNetwork> {
   // The working directory may go away.
-  const dataFolder = resolve(options.dataFolder)
+  const dataFolder = resolve(systemPath(options.dataFolder))
   let becomeKnown = (_address: string) => {}
   // The core asks as soon as it runs, which is before its address can be told.
   const worker = new Promise<string>((resolve) => {

@@ -1,5 +1,6 @@
 import { bytesToHex, parseHex } from '@bletchley/bytes'
 import { parseCurvePublicKey } from '@bletchley/crypto'
+import { systemPath } from '@bletchley/crypto/key-file'
 import { InvalidArgumentError, Option } from 'commander'
 
 /** An option that can also be given as `BLETCHLEY_<NAME>` in the environment. */
@@ -80,7 +81,7 @@ export const timeoutOption = () =>
 /** An empty one, of a shell's variable that is not set, would be the working directory. */
 function parseFolder(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must be a folder, and is empty.')
-  return text
+  return systemPath(text)
 }
 
 export const dataOption = () =>

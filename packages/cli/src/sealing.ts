@@ -15,30 +15,34 @@ export interface SealingFlags {
 /** What unlocks the sealing key. There is no option for the passphrase itself: others could read it off the process. */
 export const lockOptions = (): Option[] => [passphraseFileOption(), askPassphraseOption(), sealingCommandOption()]
 
-export function sealingOf(flags: SealingFlags): SealingOptions {
+/** @param signal ends the wait for a passphrase that comes through a pipe */
+export function sealingOf(flags: SealingFlags, signal?: AbortSignal): SealingOptions {
   return {
     path: flags.sealingKey,
-    lock: lockOf(flags),
+    lock: lockOf(flags, signal),
     askPassphrase: canAsk() ? askPassphrase('the sealing key') : undefined,
   }
 }
 
 /** @throws CommandError for a wrong command line if more than one lock is given */
-export function lockOf({ passphraseFile, askPassphrase: asks, sealingCommand }: SealingFlags): SealingOptions['lock'] {
+export function lockOf(
+  { passphraseFile, askPassphrase: asks, sealingCommand }: SealingFlags,
+  signal?: AbortSignal,
+): SealingOptions['lock'] {
   if ([passphraseFile, asks, sealingCommand].filter((each) => each !== undefined).length > 1) {
     const names = '--passphrase-file, --ask-passphrase and --sealing-command'
     throw usageError(`${names}: give one of them.`)
   }
   if (sealingCommand !== undefined) return { kind: 'command', command: sealingCommand }
-  if (passphraseFile !== undefined) return { kind: 'passphrase', read: passphraseOfFile(passphraseFile) }
+  if (passphraseFile !== undefined) return { kind: 'passphrase', read: passphraseOfFile(passphraseFile, signal) }
   return asks && { kind: 'passphrase', read: askPassphrase('the sealing key') }
 }
 
 /** The text of a file, without the end of its last line; of a pipe as well. It is read once. */
-export function passphraseOfFile(path: string): ReadPassphrase {
+export function passphraseOfFile(path: string, signal?: AbortSignal): ReadPassphrase {
   let text: Promise<string> | undefined
   return () => {
-    text ??= readOwnerOnly(path, { pipes: true }).then((bytes) => {
+    text ??= readOwnerOnly(path, { pipes: true, signal }).then((bytes) => {
       if (bytes === undefined) throw new CommandError(`There is no passphrase file ${path}`)
       return decode(bytes, path).replace(/\r?\n$/, '')
     })

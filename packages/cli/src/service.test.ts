@@ -121,6 +121,27 @@ it('is cut off if its stop takes longer than 4.5 s', async () => {
   expect(await running).toBe(0)
 })
 
+it('is cut off likewise if what its start waits for does not come', async () => {
+  vi.useFakeTimers()
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true)
+  let started = (_service: Service): void => {}
+  const running = runService(
+    logger,
+    () =>
+      new Promise<Service>((resolve) => {
+        started = resolve
+      }),
+  )
+  send('SIGTERM')
+  await vi.advanceTimersByTimeAsync(4499)
+  expect(kill).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(kill.mock.calls).toEqual([[process.pid, 'SIGKILL']])
+  started(new Recorded())
+  expect(await running).toBe(0)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 it('that has stopped is not cut off any more', async () => {
   vi.useFakeTimers()
   const running = runService(logger, async () => new Recorded())

@@ -23,8 +23,17 @@ const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
  */
 export async function runService(logger: Logger, start: () => Promise<Service>): Promise<number> {
   let stop = (_signal: NodeJS.Signals): void => {}
+  let cutOff: NodeJS.Timeout | undefined
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     stop = resolve
+  }).then((signal) => {
+    logger.info({ signal }, 'stopping')
+    // From now on, since what a start waits for, a passphrase for one, may never come.
+    cutOff = setTimeout(() => {
+      logger.fatal('the stop took too long and is cut off')
+      // An orderly exit would wait for the threads, which are what takes so long. What is acknowledged is on disk.
+      process.kill(process.pid, 'SIGKILL')
+    }, stopLimitMs)
   })
   let service: Service | undefined
   const reload = (): void => {
@@ -41,18 +50,13 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   process.on('unhandledRejection', onRejection)
   try {
     service = await start()
-    logger.info({ signal: await stopped }, 'stopping')
-    const cutOff = setTimeout(() => {
-      logger.fatal('the stop took too long and is cut off')
-      // An orderly exit would wait for the threads, which are what takes so long. What is acknowledged is on disk.
-      process.kill(process.pid, 'SIGKILL')
-    }, stopLimitMs)
+    await stopped
     await service.close()
     // What nobody reads would keep the process for ever.
     if (!(await flushOutput())) process.exit(exitCodes.done)
-    clearTimeout(cutOff)
     return exitCodes.done
   } finally {
+    clearTimeout(cutOff)
     for (const signal of stopSignals) process.off(signal, stop)
     process.off('SIGHUP', onHangUp)
     process.off('unhandledRejection', onRejection)

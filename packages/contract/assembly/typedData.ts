@@ -110,6 +110,7 @@ function unitAt(text: string, at: i32): u16 {
 }
 
 const blank: u16 = 0x20
+const opening: u16 = 0x28
 const closing: u16 = 0x29
 const comma: u16 = 0x2c
 
@@ -203,6 +204,118 @@ function bitsOf(type: string): i32 {
     bits = 10 * bits + digit
   }
   return bits % 8 == 0 && bits <= 256 ? bits : 0
+}
+
+/**
+ * The text of a type; reverts unless it is what a wallet makes of its types. The compiler puts it around a text that it
+ * does not know. `src/typedText.ts` asks the same of the others.
+ */
+@global
+export function __checkedType(text: string): string {
+  const names: string[] = []
+  /** Of each struct, those of its members. */
+  const types: string[][] = []
+  for (let at = 0; at < text.length || at == 0; ) {
+    const opened = nameEnd(text, at)
+    const name = text.substring(at, opened)
+    at = behind(text, opened, opening)
+    const members: string[] = []
+    const within: string[] = []
+    let isLast = at < text.length && unitAt(text, at) == closing
+    while (!isLast) {
+      const typed = nameEnd(text, at)
+      within.push(text.substring(at, typed))
+      const named = behind(text, sizesEnd(text, typed), blank)
+      const end = nameEnd(text, named)
+      const member = text.substring(named, end)
+      if (members.includes(member)) revert('typed data: two members of ' + name + ' have one name')
+      members.push(member)
+      isLast = end < text.length && unitAt(text, end) == closing
+      at = isLast ? end : behind(text, end, comma)
+    }
+    at++
+    names.push(name)
+    types.push(within)
+  }
+  requireStructs(names, types)
+  return text
+}
+
+/** @param types of the members of each */
+function requireStructs(names: string[], types: string[][]): void {
+  const count = names.length
+  for (let i = 1; i < count; i++) {
+    if (names[i] == names[0] || (i > 1 && names[i] <= names[i - 1])) {
+      revert('typed data: structs within stand behind in the order of their names, each once')
+    }
+  }
+  /** Those that the type is made of, the type first. */
+  const used: string[] = [names[0]]
+  for (let i = 0; i < used.length; i++) {
+    const members = types[names.indexOf(used[i])]
+    for (let j = 0; j < members.length; j++) {
+      const type = members[j]
+      if (isElementary(type) || used.includes(type)) continue
+      if (!names.includes(type)) {
+        revert('typed data: ' + type + ' is no type of typed data, which are written as uint256, and no struct defined behind')
+      }
+      used.push(type)
+    }
+  }
+  for (let i = 0; i < count; i++) {
+    if (isElementary(names[i]) || !used.includes(names[i])) {
+      revert('typed data: ' + names[i] + ' is no struct that the type is made of')
+    }
+  }
+}
+
+/** Behind a name of a struct, a type or a member; reverts if there is none. */
+function nameEnd(text: string, start: i32): i32 {
+  let at = start
+  for (; at < text.length; at++) {
+    const code = unitAt(text, at)
+    const isLetter = isWithin(code | 0x20, 0x61, 0x7a) || code == 0x5f || code == 0x24
+    if (!isLetter && (at == start || !isDigit(code))) break
+  }
+  if (at == start) malformed()
+  return at
+}
+
+/** Behind what makes a list of a type: `[2][]`. */
+function sizesEnd(text: string, at: i32): i32 {
+  while (at < text.length && unitAt(text, at) == 0x5b) {
+    at++
+    while (at < text.length && isDigit(unitAt(text, at))) at++
+    at = behind(text, at, 0x5d)
+  }
+  return at
+}
+
+/** Behind a unit of the text; reverts if another one is there. */
+function behind(text: string, at: i32, unit: u16): i32 {
+  if (at >= text.length || unitAt(text, at) != unit) malformed()
+  return at + 1
+}
+
+@inline
+function isDigit(code: u16): bool {
+  return isWithin(code, 0x30, 0x39)
+}
+
+@inline
+function isWithin(code: u16, first: u16, last: u16): bool {
+  return code >= first && code <= last
+}
+
+function isElementary(type: string): bool {
+  if (bitsOf(type) != 0 || type == 'bool' || type == 'address' || type == 'string' || type == 'bytes') return true
+  if (!type.startsWith('bytes') || type.length > 7 || unitAt(type, 5) == 0x30) return false
+  let size: i32 = 0
+  for (let at = 5; at < type.length; at++) {
+    if (!isDigit(unitAt(type, at))) return false
+    size = 10 * size + <i32>unitAt(type, at) - 0x30
+  }
+  return size <= 32
 }
 
 /** Whether all 32 bytes of a member's word are its own: a hash, among others. */

@@ -15,6 +15,7 @@ import { reportModes, tokens } from './compilerFlags.ts'
 import {
   arrayElement,
   containerName,
+  isText,
   isTuple,
   libraryFunction,
   libraryPrefix,
@@ -23,7 +24,7 @@ import {
   writtenType,
 } from './elements.ts'
 import { isScalar } from './stateTypes.ts'
-import { nodesOf } from './syntax.ts'
+import { isAuthors, nodesOf, textOf } from './syntax.ts'
 
 /**
  * Requires that a map whose values are containers of the state is asked only what it can do. Such a container has no value
@@ -62,27 +63,46 @@ export function requireKeptCopy(
   )
 }
 
-/** Requires that a condition can be false: of these types, no value is null. */
-export function requireCondition(type: Type, condition: Node, flow: Flow, refuse: Refuse): void {
-  const instance = type.isNullableReference ? null : type.getClass()
-  if (instance === null) return
-  const container = containerName(instance)
-  if (container !== undefined) {
-    refuse(condition.range, `a ${container} is always true as a condition; ask for what it holds`)
-    return
-  }
-  if (!/^(u256|fixedBytes)\//.test(nameInLibrary(instance.prototype) ?? '')) return
+/** Requires that a condition is false where a reader takes it to be: of these types, no value is. */
+export function requireCondition(type: Type, condition: Expression, flow: Flow, refuse: Refuse): void {
+  if (!isAuthors(condition.range.source)) return
+  const reason = whyTrue(type)
+  if (reason === undefined) return
   // What may be null by its declaration may have been compared before, or be inlined.
-  const declared = instance.program.resolver.resolveExpression(
-    condition as Expression,
-    flow,
-    Type.auto,
-    reportModes.swallow,
-  )
-  if (declared?.isNullableReference) return
+  const declared = flow.program.resolver.resolveExpression(condition, flow, Type.auto, reportModes.swallow)
+  if (!declared?.isNullableReference) refuse(condition.range, reason)
+}
+
+/** Why a condition of a type would hold always; undefined if it can fail, or is an object whose own language says so. */
+function whyTrue(type: Type): string | undefined {
+  if (type.isNullableReference) return undefined
+  if (type.getSignature() !== null) return 'a function is always true as a condition; a call has parentheses'
+  const instance = type.getClass()
+  if (instance === null) return undefined
+  const container = containerName(instance)
+  if (container !== undefined) return `a ${container} is always true as a condition; ask for what it holds`
+  if (isText(type)) return 'text is always true as a condition, even if it is empty; text.length > 0 tells'
+  if (!/^(u256|fixedBytes)\//.test(nameInLibrary(instance.prototype) ?? '')) return undefined
+  return `of type ${instance.prototype.name}, a condition is always true; isZero tells whether it is zero`
+}
+
+/** Requires what is required of any condition, and no fraction: `assert` would take NaN for true. */
+export function requireAsserted(type: Type, condition: Expression, flow: Flow, refuse: Refuse): void {
+  requireCondition(type, condition, flow, refuse)
+  if (type.isFloatValue && isAuthors(condition.range.source)) {
+    refuse(condition.range, 'assert takes a fraction that is no number for true; compare it')
+  }
+}
+
+/**
+ * Requires that `!` is not asked of text that may be null: it holds for empty text, for which a condition without it, which
+ * asks whether there is text, holds too.
+ */
+export function requirePresence(type: Type, operand: Expression, refuse: Refuse): void {
+  if (!type.isNullableReference || !isText(type) || !isAuthors(operand.range.source)) return
   refuse(
-    condition.range,
-    `of type ${instance.prototype.name}, a condition is always true; isZero tells whether it is zero`,
+    operand.range,
+    '! of text that may be null is true of empty text too; compare it with null, or with an empty text',
   )
 }
 
@@ -139,6 +159,17 @@ export function functionFor(call: CallExpression, called: FunctionInstance, flow
   const { program } = called
   if (!isSigned(value, program, flow)) return called
   return program.resolver.resolveFunction(libraryFunction(program, twin), null) ?? called
+}
+
+/** Requires that nobody keeps a function that has such a twin to call it later, for then only it is called. */
+export function requireCalled(expression: Expression, flow: Flow, refuse: Refuse): void {
+  const element = flow.program.resolver.lookupExpression(expression, flow, Type.auto, reportModes.swallow)
+  if (element === null || !signedTwins.has(nameInLibrary(element) ?? '')) return
+  const written = textOf(expression)
+  refuse(
+    expression.range,
+    `${written} is a function to call, not to keep: only its call tells whether a number has a sign; keep one that calls it`,
+  )
 }
 
 /** Requires that the limbs of a `U256` have no sign: -1 would be 2^64 - 1. */

@@ -8,7 +8,7 @@ const { CommonFlags, DecoratorKind, DiagnosticCategory, ReportMode, SourceKind, 
   compiler as unknown as Constants
 
 it('are the constants of the compiler', () => {
-  const names = 'export static readonly abstract private protected get set generic constructor'.split(' ')
+  const names = 'export const static readonly abstract private protected get set generic constructor'.split(' ')
   const ofCompiler = names.map((name) => [name, CommonFlags![`${name[0]!.toUpperCase()}${name.slice(1)}`]])
   expect(ours.flags).toEqual(Object.fromEntries(ofCompiler))
   expect(ours.sourceKinds).toEqual({ user: SourceKind!.User })
@@ -20,9 +20,11 @@ it('are the constants of the compiler', () => {
     equal: Token!.Equals_Equals,
     identical: Token!.Equals_Equals_Equals,
     lastComparison: Token!.Exclamation_Equals_Equals,
+    plus: Token!.Plus,
     minus: Token!.Minus,
     plusPlus: Token!.Plus_Plus,
     minusMinus: Token!.Minus_Minus,
+    not: Token!.Exclamation,
     and: Token!.Ampersand_Ampersand,
     or: Token!.Bar_Bar,
     firstAssignment: Token!.Equals,

@@ -1,6 +1,7 @@
 /** `CommonFlags` of the compiler, which its types declare as constants that a single file cannot see. */
 export const flags = {
   export: 1 << 1,
+  const: 1 << 3,
   static: 1 << 5,
   readonly: 1 << 6,
   abstract: 1 << 7,
@@ -27,9 +28,11 @@ export const tokens = {
   equal: 76,
   identical: 78,
   lastComparison: 79,
+  plus: 81,
   minus: 82,
   plusPlus: 87,
   minusMinus: 88,
+  not: 95,
   and: 97,
   or: 98,
   firstAssignment: 101,

@@ -139,7 +139,16 @@ function describeField(field: FieldDeclaration): StateField[] {
   }
   if (initializer === null) return [{ declaration: field, kind, key: name.text }]
   const [key, ...rest] = initializer instanceof NewExpression ? initializer.args : []
-  if (key instanceof StringLiteralExpression && rest.length === 0) return [{ declaration: field, kind, key: key.value }]
+  if (key instanceof StringLiteralExpression && rest.length === 0) {
+    // In UTF-8 all halves would be the same.
+    if (/\p{Surrogate}/u.test(key.value)) {
+      throw new ContractSourceError(
+        key.range,
+        'the name of a key is whole characters; this has half of a pair of UTF-16',
+      )
+    }
+    return [{ declaration: field, kind, key: key.value }]
+  }
   throw new ContractSourceError(initializer.range, `a field begins as it is, or as new ${kind}('the name of its key')`)
 }
 
@@ -160,7 +169,7 @@ export function abiOf({ constructorFunction, functions }: ContractClass): Contra
  * call without running it, and the fields become the names of their keys, which lie in the module's data.
  */
 export function rewriteClass({ declaration, fields, source }: ContractClass): void {
-  if (fields.length > 0) requireFreeNames(source, ['changetype', 'memory'])
+  if (fields.length > 0) requireFreeNames(source.statements, ['changetype', 'memory'])
   for (const member of declaration.members) {
     if (!(member instanceof MethodDeclaration && isConstructor(member))) continue
     const { range } = member.name

@@ -59,10 +59,15 @@ export function scalarName(type: Type): string | undefined {
   if (instance === null) return type.isReference ? undefined : type.toString()
   if (type.isNullableReference) return undefined
   const { internalName } = instance.prototype
-  if (internalName === '~lib/string/String') return 'string'
+  if (isText(type)) return 'string'
   if (internalName === '~lib/staticarray/StaticArray' && instance.typeArguments![0]!.toString() === 'u8') return 'Bytes'
   const name = nameInLibrary(instance.prototype)?.replace(/^(fixedBytes|u256)\//, '')
   return name !== undefined && Object.hasOwn(libraryTypes, name) ? name : undefined
+}
+
+/** Whether it is the language's text, or that or null. */
+export function isText(type: Type): boolean {
+  return type.getClass()?.prototype.internalName === '~lib/string/String'
 }
 
 /** Of the elements, if a type is an `Array`. */

@@ -9,12 +9,12 @@ import {
 import { ContractSourceError } from './syntax.ts'
 
 /**
- * Requires that a file leaves names to the language: code that is put into it needs them.
+ * Requires that a file or a namespace leaves names to the language: code that is put into it needs them.
  *
  * @throws ContractSourceError where one is declared
  */
-export function requireFreeNames(source: Source, names: readonly string[]): void {
-  for (const { text, range } of declaredNames(source)) {
+export function requireFreeNames(statements: readonly Node[], names: readonly string[]): void {
+  for (const { text, range } of statements.flatMap(declaredBy)) {
     if (names.includes(text)) {
       throw new ContractSourceError(
         range,

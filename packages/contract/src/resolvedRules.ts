@@ -4,6 +4,8 @@ import {
   Compiler,
   DiagnosticCode,
   type Expression,
+  type Function as FunctionInstance,
+  type FunctionPrototype,
   type Node,
   NullExpression,
   type Program,
@@ -11,9 +13,12 @@ import {
 } from 'assemblyscript'
 import {
   functionFor,
+  requireAsserted,
+  requireCalled,
   requireCondition,
   requireContainerCall,
   requireKeptCopy,
+  requirePresence,
   requireSortable,
   requireTypedMember,
   requireUnsigned,
@@ -24,15 +29,20 @@ import { compareByValue, isNullTest } from './equality.ts'
 import { requireComparableKeys } from './mapKeys.ts'
 import { requireStateTypes } from './stateTypes.ts'
 import { requireOwnFields } from './tupleMethods.ts'
-import { requireTypedText } from './typedText.ts'
+import { checkedText } from './typedText.ts'
 
 /**
  * Applies the rules about types to what the compiler finds, not to what is written: an alias, another file's name for a
  * type, a type parameter and a type that is inferred hide nothing.
  *
  * @param changed the calls whose results are changed and dropped
+ * @param dropped the expressions whose values nobody uses, so that they are no conditions either
  */
-export function watchTypes(program: Program, changed: ReadonlySet<CallExpression>): void {
+export function watchTypes(
+  program: Program,
+  changed: ReadonlySet<CallExpression>,
+  dropped: ReadonlySet<Expression>,
+): void {
   const { resolver } = program
   const { resolveClass, resolveClassInclTypeArguments, maybeInferCall } = resolver
   const refuse: Refuse = (range, message) => {
@@ -46,6 +56,7 @@ export function watchTypes(program: Program, changed: ReadonlySet<CallExpression
     return instance
   }
   refusals.set(program, refuse)
+  unused.set(program, dropped)
   resolved(program.arrayBufferInstance)
   resolver.resolveClass = (...args) => resolved(resolveClass.apply(resolver, args))
   resolver.resolveClassInclTypeArguments = (...args) => {
@@ -74,12 +85,15 @@ export function watchTypes(program: Program, changed: ReadonlySet<CallExpression
 
 /** Of the programs that are watched. */
 const refusals = new WeakMap<Program, Refuse>()
+const unused = new WeakMap<Program, ReadonlySet<Node>>()
 
-// No other place of the compiler knows the type of a condition.
+// What gets here is what is taken for true or false, but for `assert` and for operators `!` of classes.
 const { makeIsTrueish } = Compiler.prototype
 Compiler.prototype.makeIsTrueish = function (expression, type, place) {
   const refuse = refusals.get(this.program)
-  if (refuse !== undefined) requireCondition(type, place, this.currentFlow, refuse)
+  if (refuse !== undefined && !unused.get(this.program)?.has(place)) {
+    requireCondition(type, place as Expression, this.currentFlow, refuse)
+  }
   return makeIsTrueish.call(this, expression, type, place)
 }
 
@@ -87,15 +101,20 @@ Compiler.prototype.makeIsTrueish = function (expression, type, place) {
 const { compileInstantiate } = Compiler.prototype
 Compiler.prototype.compileInstantiate = function (instance, args, constraints, place) {
   const refuse = refusals.get(this.program)
-  if (refuse !== undefined) {
-    requireUnsigned(instance, args, place, this.currentFlow, refuse)
-    requireTypedText(instance, args, refuse)
-  }
-  return compileInstantiate.call(this, instance, args, constraints, place)
+  if (refuse === undefined) return compileInstantiate.call(this, instance, args, constraints, place)
+  requireUnsigned(instance, args, place, this.currentFlow, refuse)
+  const checked = checkedText(instance, args, this.currentFlow, refuse)
+  return compileInstantiate.call(this, instance, checked, constraints, place)
 }
 
-/** What the compiler's types keep private: a comparison whose sides are compiled. */
-interface Comparing {
+/** What the compiler's types keep private. */
+interface Hidden {
+  compileCallExpressionBuiltin(this: Compiler, called: FunctionPrototype, call: CallExpression, type: Type): number
+  compileIdentifierExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
+  compilePropertyAccessExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
+  /** @param code of the operand, whose type is the compiler's current one */
+  compileUnaryOverload(this: Compiler, called: FunctionInstance, operand: Expression, code: number, place: Node): number
+  /** A comparison whose sides are compiled. */
   compileCommutativeCompareBinaryExpressionFromParts(
     this: Compiler,
     operator: number,
@@ -110,14 +129,54 @@ interface Comparing {
   ): number
 }
 
-const comparing = Compiler.prototype as unknown as Comparing
-const compare = comparing.compileCommutativeCompareBinaryExpressionFromParts
-comparing.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
+const hidden = Compiler.prototype as unknown as Hidden
+
+/** What the builtin `assert` is given, which it looks at in its own way. */
+const asserted = new WeakSet<Expression>()
+
+const { compileCallExpressionBuiltin } = hidden
+hidden.compileCallExpressionBuiltin = function (called, call, type) {
+  const [condition] = call.args
+  if (condition !== undefined && called.internalName === '~lib/builtins/assert') asserted.add(condition)
+  return compileCallExpressionBuiltin.call(this, called, call, type)
+}
+
+const { compileExpression } = Compiler.prototype
+Compiler.prototype.compileExpression = function (expression, ...rest) {
+  const code = compileExpression.call(this, expression, ...rest)
+  const refuse = refusals.get(this.program)
+  if (refuse !== undefined && asserted.has(expression)) {
+    requireAsserted(this.currentType, expression, this.currentFlow, refuse)
+  }
+  return code
+}
+
+// A function that is called is not compiled as a value.
+for (const name of ['compileIdentifierExpression', 'compilePropertyAccessExpression'] as const) {
+  const compileName = hidden[name]
+  hidden[name] = function (expression, type, constraints) {
+    const code = compileName.call(this, expression, type, constraints)
+    const refuse = refusals.get(this.program)
+    const isFunction = this.currentType.getSignature() !== null
+    if (refuse !== undefined && isFunction) requireCalled(expression, this.currentFlow, refuse)
+    return code
+  }
+}
+
+const { compileUnaryOverload } = hidden
+hidden.compileUnaryOverload = function (called, operand, code, place) {
+  const refuse = refusals.get(this.program)
+  if (refuse !== undefined) requirePresence(this.currentType, operand, refuse)
+  return compileUnaryOverload.call(this, called, operand, code, place)
+}
+
+const compare = hidden.compileCommutativeCompareBinaryExpressionFromParts
+hidden.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
   const [operator, left, leftCode, leftType, right, rightCode, rightType, contextualType, place] = args
   if (!refusals.has(this.program)) return compare.apply(this, args)
   // The compiler asks the left side what null is to be. Nothing else depends on the order.
   if (left instanceof NullExpression && rightType.isNullableReference) {
-    const { compileCommutativeCompareBinaryExpressionFromParts: compareAgain } = comparing
+    const { compileCommutativeCompareBinaryExpressionFromParts: compareAgain } = hidden
     return compareAgain.call(
       this,
       operator,

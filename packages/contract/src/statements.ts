@@ -4,6 +4,7 @@ import {
   CallExpression,
   ClassDeclaration,
   CommaExpression,
+  ConstructorExpression,
   DeclarationStatement,
   ElementAccessExpression,
   type Expression,
@@ -20,28 +21,40 @@ import {
   UnaryPrefixExpression,
 } from 'assemblyscript'
 import { customDecorator, tokens } from './compilerFlags.ts'
-import { ContractSourceError, nodesOf, textOf } from './syntax.ts'
+import { ContractSourceError, classesOf, nodesOf, textOf } from './syntax.ts'
 
 /** Requires that nothing stands in the author's files that the compiler would pass over in silence. */
 export function requireEffects(sources: readonly Source[]): void {
   for (const source of sources) {
+    const classes = new Set<DeclarationStatement>(classesOf(source))
     for (const node of effectsOf(source)) {
-      if (node instanceof DeclarationStatement) requireKnownDecorators(node)
-      if (node instanceof ExpressionStatement && doesNothing(node.expression)) {
+      if (node instanceof DeclarationStatement) requireKnownDecorators(node, classes.has(node))
+      if (node instanceof ClassDeclaration) requireMemberNames(node)
+      for (const expression of droppedBy(node)) {
+        if (!doesNothing(expression)) continue
         throw new ContractSourceError(
-          node.range,
-          `${textOf(node.expression)} does nothing; a call has parentheses, an assignment one =`,
+          expression.range,
+          `${textOf(expression)} does nothing; a call has parentheses, an assignment one =`,
         )
       }
     }
   }
 }
 
-function requireKnownDecorators(declaration: DeclarationStatement): void {
+/** The compiler would end without a word about where. */
+function requireMemberNames({ members }: ClassDeclaration): void {
+  for (const { name } of members) {
+    if (name.text !== 'constructor' || name instanceof ConstructorExpression) continue
+    throw new ContractSourceError(name.range, 'no field and no property is called constructor')
+  }
+}
+
+/** @param isOuter whether it is a class outside of namespaces, which alone can be a contract */
+function requireKnownDecorators(declaration: DeclarationStatement, isOuter: boolean): void {
   for (const { name, range, decoratorKind } of declaration.decorators ?? []) {
     const isOurs =
       name instanceof IdentifierExpression &&
-      (name.text === 'contract' || name.text === 'tuple') &&
+      ((name.text === 'contract' && isOuter) || name.text === 'tuple') &&
       declaration instanceof ClassDeclaration
     if (isOurs || decoratorKind !== customDecorator) continue
     throw new ContractSourceError(
@@ -51,12 +64,56 @@ function requireKnownDecorators(declaration: DeclarationStatement): void {
   }
 }
 
+/** Whether an expression that is a statement, or a part of it that nobody uses, has no effect. */
 function doesNothing(expression: Expression): boolean {
-  if (expression instanceof PropertyAccessExpression) return true
+  if (expression instanceof PropertyAccessExpression || isName(expression)) return true
+  return isComparison(expression)
+}
+
+/** `null`, `true` and `this` are names to the compiler too; they hold the place of a value. */
+function isName(expression: Expression): boolean {
+  return expression.constructor === IdentifierExpression
+}
+
+/** Whether it is a comparison, whatever is made of its result. */
+function isComparison(expression: Expression): boolean {
+  if (expression instanceof ParenthesizedExpression) return isComparison(expression.expression)
+  if (expression instanceof AssertionExpression) return isComparison(expression.expression)
+  if (expression instanceof UnaryPrefixExpression) {
+    return expression.operator === tokens.not && isComparison(expression.operand)
+  }
   return (
     expression instanceof BinaryExpression &&
     isWithin(expression.operator, tokens.firstComparison, tokens.lastComparison)
   )
+}
+
+/** The expressions whose values nobody uses: statements, and what is in their values' place. */
+export function droppedValues(sources: readonly Source[]): Set<Expression> {
+  const dropped = new Set<Expression>()
+  for (const source of sources) {
+    for (const node of effectsOf(source)) {
+      for (const expression of droppedBy(node)) dropped.add(expression)
+    }
+  }
+  return dropped
+}
+
+function* droppedBy(node: Node): Generator<Expression> {
+  if (node instanceof ExpressionStatement) yield* unusedIn(node.expression)
+  else if (node instanceof ForStatement && node.incrementor !== null) yield* unusedIn(node.incrementor)
+  else if (node instanceof CommaExpression) {
+    for (const each of node.expressions.slice(0, -1)) yield* unusedIn(each)
+  }
+}
+
+/** An expression whose value nobody uses, and those within it of which that is so too. */
+function* unusedIn(expression: Expression): Generator<Expression> {
+  yield expression
+  // A cast may revert.
+  if (expression instanceof AssertionExpression) return
+  const isLogical = expression instanceof BinaryExpression && isWithin(expression.operator, tokens.and, tokens.or)
+  for (const each of isLogical ? [expression.right] : valuesOf(expression)) yield* unusedIn(each)
 }
 
 /** The calls whose results are changed where they stand, and then dropped: `list.get().push(1)`, `accounts.get(x).sum = 1`. */

@@ -1,4 +1,4 @@
-import type { CallExpression, Parser, Program, Source } from 'assemblyscript'
+import type { CallExpression, Expression, Parser, Program, Source } from 'assemblyscript'
 import type binaryen from 'assemblyscript/binaryen'
 import type { ContractAbi } from './abi.ts'
 import { removeAllocator } from './allocator.ts'
@@ -9,7 +9,7 @@ import { entryPoints } from './entryPoints.ts'
 import { foldStart } from './foldStart.ts'
 import { requireTypesAsNamed } from './resolvedContract.ts'
 import { watchTypes } from './resolvedRules.ts'
-import { changedResults, requireEffects } from './statements.ts'
+import { changedResults, droppedValues, requireEffects } from './statements.ts'
 import { isAuthors } from './syntax.ts'
 import { keepThrownMessages } from './thrownErrors.ts'
 import { addTupleMethods } from './tupleMethods.ts'
@@ -29,6 +29,7 @@ export default class ContractTransform {
   #class: ContractClass | undefined
   #program: Program | undefined
   #changed: ReadonlySet<CallExpression> = new Set()
+  #dropped: ReadonlySet<Expression> = new Set()
   /** The author's files. */
   sources: readonly Source[] = []
 
@@ -38,6 +39,7 @@ export default class ContractTransform {
     this.#class = contract
     requireEffects(this.sources)
     this.#changed = changedResults(this.sources)
+    this.#dropped = droppedValues(this.sources)
     this.contract = { name: contract.declaration.name.text, abi: abiOf(contract) }
     rewriteClass(contract)
     keepThrownMessages(this.sources)
@@ -51,7 +53,7 @@ export default class ContractTransform {
 
   afterInitialize(program: Program): void {
     this.#program = program
-    watchTypes(program, this.#changed)
+    watchTypes(program, this.#changed, this.#dropped)
   }
 
   afterCompile(module: binaryen.Module): void {

@@ -1,17 +1,18 @@
 import { compareKeys } from '@bletchley/state'
-import type {
-  Class,
+import {
+  type Class,
   ClassDeclaration,
-  FieldDeclaration,
-  ImportStatement,
-  MethodDeclaration,
-  Source,
-  Statement,
+  type FieldDeclaration,
+  type ImportStatement,
+  type MethodDeclaration,
+  NamespaceDeclaration,
+  type Source,
+  type Statement,
 } from 'assemblyscript'
 import { fieldsOf } from './abiTypes.ts'
 import { isTuple, type Refuse } from './elements.ts'
 import { requireFreeNames } from './generatedNames.ts'
-import { classesOf, hasDecorator, parseStatement, textOf } from './syntax.ts'
+import { ContractSourceError, hasDecorator, parseStatement, textOf } from './syntax.ts'
 import { libraryName } from './toolchain.ts'
 
 /** What the functions of the library that write and read JSON are called in the author's files. */
@@ -26,13 +27,13 @@ const equality = '__equality'
  */
 export function addTupleMethods(sources: readonly Source[]): void {
   for (const source of sources) {
-    const tuples = classesOf(source).filter((declaration) => hasDecorator(declaration, 'tuple'))
+    const tuples = tuplesIn(source.statements)
     if (tuples.length === 0) continue
-    requireFreeNames(source, ['memory', 'offsetof', json])
     const path = source.normalizedPath
     for (const tuple of tuples) {
       const fields = fieldsOf(tuple)
       const methods = ['class Methods {', ...equalityMethod(fields), ...jsonMethods(tuple.name.text, fields), '}']
+      requireFreeMembers(tuple)
       const { members } = parseStatement(methods.join('\n'), path) as ClassDeclaration
       tuple.members.push(...(members as MethodDeclaration[]))
     }
@@ -45,6 +46,29 @@ export function addTupleMethods(sources: readonly Source[]): void {
     }
   }
 }
+
+/** The tuples of a file or a namespace, and of the namespaces in there. */
+function tuplesIn(statements: readonly Statement[]): ClassDeclaration[] {
+  const tuples = statements.flatMap((statement) => {
+    if (statement instanceof NamespaceDeclaration) return tuplesIn(statement.members)
+    return statement instanceof ClassDeclaration && hasDecorator(statement, 'tuple') ? [statement] : []
+  })
+  if (tuples.length > 0) requireFreeNames(statements, ['memory', 'offsetof', json, equality])
+  return tuples
+}
+
+/** Requires that no member has the name of a method that the class is given. */
+function requireFreeMembers({ members }: ClassDeclaration): void {
+  for (const { name } of members) {
+    if (!methodNames.has(name.text)) continue
+    throw new ContractSourceError(
+      name.range,
+      `${name.text} is a name that the compiled contract needs itself; take another one`,
+    )
+  }
+}
+
+const methodNames = new Set(['__equals', '__putJson', '__readJson'])
 
 /**
  * Requires that all fields of a tuple are its own, for its methods know no others; and that it is known by its own type

@@ -11,6 +11,8 @@ type Pair = Bytes[]
 @tuple class Version { constructor(public major: u32, public minor: u32) {}
   @operator('==') isAs(other: Version): bool { return this.major == other.major } }
 @tuple class Empty {}
+namespace shop { @tuple export class Item { constructor(public data: Bytes) {} }
+  export namespace back { @tuple export class Shelf { constructor(public items: Item[]) {} } } }
 @tuple class Offer { constructor(public sum: U256 | null, public by: Address | null, public rest: Array<U256 | null> = []) {} }
 class Node { constructor(public data: Bytes) {} }
 class List extends Array<u32> {}
@@ -40,6 +42,8 @@ const expressions = [
   ...['[[a], [b]].includes([b, b].slice(1)) && a == b', 'changetype<Row>(staticOf(a, b)) == staticOf(b, b)'],
   ...['typedOf(a) == typedOf(b)', 'bufferOf(a) == bufferOf(b)', '!(bufferOf(a) != bufferOf(b))'],
   ...['mapOf("k", a) == mapOf("k", b)', '[mapOf("k", a)] == [mapOf("k", b)]'],
+  'new shop.Item(a) == new shop.Item(b)',
+  'new shop.back.Shelf([new shop.Item(a)]) == new shop.back.Shelf([new shop.Item(b)])',
   ...['new Person("x", a) == new Person("x", b)', '[new Person("x", a)].includes(new Person("x", b))'],
   ...['new Person("x", a, [], new Person("y", a)) == new Person("x", a, [], new Person("y", b))'],
   ...[

@@ -65,6 +65,73 @@ describe('what is no contract', () => {
       ],
     ),
     [
+      'a field whose key is half of a character',
+      withMember(
+        "a: StateValue<u32> = new StateValue<u32>('\\ud800'); b: StateValue<u32> = new StateValue<u32>('\\ud801')",
+      ),
+      'contract.ts:3:69: the name of a key is whole characters; this has half of a pair of UTF-16',
+    ],
+    [
+      'a field whose key ends with half of a character',
+      withMember("a: StateValue<u32> = new StateValue<u32>('\\ud83d\\ude00\\udfff')"),
+      'contract.ts:3:69: the name of a key is whole characters',
+    ],
+    [
+      'a field of a tuple that is called constructor',
+      withMember('', '@tuple class T { constructor(public a: u32, public constructor: u32) {} }'),
+      'contract.ts:2:52: no field and no property is called constructor',
+    ],
+    [
+      'a property that is called constructor',
+      withMember('', 'class T { get constructor(): u32 { return 1 } }'),
+      'contract.ts:2:15: no field and no property is called constructor',
+    ],
+    ...['__equals', '__putJson', '__readJson'].flatMap((name): [string, string, string][] => [
+      [
+        `a field of a tuple that is called ${name}`,
+        withMember('', `@tuple class T { ${name}: u32 = 1 }`),
+        `contract.ts:2:18: ${name} is a name that the compiled contract needs itself; take another one`,
+      ],
+      [
+        `a method of a tuple that is called ${name}`,
+        withMember('', `@tuple class T { a: u32 = 1; ${name}(): void {} }`),
+        `contract.ts:2:30: ${name} is a name that the compiled contract needs itself; take another one`,
+      ],
+    ]),
+    [
+      'the name of the code that compares tuples',
+      withMember('', '@tuple class T { a: u32 = 1 } const __equality: u32 = 1'),
+      'contract.ts:2:37: __equality is a name that the compiled contract needs itself; take another one',
+    ],
+    [
+      'a name that the code of tuples needs in a namespace',
+      withMember('', 'namespace N { const memory: u32 = 1; @tuple export class T { a: u32 = 1 } }'),
+      'contract.ts:2:21: memory is a name that the compiled contract needs itself; take another one',
+    ],
+    [
+      'a contract in a namespace',
+      withMember('', 'namespace N { @contract export class D {} }'),
+      'contract.ts:2:15: @contract does nothing here',
+    ],
+    [
+      'a function that is kept without what a sign means to it',
+      withMember('f(x: i64): U256 { const from = U256.from; return from(x) }'),
+      'contract.ts:3:59: U256.from is a function to call, not to keep: only its call tells whether a number has a sign; keep one that calls it',
+    ],
+    [
+      'such a function that is passed on',
+      withMember('f(x: i64): U256 { return U256.from.call(null, x) }'),
+      'contract.ts:3:53: U256.from is a function to call, not to keep',
+    ],
+    [
+      'such a function by another name',
+      withMember(
+        'f(): void {}',
+        "import { randomBelow as below } from '@bletchley/contract/assembly'; const kept = [below]",
+      ),
+      'contract.ts:2:84: below is a function to call, not to keep',
+    ],
+    [
       'a constructor that is protected',
       withMember('protected constructor() {}'),
       'contract.ts:3:38: the constructor of a contract is public',

@@ -65,6 +65,7 @@ export class Signatures {
     visit.add(day)
     return visit.hash()
   }
+  checked(text: string, count: i32): void { const message = new TypedData(text, count) }
   miscounted(count: i32, added: i32): Bytes32 {
     const message = new TypedData('Any(uint256 a,uint256 b)', count)
     for (let i = 0; i < added; i++) message.add(U256.from(7))
@@ -89,20 +90,125 @@ const memberTests: [name: string, type: string, members: string[], message: stri
   ['largeSigned', 'V(int8 a)', ['<u32>128'], 'the text says int8, and this u32 is none'],
   ['small', 'V(int8 a)', ['-129'], 'the text says int8, and this i32 is none'],
   ['wide', 'V(uint64 a)', ['U256.max'], 'the text says uint64, and this U256 is none'],
-  ['alias', 'V(uint a)', ['U256.from(1)'], 'the text says uint, and this U256 is none'],
-  ['oddWidth', 'V(uint255 a)', ['<u8>1'], 'the text says uint255, and this u8 is none'],
-  ['hugeWidth', 'V(uint4294967304 a)', ['<u8>1'], 'the text says uint4294967304, and this u8 is none'],
   ['shorter', 'V(bytes32 a)', ['new Bytes4()'], 'the text says bytes32, and this Bytes4 is none'],
   ['longer', 'V(bytes4 a)', ['new Bytes32()'], 'the text says bytes4, and this Bytes32 is none'],
   ['addressAsText', 'V(string a)', ['new Address()'], 'the text says string, and this Address is none'],
   ['list', 'V(uint256 a)', ['[U256.zero]'], 'the text says uint256, and this Array<'],
   ['element', 'V(bool[] a)', ['[U256.zero]'], 'the text says bool[], and this Array<'],
   ['sized', 'V(bool[3] a)', ['[true, false]'], 'the text says bool[3], and this Array<'],
-  ['undefinedStruct', 'V(P a)', ['new Bytes32()'], 'the text says P, and this Bytes32 is none'],
-  ['spaced', 'V(bool a, bool b)', ['true', 'true'], malformed],
-  ['unnamed', 'V(bool)', ['true'], malformed],
-  ['open', 'V(bool a', ['true'], malformed],
-  ['bare', 'V', [], malformed],
+]
+
+const unknown = 'is no type of typed data, which are written as uint256, and no struct defined behind'
+const unordered = 'structs within stand behind in the order of their names, each once'
+
+/** Texts that no wallet makes of types, and why. */
+const noTypes: [text: string, reason: string][] = [
+  ...[
+    [
+      '',
+      'A',
+      '(bool b)',
+      '1A(bool b)',
+      'A-(bool b)',
+      'A(bool)',
+      'A(bool b',
+      'A(bool b,',
+      'A(bool b,)',
+      'A(,bool b)',
+      'A(',
+      'A)',
+    ],
+    [
+      'A(bool b, bool c)',
+      'A (bool b)',
+      'A( bool b)',
+      'A(bool  b)',
+      'A(bool b )',
+      'A(bool b) ',
+      ' A(bool b)',
+      'A(bool b);',
+    ],
+    [
+      'A(B b) B(bool c)',
+      'A(B b)B(bool  c)',
+      'A(B b)B(bool c) ',
+      'A(B b)B(bool c',
+      'A(B b)B',
+      'A(B b)(bool c)',
+      'A(B b)B(bool c))',
+    ],
+    ['A(bool[ b)', 'A(bool] b)', 'A(bool[x] b)', 'A(bool[-1] b)', 'A([] b)', 'A(bool[][ b)', 'A(bool[][', 'A(bool[2'],
+    [
+      'A(bool 1b)',
+      'A(bool b-)',
+      'A(bool b[])',
+      'A(b\u00e9b b)',
+      'A(bool b\u0161)',
+      'A(bool \ud83d\ude00)',
+      'A(bool b@)',
+      'A(bool b`)',
+    ],
+  ].flatMap((texts) => texts.map((text): [string, string] => [text, malformed])),
+  ...[
+    'uint',
+    'int',
+    'uint12',
+    'int4',
+    'uint0',
+    'uint08',
+    'uint264',
+    'uint255',
+    'uint4294967304',
+    'int8x',
+    'uint256_',
+  ].map((type): [string, string] => [`A(${type} b)`, `${type} ${unknown}`]),
+  ...['bytes0', 'bytes01', 'bytes33', 'bytes100', 'bytes3x', 'byte', 'boolean', 'Bool', 'U256', 'B', 'A1'].map(
+    (type): [string, string] => [`A(${type}[2][] b)`, `${type} ${unknown}`],
+  ),
+  ['Mail(Person to)Person(Wallet w)', `Wallet ${unknown}`],
+  ['A(B b)B(uint c)', `uint ${unknown}`],
+  ['Mail(Zoo z)Zoo(string s)Animal(string n)', unordered],
+  ['Mail(Zoo z,Animal a)Zoo(string s)Animal(string n)', unordered],
+  ['A(B b,Ba c)Ba(bool x)B(bool x)', unordered],
+  ['A(B b)B(bool x)B(bool x)', unordered],
+  ['A(A[] a)A(bool x)', unordered],
+  ['B(A a,bool c)A(bool x)B(bool c)', unordered],
+  ['A(bool b)B(bool c)', 'B is no struct that the type is made of'],
+  ['A(bool b)B(C[] c)C(B[] b)', 'B is no struct that the type is made of'],
+  ['A(B b)B(bool c)C(B b)', 'C is no struct that the type is made of'],
+  ['A(uint8 b)uint8(bool c)', 'uint8 is no struct that the type is made of'],
+  ['bytes4(bool b)', 'bytes4 is no struct that the type is made of'],
+  ['A(bool b,string b)', 'two members of A have one name'],
+  ['A(B b,B c)B(bool x,bool y,bool x)', 'two members of B have one name'],
+]
+
+/** Types of the wallets' own making, with structs within structs. */
+const nestedTypes: Record<string, { name: string; type: string }[]>[] = [
+  { $_a1Z: [] },
+  {
+    Mail: [{ name: 'to', type: 'Person' }],
+    Person: [{ name: 'w', type: 'Wallet[2][]' }],
+    Wallet: [{ name: 'x', type: 'bytes' }],
+  },
+  {
+    A: [
+      { name: 'z', type: 'Zoo' },
+      { name: 'b', type: 'B' },
+      { name: '$x_9', type: 'bytes32[][]' },
+    ],
+    B: [
+      { name: 'a', type: 'Ba[]' },
+      { name: 'b', type: 'bytes1' },
+      { name: 'c', type: 'uint8' },
+      { name: 'd', type: 'bool' },
+    ],
+    Ba: [
+      { name: 'b', type: 'address' },
+      { name: 'B', type: 'int256' },
+      { name: 'c', type: 'bytes32' },
+    ],
+    Zoo: [{ name: 'z', type: 'string' }],
+  },
 ]
 
 /** Types with members that wallets sign. */
@@ -136,7 +242,7 @@ ${[...memberTests, ...honestTests]
   )
   .join('\n')}
 }
-${[...memberTests, ...honestTests].map(([name, type]) => `const ${name}Text = '${type}'`).join('\n')}`
+${[...memberTests, ...honestTests].map(([name, type]) => `let ${name}Text = '${type}'`).join('\n')}`
 
 const order = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n
 const generatorX = 0x79be_667e_f9dc_bbac_55a0_6295_ce87_0b07_029b_fcdb_2dce_28d9_59f2_815b_16f8_1798n
@@ -363,34 +469,41 @@ describe('typed data', () => {
     expect(mistaken.ask(`${name}()(bytes32)`)).toEqual([TypedDataEncoder.hashStruct('V', types, message)])
   })
 
-  const misspelt = '64: the text of a type is Name(type name,type name), without other spaces'
-  const unknown = 'is no type of typed data, which are written as uint256, and no struct'
+  const withText = (args: string) => `import { TypedData } from '@bletchley/contract/assembly'
+@contract export class C { static readonly text: string = 'A(B b)'; f(): void { const d = new TypedData(${args}); d.hash() } }`
+
   it.each([
-    ["'A(bool b)', 2", '77: of members, the text has 1'],
-    ["'A(bool b,bool c)', 1", '84: of members, the text has 2'],
-    ["'A()', 1", '71: of members, the text has 0'],
-    ["'A', 0", misspelt],
-    ["'A(bool b, bool c)', 2", misspelt],
-    ["'A (bool b)', 1", misspelt],
-    ["'A(bool)', 1", misspelt],
-    ["'A(bool b', 1", misspelt],
-    ["'A(bool b);', 1", misspelt],
-    ["'A(B b) B(bool c)', 1", misspelt],
-    ["'A(uint b)', 1", `64: uint ${unknown}`],
-    ["'A(uint12[] b)', 1", `64: uint12 ${unknown}`],
-    ["'A(bytes33 b)', 1", `64: bytes33 ${unknown}`],
-    ["'A(bytes0 b)', 1", `64: bytes0 ${unknown}`],
-    ["'A(uint264 b)', 1", `64: uint264 ${unknown}`],
-    ["'A(int4 b)', 1", `64: int4 ${unknown}`],
-    ["'A(int b)', 1", `64: int ${unknown}`],
-    ["'A(U256 b)', 1", `64: U256 ${unknown}`],
-    ["'A(B b)', 1", `64: B ${unknown}`],
-    ["'A(B b,C c)C(bool x)B(bool x)', 2", '64: structs within stand behind in the order of their names'],
-    ["'A(B b)B(bool x)B(bool x)', 1", '64: structs within stand behind in the order of their names, each once'],
+    ["'A(bool b)', 2", '118: of members, the text has 1'],
+    ["'A(bool b,bool c)', 1", '125: of members, the text has 2'],
+    ["'A()', 1", '112: of members, the text has 0'],
+    ["'A(B b)', 1", `105: B ${unknown}`],
+    ['C.text, 1', `105: B ${unknown}`],
+    ['(text), 1', `105: Wallet ${unknown}`],
+    ["'A(B b' + tail, 1", `105: B ${unknown}`],
+    ["'A(B ' + ('b)' + 'B()') + ' ', 1", '105: the text of a type is'],
   ])('is not made of %s, which fits no signature', async (args, message) => {
-    const source = `import { TypedData } from '@bletchley/contract/assembly'
-@contract export class C { f(): void { const d = new TypedData(${args}); d.hash() } }`
-    await expect(compileText(source)).rejects.toThrow(`contract.ts:2:${message}`)
+    const constant = "const text = 'Mail(Person to)Person(Wallet w)', tail = ')'"
+    await expect(compileText(`${withText(args)}\n${constant}`)).rejects.toThrow(`contract.ts:2:${message}`)
+  })
+
+  it.each(noTypes)('is not made of %j, which no wallet makes', async (text, reason) => {
+    await expect(compileText(withText(`'${text}', 1`))).rejects.toThrow(`contract.ts:2:105: ${reason}`)
+  })
+
+  it.each(noTypes)('is not made of %j at run time', (text, reason) => {
+    expect(() => contract.ask('checked(string,int32)', text, 1)).toThrow(`unreachable: typed data: ${reason}`)
+  })
+
+  it.each(nestedTypes)('is made of a text of the run time: %#', (types) => {
+    const [name = '', members = []] = Object.entries(types)[0]!
+    const text = TypedDataEncoder.from(types).encodeType(name)
+    contract.ask('checked(string,int32)', text, members.length)
+  })
+
+  it.each(nestedTypes)('is made of a text that is written out: %#', async (types) => {
+    const [name = '', members = []] = Object.entries(types)[0]!
+    const text = TypedDataEncoder.from(types).encodeType(name)
+    await expect(compileText(withText(`'${text}', ${members.length}`))).resolves.toBeDefined()
   })
 
   it('is made of structs within structs', async () => {

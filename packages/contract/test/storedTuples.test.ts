@@ -124,3 +124,16 @@ describe('an object that another contract left', () => {
     ).toBe('state: a value of another type')
   })
 })
+
+it('a class with @tuple of a namespace is kept too', async () => {
+  const { wasm } = await compileText(`import { StateValue } from '@bletchley/contract/assembly'
+namespace shop { @tuple export class Item { constructor(public price: u64) {} }
+  export namespace back { @tuple export class Shelf { constructor(public items: Item[]) {} } } }
+@contract export class C {
+  shelf: StateValue<shop.back.Shelf>
+  put(price: u64): u64 { this.shelf.set(new shop.back.Shelf([new shop.Item(price)])); return this.shelf.get().items[0].price }
+}`)
+  const contract = Running.deploy(wasm)
+  expect(contract.ask('put(uint64)(uint64)', 7)).toEqual([7n])
+  expect(contract.stored('shelf')).toBe('{"items":[{"price":7}]}')
+})

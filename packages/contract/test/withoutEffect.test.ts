@@ -3,13 +3,19 @@ import { CompileError } from '../src/index.ts'
 import { compileText, Running } from './support/contracts.ts'
 
 const head = `import { Address, Bytes, Bytes4, StateList, StateMap, StateValue, U256 } from '@bletchley/contract/assembly'
-@tuple class Account { constructor(public sum: u64, public log: u64[]) {} }
+@tuple class Account { constructor(public sum: u64, public log: u64[]) {} } function isOpen(): bool { return false }
 @contract export class C {
 paused: StateValue<bool>; other: StateValue<bool>; row: StateValue<u64[]>; accounts: StateMap<u32, Account>; list: StateList<Account>; notes: StateMap<u32, StateList<u64>>
 `
 /** A contract with a function whose body is on line 5. */
 const withBody = (body: string) => `${head}f(a: Address, b: U256, c: Bytes4): void { ${body} }\n}`
 const withMember = (member: string) => `${head}${member}\n}`
+
+/** A contract with a function whose body is on line 7. */
+const withTexts = (body: string) =>
+  `${head}constructor() { this.g('', null, isOpen) }\nprivate g(t: string, m: string | null, fn: () => bool): void {\n${body} }\n}`
+
+const alwaysTrue = 'is always true as a condition'
 
 const copy = 'gives a copy, and this changes the copy alone'
 
@@ -47,6 +53,55 @@ describe('what would be passed over in silence', () => {
     ['a number or another one', withBody('const x = b || U256.max'), '5:53: of type U256, a condition is always true'],
     ['an address as a condition', withBody('if (a) return'), '5:47: of type Address, a condition is always true'],
     ['bytes of a fixed number', withBody('if (!c) return'), '5:48: of type Bytes4, a condition is always true'],
+    ['a container that is asserted', withBody('assert(this.paused, "no")'), `5:50: a StateValue ${alwaysTrue}`],
+    ['a number that is asserted', withBody('assert(b)'), '5:50: of type U256, a condition is always true'],
+    ['an address that is asserted', withBody('assert(a, "no")'), '5:50: of type Address, a condition is always true'],
+    ['what is made of bytes', withBody('const x = assert<Bytes4>(c)'), '5:68: of type Bytes4, a condition is always'],
+    ['one of two that is asserted', withBody('assert(a.isZero() || b)'), '5:64: of type U256, a condition is always'],
+    [
+      'a function that is asserted',
+      withBody('assert(isOpen)'),
+      `5:50: a function ${alwaysTrue}; a call has parentheses`,
+    ],
+    ['a method that is asserted', withBody('assert(this.f)'), `5:50: a function ${alwaysTrue}`],
+    [
+      'a fraction that is asserted',
+      withBody('assert(NaN)'),
+      '5:50: assert takes a fraction that is no number for true',
+    ],
+    ['a function as a condition', withBody('if (isOpen) return'), `5:47: a function ${alwaysTrue}`],
+    ['a method as a condition', withBody('if (!this.f) return'), `5:48: a function ${alwaysTrue}`],
+    ['a variable with a function', withTexts('if (fn) return'), `7:5: a function ${alwaysTrue}`],
+    [
+      'text as a condition',
+      withTexts('if (t) return'),
+      `7:5: text ${alwaysTrue}, even if it is empty; text.length > 0`,
+    ],
+    ['text that is asserted', withTexts('assert(t, "no")'), `7:8: text ${alwaysTrue}`],
+    ['text or other text', withTexts('const x = t || "anonymous"'), `7:11: text ${alwaysTrue}`],
+    ['text and other text', withTexts('const x = t && "named"'), `7:11: text ${alwaysTrue}`],
+    ['text at the end of a condition', withTexts('if (t == "" && t) return'), `7:16: text ${alwaysTrue}`],
+    ['text that decides', withTexts('const x = t ? 1 : 2'), `7:11: text ${alwaysTrue}`],
+    ['text in a loop', withTexts('while (t) return'), `7:8: text ${alwaysTrue}`],
+    ['text that selects', withTexts('const x = select<u32>(1, 2, t)'), `7:29: text ${alwaysTrue}`],
+    [
+      'the opposite of text that may be null',
+      withTexts('if (!m) return'),
+      '7:6: ! of text that may be null is true of empty text too; compare it with null, or with an empty text',
+    ],
+    ['twice the opposite', withTexts('const x: bool = !!m'), '7:19: ! of text that may be null'],
+    ['a name for a call', withBody('isOpen'), '5:43: isOpen does nothing; a call has parentheses'],
+    ['a comparison in parentheses', withBody('let x = 1; (x == 2)'), '5:54: (x == 2) does nothing'],
+    ['a comparison on a condition', withBody('let x = 1; x > 0 ? x == 2 : null'), '5:62: x == 2 does nothing'],
+    ['a comparison on another', withBody('let x = 1; x > 0 ? null : x == 2'), '5:69: x == 2 does nothing'],
+    ['a comparison behind a condition', withBody('let x = 1; x > 0 && x == 2'), '5:63: x == 2 does nothing'],
+    ['a comparison behind another condition', withBody('let x = 1; x > 0 || (x == 2)'), '5:63: (x == 2) does'],
+    ['a comparison of another type', withBody('let x = 1; <u32>(x == 2)'), '5:54: <u32>(x == 2) does nothing'],
+    ['the opposite of a comparison', withBody('let x = 1; !(x == 2)'), '5:54: !(x == 2) does nothing'],
+    ['a comparison behind a comma', withBody('let x = 1; x++, x == 2'), '5:59: x == 2 does nothing'],
+    ['a comparison in front of one', withBody('let x = 1; x == 2, x++'), '5:54: x == 2 does nothing'],
+    ['a comparison in front of a value', withBody('let x = 1; const y = (x == 2, 3)'), '5:65: x == 2 does'],
+    ['a comparison in each round', withBody('for (let x = 0; x < 2; x == 1) {}'), '5:66: x == 1 does nothing'],
     ['a push to a copy', withBody('this.row.get().push(1)'), `5:52: get ${copy}`],
     ['a push to a copy or another', withBody('this.row.getOr([]).push(1)'), `5:52: getOr ${copy}`],
     ['a push to a member of a copy', withBody('this.accounts.get(1).log.push(1)'), `5:57: get ${copy}`],
@@ -90,6 +145,13 @@ describe('what would be passed over in silence', () => {
       withMember(`
         @inline private static helper(x: Address | null): bool { return x ? true : false }
         private fresh(): u64[] { return [1] }
+        private checked(x: u64): U256 | null { assert(x, 'none'); return assert(U256.from(x) as U256 | null, 'null') }
+        private static named(x: string, y: string | null): string {
+          if (!x || y || (y != null && !y)) return 'other'
+          assert(x.length)
+          assert([x])
+          return x
+        }
         private seen(x: U256 | null): u64 { if (x) { return x ? x.toU64() : 1 } return 0 }
         f(a: Address, b: Bytes): Array<u64> {
           this.notes.get(1).push(7)
@@ -104,6 +166,10 @@ describe('what would be passed over in silence', () => {
           this.notes.get(a.isZero() ? 1 : 2).push(8)
           const counted = [1].push(this.row.get()[0] as i32)
           this.paused.get() || this.other.exists()
+          this.paused.get() || C.named('x', null)
+          this.other.exists() && (this.paused.get() || this.fresh())
+          this.paused.get() ? this.row.set([1]) : null
+          this.checked(5)!
           const last = this.row.get().pop()
           const more = this.row.get()[0] + 1
           const opposite = -(<i64>this.row.get()[0])

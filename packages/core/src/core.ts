@@ -4,7 +4,7 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import { modeIfOpen, openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import { modeIfOpen, openSealingKey, type SealingOptions, systemPath } from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
@@ -112,7 +112,7 @@ export async function startCore(asked: CoreOptions): Promise<Core> {
   const options = {
     ...asked,
     // The working directory may go away.
-    dataFolder: resolve(asked.dataFolder),
+    dataFolder: resolve(systemPath(asked.dataFolder)),
     endpoints: await checkEndpoints(asked),
     ...(asked.http && { http: await loopbackAddress(asked.http) }),
   }

@@ -19,6 +19,7 @@ export { readAccessList } from './keyFile/accessList.ts'
 export { backUpKeys, restoreKeys } from './keyFile/backup.ts'
 export { KeyFileError, type KeyFileErrorCode } from './keyFile/keyFileError.ts'
 export type { Lock, ReadPassphrase } from './keyFile/lock.ts'
+export { openFile } from './keyFile/openFile.ts'
 export {
   describeLock,
   isLockedKeyFile,
@@ -27,7 +28,7 @@ export {
   type SealingOptions,
 } from './keyFile/openSealingKey.ts'
 export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
-export { isInside, quoted } from './keyFile/paths.ts'
+export { isInside, quoted, systemPath } from './keyFile/paths.ts'
 export {
   type OpenedFile,
   openAllSealed,

@@ -55,20 +55,25 @@ export async function compactLmdb(
   const data = join(folder, dataFile)
   if (!(await lstat(data)).isFile()) throw new StorageError(`${data} is a symbolic link, and would be replaced`)
   const before = await sizeOf(folder)
-  const target = `${folder}.compacting`
-  await rm(target, { recursive: true, force: true })
-  await copyLmdb(folder, target, options.onBytes)
-  const after = await sizeOf(target)
-  if (options.signal?.aborted) await rm(target, { recursive: true })
-  options.signal?.throwIfAborted()
-  // LMDB's table of readers also holds the number of the last transaction, and the copy begins to count anew: a table
-  // that a reader keeps alive would lead a writer astray. Each reader keeps the file that it has opened.
-  await rm(join(folder, lockFile), { force: true })
-  await rename(join(target, dataFile), data)
-  await rm(join(folder, lockFile), { force: true })
-  await syncPath(folder)
-  await rm(target, { recursive: true })
-  return { before, after }
+  // Within the folder, which may be a link to another file system, or one by itself.
+  const target = join(folder, 'compacting')
+  try {
+    await rm(target, { recursive: true, force: true })
+    await copyLmdb(folder, target, options.onBytes)
+    options.signal?.throwIfAborted()
+    const after = await sizeOf(target)
+    // LMDB's table of readers also holds the number of the last transaction, and the copy begins to count anew: a table
+    // that a reader keeps alive would lead a writer astray. Each reader keeps the file that it has opened.
+    await rm(join(folder, lockFile), { force: true })
+    await rename(join(target, dataFile), data).catch((cause: NodeJS.ErrnoException) => {
+      throw new StorageError(`${data} cannot be replaced by its copy (${cause.code})`, { cause })
+    })
+    await rm(join(folder, lockFile), { force: true })
+    await syncPath(folder)
+    return { before, after }
+  } finally {
+    await rm(target, { recursive: true, force: true })
+  }
 }
 
 /**

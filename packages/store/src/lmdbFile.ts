@@ -33,8 +33,11 @@ export function holdsDatabase(folder: string): boolean {
   const path = join(folder, dataFile)
   let fd: number | undefined
   try {
-    fd = openSync(path, 'r')
-    const { size } = fstatSync(fd)
+    // Of a pipe, it would wait for somebody who writes to it.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const status = fstatSync(fd)
+    if (!status.isFile() && !status.isDirectory()) throw new StorageError(`${path} is not a file`)
+    const { size } = status
     // So LMDB leaves it if it is killed while it makes it.
     if (size === 0) return false
     const first = readMeta(fd, 0)

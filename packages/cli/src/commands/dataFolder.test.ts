@@ -1,4 +1,4 @@
-import { cp, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
@@ -189,6 +189,21 @@ describe('verify', () => {
       findings: [gap, { contract: garbled, problem: expect.stringMatching(/^delta 0: undecryptable/) }],
     })
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'takes the folder that the system finds, up from where a link leads',
+    async () => {
+      const elsewhere = join(folder.path, 'elsewhere')
+      await mkdir(elsewhere)
+      await symlink(join(data, 'store'), join(elsewhere, 'link'))
+      const [named, up] = [
+        await json(['verify', '--data', data]),
+        await json(['verify', '--data', `${elsewhere}/link/..`]),
+      ]
+      expect(named).toMatchObject({ contracts: expect.any(Number), stderr: '' })
+      expect(up).toEqual(named)
+    },
+  )
 
   it('of contracts that are named, or behind one', async () => {
     expect(await stored('verify', chain, ...keys)).toMatchObject({ code: 0, contracts: 1, decrypted: 1, broken: 0 })

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { systemPath } from '@bletchley/crypto/key-file'
 import { defaultLimits, startPrincipal } from '@bletchley/principal'
 import { Command } from 'commander'
 import { createLogger, type LogFlags } from '../log.ts'
@@ -45,9 +46,9 @@ export const createCommand = () => {
           host: flags.host,
           port: flags.port,
           // The working directory may go away.
-          dataFolder: resolve(flags.data),
+          dataFolder: resolve(systemPath(flags.data)),
           sealing: sealingOf(flags),
-          workersFile: flags.workers && resolve(flags.workers),
+          workersFile: flags.workers && resolve(systemPath(flags.workers)),
           insecure: flags.insecure,
           limits: { perWorker: flags.maxRequests, inAll: flags.maxRequestsInAll, newKeys: flags.maxNewKeys },
           logger,

@@ -53,7 +53,7 @@ the one before it among it, only the state keys tell. Exit code 1 if anything is
           after: flags.after,
           principalUrl: flags.principalUrl,
           ...(flags.principal !== undefined && { principal: flags.principal }),
-          sealing: sealingOf(flags),
+          sealing: sealingOf(flags, progress.signal),
           onFinding: (finding) => found.push(finding),
           onContract: (address) => {
             last = address

@@ -36,6 +36,10 @@ describe('a command that runs tests', () => {
 })
 
 describe('the tests of a folder', () => {
+  /** What is found in a folder by a Node that runs TypeScript, or does not. */
+  const foundIn = (folder: string, typescript?: string | false) =>
+    withProperty(process.features, 'typescript', typescript, () => findTests(folder))
+
   it('are files that Node runs as they are, at any depth, but not those of packages', async () => {
     await using folder = await temporaryFolder()
     await mkdir(join(folder.path, 'node_modules', 'other'), { recursive: true })
@@ -44,18 +48,38 @@ describe('the tests of a folder', () => {
     const put = async (...names: string[]) => {
       for (const name of names) await writeFile(join(folder.path, name), '')
     }
-    await put('node_modules/other/a.test.js', 'sub/node_modules/a.test.js', 'test.js', 'a.test.js.map', 'a.test.cjs')
-    const found = (typescript?: string | false) =>
-      withProperty(process.features, 'typescript', typescript, () => findTests(folder.path))
-    const none = new CommandError(`there are no tests (*.test.js) in ${folder.path}`)
-    await expect(found('strip')).rejects.toEqual(none)
-    await put('c.test.mts', 'b.test.ts')
-    await expect(found(false)).rejects.toEqual(none)
-    await expect(found(undefined)).rejects.toEqual(none)
     const paths = (...names: string[]) => names.map((name) => join(folder.path, name))
-    expect(await found('strip')).toEqual(paths('b.test.ts', 'c.test.mts'))
-    await put('d.test.js', 'my_node_modules/e.test.mjs')
-    expect(await found(false)).toEqual(paths('d.test.js', 'my_node_modules/e.test.mjs'))
-    expect(await found('strip')).toHaveLength(4)
+    await put('node_modules/other/a.test.js', 'sub/node_modules/a.test.js', 'test.js', 'a.test.js.map', 'a.test.d.ts')
+    const none = new CommandError(`there are no tests (*.test.js) in ${folder.path}`)
+    for (const typescript of [false, 'strip'] as const) {
+      await expect(foundIn(folder.path, typescript)).rejects.toEqual(none)
+    }
+    await put('d.test.js', 'my_node_modules/e.test.mjs', 'a.test.cjs')
+    const scripts = paths('a.test.cjs', 'd.test.js', 'my_node_modules/e.test.mjs')
+    for (const typescript of [undefined, false, 'strip'] as const) {
+      expect(await foundIn(folder.path, typescript)).toEqual(scripts)
+    }
+    await put('b.test.ts', 'c.test.mts', 'f.test.cts')
+    expect(await foundIn(folder.path, 'strip')).toEqual(
+      paths('a.test.cjs', 'b.test.ts', 'c.test.mts', 'd.test.js', 'f.test.cts', 'my_node_modules/e.test.mjs'),
+    )
+  })
+
+  it.each([
+    ['b.test.ts', [undefined, false]],
+    ['b.test.mts', [undefined, false]],
+    ['b.test.cts', [undefined, false]],
+    ['b.test.tsx', [undefined, false, 'strip']],
+    ['b.test.jsx', [undefined, false, 'strip']],
+  ] as const)('are not passed over where Node does not run them: %s', async (name, features) => {
+    await using folder = await temporaryFolder()
+    for (const each of ['a.test.js', name]) await writeFile(join(folder.path, each), '')
+    for (const typescript of features) {
+      await expect(foundIn(folder.path, typescript)).rejects.toEqual(
+        new CommandError(
+          `Node ${process.version} does not run ${name} in ${folder.path}: name another test runner with --run, or take a Node that does`,
+        ),
+      )
+    }
   })
 })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type GasSnapshot, gasLogVariable, readGasLog } from '@bletchley/contract'
 import { CommandError } from '../exitCodes.ts'
-import { noTestCode } from './testRunnerCodes.ts'
+import { exitNotesVariable, noTestCode } from './testRunnerCodes.ts'
 
 export interface TestRun {
   passed: boolean
@@ -22,17 +22,20 @@ export interface TestRunOptions {
 
 /** The process that runs test files, beside this file in dist/ and in bundle/. */
 const runnerPath = fileURLToPath(new URL('./testRunner.js', import.meta.url))
+/** What it loads into the processes of the files: Node hands them what stands before the program. */
+const loaded = ['--import', new URL('./testExit.js', import.meta.url).href]
 
 /** Runs the tests of a folder, in it. @throws CommandError if there are none */
 export async function runTests(folder: string, { run, stdout }: TestRunOptions): Promise<TestRun> {
   const log = await mkdtemp(join(tmpdir(), 'bletchley-gas-'))
   try {
-    const [file, args] = run === undefined ? [process.execPath, [runnerPath, ...(await findTests(folder))]] : [run, []]
+    const node = async () => [process.execPath, [...loaded, runnerPath, ...(await findTests(folder))]] as const
+    const [file, args] = run === undefined ? await node() : ([run, []] as const)
     // Node would take the tests for part of tests of its own, if this runs in some.
     const { NODE_TEST_CONTEXT: _, ...environment } = process.env
     const child = spawn(file, args, {
       cwd: folder,
-      env: { ...environment, [gasLogVariable]: log },
+      env: { ...environment, [gasLogVariable]: log, ...(run === undefined && { [exitNotesVariable]: log }) },
       shell: run !== undefined,
       stdio: ['ignore', stdout === 'stdout' ? 'inherit' : 2, 'inherit'],
     })
@@ -50,14 +53,23 @@ export async function runTests(folder: string, { run, stdout }: TestRunOptions):
   }
 }
 
-/** Test files that Node runs as they are, at any depth. @throws CommandError if there are none */
+/**
+ * Test files, at any depth.
+ *
+ * @throws CommandError if there are none, or some that Node does not run: tests that are not run do not pass
+ */
 export async function findTests(folder: string): Promise<string[]> {
+  const names = (await readdir(folder, { recursive: true }))
+    .filter((name) => /\.test\.[cm]?[jt]sx?$/.test(name) && !/(^|[/\\])node_modules[/\\]/.test(name))
+    .sort()
+  if (names.length === 0) throw new CommandError(`there are no tests (*.test.js) in ${folder}`)
   // False, or absent, where it takes JavaScript only.
   const { typescript } = process.features as { typescript?: string | false }
-  const isTest = typescript ? /\.test\.(js|mjs|ts|mts)$/ : /\.test\.(js|mjs)$/
-  const names = (await readdir(folder, { recursive: true })).filter(
-    (name) => isTest.test(name) && !/(^|[/\\])node_modules[/\\]/.test(name),
-  )
-  if (names.length === 0) throw new CommandError(`there are no tests (*.test.js) in ${folder}`)
-  return names.sort().map((name) => resolve(folder, name))
+  const isRun = typescript ? /\.[cm]?[jt]s$/ : /\.[cm]?js$/
+  const others = names.filter((name) => !isRun.test(name))
+  if (others.length > 0) {
+    const remedy = 'name another test runner with --run, or take a Node that does'
+    throw new CommandError(`Node ${process.version} does not run ${others.join(', ')} in ${folder}: ${remedy}`)
+  }
+  return names.map((name) => resolve(folder, name))
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
@@ -67,6 +67,21 @@ describe('a list in a file', () => {
     expect([list.size, known()]).toEqual([2, [true, true, false]])
     expect(lines).toEqual([])
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'is read again from where it was, also up from where a link leads',
+    async () => {
+      await mkdir(join(folder, 'elsewhere', 'deep'), { recursive: true })
+      await symlink(join(folder, 'elsewhere', 'deep'), join(folder, 'link'))
+      path = `${folder}/link/../clients`
+      await writeFile(join(folder, 'clients'), one)
+      await write(two)
+      list = await ClientList.open(path, logger)
+      await write(three)
+      await list.reload()
+      expect(known()).toEqual([false, false, true])
+    },
+  )
 
   it('that is empty lets nobody in, which is said', async () => {
     await write('# nobody\n')

@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { resolve } from 'node:path'
 import { encodeZ85, parseCurvePublicKey } from '@bletchley/crypto'
-import { readAccessList } from '@bletchley/crypto/key-file'
+import { readAccessList, systemPath } from '@bletchley/crypto/key-file'
 import type { Logger } from 'pino'
 
 /** How often the file is looked at. Its status is polled: that survives editors that rename, and network file systems. */
@@ -55,7 +55,7 @@ export class ClientList {
     const keys = await readClientKeys(path)
     if (keys.size === 0) logger.warn({ path }, 'the list of clients is empty: nobody is let in')
     // The working directory may go away.
-    return new ClientList(resolve(path), keys, logger)
+    return new ClientList(resolve(systemPath(path)), keys, logger)
   }
 
   get size(): number {

@@ -152,6 +152,8 @@ describe('folderRisk', () => {
     await symlink(safe, join(open, 'out'))
     expect(folderRisk(`ipc://${join(safe, 'into', 'socket')}`)).toEqual(writable(open))
     expect(folderRisk(`ipc://${join(open, 'out', 'socket')}`)).toEqual(writable(open))
+    // Up from where the link leads, as libzmq goes.
+    expect(folderRisk(`ipc://${safe}/into/../socket`)).toEqual(writable(open))
   })
 
   it.runIf(isRoot)('is that of a folder which belongs to another user', async () => {

@@ -3,6 +3,7 @@ import { chmodSync, closeSync, existsSync, lstatSync, openSync, realpathSync, st
 import { connect, isIP } from 'node:net'
 import { devNull, networkInterfaces } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { systemPath } from '@bletchley/crypto/key-file'
 import { isLoopback } from '@bletchley/http/loopback'
 import type { Router } from 'zeromq'
 
@@ -71,7 +72,7 @@ export interface FolderRisk {
 export function folderRisk(endpoint: string): FolderRisk | undefined {
   const path = socketPath(endpoint)
   if (path === undefined || process.getuid === undefined) return undefined
-  const folder = dirname(resolve(path))
+  const folder = dirname(resolve(systemPath(path)))
   if (!existsSync(folder)) throw new Error(`${endpoint} cannot be bound: there is no folder ${folder}`)
   // Whoever can rename a folder on the way, or replace a link, puts another one in its place.
   for (const each of new Set([...upwardsFrom(folder), ...upwardsFrom(realpathSync(folder))])) {

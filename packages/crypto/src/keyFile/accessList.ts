@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { openFile } from './openFile.ts'
 
 const writableByOthers = 0o022
 
@@ -9,10 +9,9 @@ const writableByOthers = 0o022
  * @throws Error that names the file, or of Node if it cannot be opened
  */
 export async function readAccessList(path: string, maxBytes: number): Promise<string> {
-  const file = await open(path, 'r')
+  const file = await openFile(path)
   try {
     const status = await file.stat()
-    if (!status.isFile()) throw new Error(`${path} is not a file`)
     if (process.getuid !== undefined) {
       if ((status.mode & writableByOthers) !== 0) {
         throw new Error(`${path} can be written by other users, who could let themselves in (chmod go-w)`)

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { readAccessList } from './accessList.ts'
 import { createExclusively, createFolder, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
 
 afterEach(() => void vi.restoreAllMocks())
@@ -123,5 +124,55 @@ describe('a file that is replaced', () => {
     execFileSync('mkfifo', [path])
     await expect(replaceFile(path, Uint8Array.of(1))).rejects.toMatchObject({ code: 'unwritable' })
     expect((await stat(path)).isFIFO()).toBe(true)
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a pipe', () => {
+  async function pipe() {
+    const folder = await temporaryFolder()
+    const path = join(folder.path, 'pipe')
+    execFileSync('mkfifo', ['-m', '600', path])
+    return { ...folder, path }
+  }
+
+  it('is refused without a wait for somebody who writes to it', async () => {
+    await using folder = await pipe()
+    await expect(readOwnerOnly(folder.path)).rejects.toMatchObject({
+      code: 'unreadable',
+      message: `${folder.path} is not a file`,
+    })
+    await expect(readAccessList(folder.path, 100)).rejects.toThrow(`${folder.path} is not a file`)
+  })
+
+  it('is read to its end where it may be one, whenever that is written', async () => {
+    await using folder = await pipe()
+    const content = readOwnerOnly(folder.path, { pipes: true })
+    await using writer = await open(folder.path, 'w')
+    await writer.write('sec')
+    await writer.write('ret')
+    await writer.close()
+    expect(new TextDecoder().decode(await content)).toBe('secret')
+  })
+
+  it('is read no further than a key may be long, and not at all where others may read it', async () => {
+    await using folder = await pipe()
+    const content = readOwnerOnly(folder.path, { pipes: true, maxBytes: 3 })
+    const refused = expect(content).rejects.toMatchObject({ code: 'malformed' })
+    await using writer = await open(folder.path, 'w')
+    await writer.write('four')
+    await refused
+    await chmod(folder.path, 0o640)
+    await expect(readOwnerOnly(folder.path, { pipes: true })).rejects.toMatchObject({ code: 'unsafe_permissions' })
+  })
+
+  it('that nobody writes to is waited for until a signal', async () => {
+    await using folder = await pipe()
+    for (const abort of ['before', 'meanwhile']) {
+      const stop = new AbortController()
+      if (abort === 'before') stop.abort(new Error('stopped'))
+      const content = readOwnerOnly(folder.path, { pipes: true, signal: stop.signal })
+      stop.abort(new Error('stopped'))
+      await expect(content, abort).rejects.toThrow('stopped')
+    }
   })
 })

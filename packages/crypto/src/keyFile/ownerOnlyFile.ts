@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { closeSync, createReadStream, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { bytesToHex } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
+import { readAtOnce } from './openFile.ts'
+import { systemPath } from './paths.ts'
 
 /** Keys are small; a larger file is not one of ours, and is not read. */
 export const maxFileBytes = 1 << 20
@@ -20,43 +24,68 @@ const hasModes = process.platform !== 'win32'
  * credentials over like this.
  *
  * @param options.pipes takes named and anonymous pipes too, so that another program can write the content
+ * @param options.signal ends the wait for it
  * @throws KeyFileError unreadable, unsafe_permissions, or malformed if it is too large
  */
 export async function readOwnerOnly(
   path: string,
-  { maxBytes = maxFileBytes, pipes = false }: { maxBytes?: number; pipes?: boolean } = {},
+  {
+    maxBytes = maxFileBytes,
+    pipes = false,
+    signal,
+  }: { maxBytes?: number; pipes?: boolean; signal?: AbortSignal | undefined } = {},
 ): Promise<Uint8Array | undefined> {
-  let file: FileHandle
+  let fd: number
   try {
-    file = await open(path, 'r')
+    fd = openSync(path, readAtOnce)
   } catch (error) {
     if (hasErrorCode(error, 'ENOENT')) return undefined
     throw new KeyFileError('unreadable', `${path} cannot be opened`, { cause: error })
   }
+  const content = await readBounded(openedStream(fd, path, pipes), maxBytes, signal)
+  if (content === undefined) throw new KeyFileError('malformed', `${path} is too large to be a key`)
+  return content
+}
+
+/** What stands behind a descriptor, which it closes at its end, or if it is refused. */
+function openedStream(fd: number, path: string, pipes: boolean): Readable {
   try {
-    const status = await file.stat()
-    if (!status.isFile() && !(pipes && status.isFIFO())) throw new KeyFileError('unreadable', `${path} is not a file`)
-    const handedOver = status.uid === 0 && process.getuid?.() !== 0
-    if (hasModes && (status.mode & (handedOver ? allButReadingByGroup : groupAndOthers)) !== 0) {
-      throw new KeyFileError('unsafe_permissions', `${path} is open to other users; allow its owner only (chmod 600)`)
-    }
-    const content = await readBounded(file, maxBytes)
-    if (content === undefined) throw new KeyFileError('malformed', `${path} is too large to be a key`)
-    return content
-  } finally {
-    await file.close()
+    const status = fstatSync(fd)
+    const isPipe = pipes && status.isFIFO()
+    if (!status.isFile() && !isPipe) throw new KeyFileError('unreadable', `${path} is not a file`)
+    assertOwnerOnly(status, path)
+    // A pipe that nobody writes to would keep a thread that reads it; this waits for news of it instead.
+    return isPipe ? new Socket({ fd, readable: true, writable: false }) : createReadStream(path, { fd })
+  } catch (error) {
+    closeSync(fd)
+    throw error
   }
 }
 
-async function readBounded(file: FileHandle, maxBytes: number): Promise<Uint8Array | undefined> {
+function assertOwnerOnly({ uid, mode }: Stats, path: string): void {
+  const handedOver = uid === 0 && process.getuid?.() !== 0
+  if (hasModes && (mode & (handedOver ? allButReadingByGroup : groupAndOthers)) !== 0) {
+    throw new KeyFileError('unsafe_permissions', `${path} is open to other users; allow its owner only (chmod 600)`)
+  }
+}
+
+async function readBounded(
+  stream: Readable,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for (;;) {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(1 << 16))
-    if (bytesRead === 0) break
-    length += bytesRead
-    if (length > maxBytes) return undefined
-    chunks.push(buffer.subarray(0, bytesRead))
+  if (signal !== undefined) addAbortSignal(signal, stream)
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > maxBytes) return undefined
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
   }
   return new Uint8Array(Buffer.concat(chunks))
 }
@@ -95,8 +124,9 @@ async function withTemporaryFile<T>(
   content: Uint8Array,
   place: (temporary: string) => Promise<T>,
 ): Promise<T> {
-  const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${bytesToHex(randomBytes(8))}.tmp`)
+  const target = systemPath(path)
+  const folder = dirname(target)
+  const temporary = join(folder, `.${basename(target)}.${bytesToHex(randomBytes(8))}.tmp`)
   try {
     const file = await openNew(temporary)
     try {
@@ -131,7 +161,7 @@ async function openNew(path: string): Promise<FileHandle> {
 
 /** Makes a folder, and those above it, for the owner only, unless it is there. */
 export async function createFolder(path: string): Promise<void> {
-  const folder = resolve(path)
+  const folder = resolve(systemPath(path))
   const above = dirname(folder)
   // Not all in one call: Node's own never ends where no folder can be made in one that is there, as in /proc.
   try {
