@@ -1,5 +1,5 @@
 import { type Class, type Node, OperatorKind } from 'assemblyscript'
-import { type Refuse, writtenType } from './elements.ts'
+import { isText, type Refuse, writtenType } from './elements.ts'
 
 const maps = new Set(['~lib/map/Map', '~lib/set/Set'])
 
@@ -15,7 +15,7 @@ export function requireComparableKeys(
   const [key] = typeArguments ?? []
   if (key === undefined || !maps.has(prototype.internalName)) return
   const keyClass = key.getClass()
-  if (keyClass === null || keyClass.prototype.internalName === '~lib/string/String') return
+  if (keyClass === null || isText(key)) return
   if (keyClass.lookupOverload(OperatorKind.Eq) === null) return
   const { written, note } = writtenType(places[0]!, key)
   refuse(

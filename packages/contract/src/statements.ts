@@ -12,6 +12,7 @@ import {
   ForStatement,
   FunctionDeclaration,
   IdentifierExpression,
+  InstanceOfExpression,
   type Node,
   ParenthesizedExpression,
   PropertyAccessExpression,
@@ -83,8 +84,9 @@ function isComparison(expression: Expression): boolean {
     return expression.operator === tokens.not && isComparison(expression.operand)
   }
   return (
-    expression instanceof BinaryExpression &&
-    isWithin(expression.operator, tokens.firstComparison, tokens.lastComparison)
+    expression instanceof InstanceOfExpression ||
+    (expression instanceof BinaryExpression &&
+      isWithin(expression.operator, tokens.firstComparison, tokens.lastComparison))
   )
 }
 

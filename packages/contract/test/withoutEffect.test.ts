@@ -98,6 +98,7 @@ describe('what would be passed over in silence', () => {
     ['a comparison behind another condition', withBody('let x = 1; x > 0 || (x == 2)'), '5:63: (x == 2) does'],
     ['a comparison of another type', withBody('let x = 1; <u32>(x == 2)'), '5:54: <u32>(x == 2) does nothing'],
     ['the opposite of a comparison', withBody('let x = 1; !(x == 2)'), '5:54: !(x == 2) does nothing'],
+    ['a question for the class', withBody('a instanceof Address'), '5:43: a instanceof Address does nothing'],
     ['a comparison behind a comma', withBody('let x = 1; x++, x == 2'), '5:59: x == 2 does nothing'],
     ['a comparison in front of one', withBody('let x = 1; x == 2, x++'), '5:54: x == 2 does nothing'],
     ['a comparison in front of a value', withBody('let x = 1; const y = (x == 2, 3)'), '5:65: x == 2 does'],
