@@ -21,6 +21,8 @@ import {
   deltaIndexOf,
   deltaKey,
   deltaSpan,
+  isBytecodeKey,
+  isSnapshotKey,
   maxDeltaIndex,
   orderKey,
   parseKey,
@@ -52,6 +54,9 @@ export interface ContractChange {
   kind: 'created' | 'changed' | 'removed'
   /** The lowest number of the deltas that it stored or removed, if there were any. */
   firstDelta: number | undefined
+  /** Whether it stored or removed the bytecode, and the snapshot. */
+  bytecode: boolean
+  snapshot: boolean
 }
 
 /** All that one successful task leaves behind. */
@@ -390,7 +395,13 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
     const index = deltaIndexOf(key)
     if (index !== undefined) firstDelta = Math.min(firstDelta ?? index, index)
   }
-  return { address, kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed', firstDelta }
+  return {
+    address,
+    kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed',
+    firstDelta,
+    bytecode: writes.some(({ key }) => isBytecodeKey(key)),
+    snapshot: writes.some(({ key }) => isSnapshotKey(key)),
+  }
 }
 
 function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {

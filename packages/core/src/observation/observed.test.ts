@@ -287,3 +287,13 @@ describe('the metrics', () => {
     }
   })
 })
+
+it('shows the longest of any number of queues', async () => {
+  const { core, observed } = observe()
+  // More than a call may have arguments: one response with keys has as many contracts rebuilt.
+  for (let contract = 0; contract < 200_000; contract++) core.engine.queue.set(`${contract}`, (contract * 7919) % 1000)
+  const { queue } = statusOf(observed)
+  const sorted = [...core.engine.queue].sort(([, a], [, b]) => b - a)
+  expect(queue).toEqual(sorted.slice(0, 50).map(([address, waiting]) => ({ address, waiting })))
+  expect(await createRegistry(observed).metrics()).toContain('bletchley_queue_longest_jobs 999\n')
+})
