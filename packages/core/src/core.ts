@@ -4,7 +4,16 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import { modeIfOpen, openSealingKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import {
+  isInside,
+  mayHoldKey,
+  modeIfOpen,
+  openSealingKey,
+  type SealingKey,
+  type SealingOptions,
+  sealingKeyPath,
+  signingKeyFileName,
+} from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
@@ -28,6 +37,7 @@ import { availableProcessors } from './processors.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal, withAddress } from './server/endpoints.ts'
 import { defaultServerLimits, type RouterCounts, type ServerLimits, serveRouter } from './server/router.ts'
+import { WatchedFile } from './watchedFile.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
@@ -137,6 +147,8 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   opened.push(() => curve?.clients.close())
+  const keyFiles = keyFilesOf(options, sealingKey)
+  const curveKeyFile = options.curve && fileInFolder(dataFolder, curveKeyPath(dataFolder, options.curve.keyPath))
   const { secretKey } = identity.keyPair
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
@@ -149,7 +161,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
     hashDelta: hashWithPauses,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
-  const folderWatch = new DataFolderWatch(dataFolder, store, lock, logger)
+  const folderWatch = new DataFolderWatch(dataFolder, store, lock, keyFiles, logger)
   opened.push(() => folderWatch.close())
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
@@ -197,6 +209,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   await observation?.start(store, () => engine.jobs)
   const server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
   opened.push(() => server.close(0))
+  folderWatch.watchDoors(server.endpoints, curveKeyFile)
   const traffic: RouterCounts = server
   logger.info(
     {
@@ -292,8 +305,29 @@ async function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOption
   return addresses
 }
 
+/** What the next start needs of the data folder to read what is stored, beside the database. */
+function keyFilesOf({ dataFolder, sealing }: CoreOptions, sealingKey: SealingKey): WatchedFile[] {
+  const mayBecome = (content: Uint8Array): boolean => mayHoldKey(content, sealingKey)
+  const sealingFile = fileInFolder(dataFolder, sealingKeyPath(dataFolder, sealing), mayBecome)
+  const signingFile = new WatchedFile(join(dataFolder, signingKeyFileName))
+  return sealingFile === undefined ? [signingFile] : [sealingFile, signingFile]
+}
+
+/** What lies elsewhere may be gone: on a medium, say. */
+function fileInFolder(
+  dataFolder: string,
+  path: string,
+  mayBecome?: (content: Uint8Array) => boolean,
+): WatchedFile | undefined {
+  return isInside(path, dataFolder) ? new WatchedFile(resolve(path), mayBecome) : undefined
+}
+
+function curveKeyPath(dataFolder: string, path: string | undefined): string {
+  return path ?? join(dataFolder, curveKeyFileName)
+}
+
 async function openCurve({ keyPath, clientsPath }: CurveOptions, dataFolder: string, logger: Logger) {
-  const { publicKey, secretKey } = await readCurveKeyFile(keyPath ?? join(dataFolder, curveKeyFileName), 'server')
+  const { publicKey, secretKey } = await readCurveKeyFile(curveKeyPath(dataFolder, keyPath), 'server')
   return { publicKey, secretKey: secretKey.bytes, clients: await ClientList.open(clientsPath, logger) }
 }
 

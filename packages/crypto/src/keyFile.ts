@@ -22,11 +22,20 @@ export type { Lock, ReadPassphrase } from './keyFile/lock.ts'
 export {
   describeLock,
   isLockedKeyFile,
+  mayHoldKey,
   openSealingKey,
   readSealingKey,
   type SealingOptions,
+  sealingKeyPath,
 } from './keyFile/openSealingKey.ts'
-export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
+export {
+  createExclusively,
+  createFolder,
+  maxFileBytes,
+  modeIfOpen,
+  readOwnerOnly,
+  syncFolder,
+} from './keyFile/ownerOnlyFile.ts'
 export { isInside, quoted } from './keyFile/paths.ts'
 export {
   type OpenedFile,

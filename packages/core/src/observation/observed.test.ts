@@ -23,7 +23,11 @@ function observe() {
   const keys = { size: 0, lastPttAt: undefined as number | undefined, held: new Set<string>() }
   const core = {
     observation,
-    folderWatch: { problem: undefined as string | undefined, oldestReaderSeconds: undefined as number | undefined },
+    folderWatch: {
+      problem: undefined as string | undefined,
+      unreachable: undefined as string | undefined,
+      oldestReaderSeconds: undefined as number | undefined,
+    },
     engine: {
       jobs: 0,
       queue: new Map<string, number>(),
@@ -51,6 +55,7 @@ describe('readiness', () => {
     ['nothing', () => {}, []],
     ['a stop', ({ dispatcher }) => Object.assign(dispatcher, { stopping: true }), ['the core is stopping']],
     ['its folder', ({ folderWatch }) => Object.assign(folderWatch, { problem: 'gone' }), ['gone']],
+    ['its socket', ({ folderWatch }) => Object.assign(folderWatch, { unreachable: 'no file' }), ['no file']],
     [
       'a write',
       ({ observation }) => Object.assign(observation.storeWatch, { broken: true }),
