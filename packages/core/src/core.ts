@@ -18,6 +18,7 @@ import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
+import { boundLines } from './boundLines.ts'
 import { storeFolder } from './dataFolder.ts'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
@@ -140,7 +141,8 @@ type Close = () => void | Promise<void>
 
 /** @param opened takes how to let go of what is opened here, for the case that something behind it cannot be */
 async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close[]): Promise<Core> {
-  const { dataFolder, dialect, principal, principalUrl, logger } = options
+  const { dataFolder, dialect, principal, principalUrl } = options
+  const logger = boundLines(options.logger)
   const startedAt = Date.now()
   const limits = { ...defaultCoreLimits, ...options.limits }
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
