@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, chmod, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { access, chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -48,13 +48,74 @@ describe('a core whose data folder', () => {
   it.each([
     ['lock', /lock was removed or replaced/],
     ['signing-key.sealed', /signing-key\.sealed was removed/],
-  ])('loses its %s is not ready, and is again when it is back', async (name, problem) => {
+    ['sealing.key', /sealing\.key was removed/],
+  ])('loses its %s acknowledges no write until it is back', async (name, problem) => {
     await using core = await startObserved()
     const file = join(core.dataFolder, name)
     await rename(file, `${file}.old`)
     await expect.poll(core.reasons).toMatch(problem)
+    await expect(core.write()).rejects.toMatchObject({ code: 'store_failed' })
     await rename(`${file}.old`, file)
     await expect.poll(core.reasons).toBe('')
+    await core.write()
+  })
+
+  it.each(['sealing.key', 'signing-key.sealed', 'curve.key'])(
+    'has another %s is not ready, and acknowledges no write that needs it',
+    async (name) => {
+      await using base = await temporaryFolder()
+      const dataFolder = join(base.path, 'data')
+      await runCommand(['keys', 'curve', '--data', dataFolder])
+      const clients = join(base.path, 'clients')
+      const client = await runCommand(['keys', 'curve', '--client', '--curve-key', join(base.path, 'client.key')])
+      await writeFile(clients, /^[!-~]{40}$/m.exec(client.stdout.replaceAll(' ', '\n'))![0])
+      await using core = await startObserved([
+        '--data',
+        dataFolder,
+        ...(name === 'curve.key' ? ['--clients', clients] : []),
+      ])
+      const file = join(dataFolder, name)
+      const content = await readFile(file)
+      await writeFile(file, Buffer.from(content).fill(0x30))
+      await expect.poll(core.reasons).toBe(`${file} was replaced or changed`)
+      if (name !== 'curve.key') await expect(core.write()).rejects.toMatchObject({ code: 'store_failed' })
+      await writeFile(file, content)
+      await expect.poll(core.reasons).toBe('')
+    },
+  )
+
+  it('gets another lock for its sealing key goes on', async () => {
+    await using base = await temporaryFolder()
+    const passphrase = join(base.path, 'passphrase')
+    await writeFile(passphrase, 'correct horse battery staple', { mode: 0o600 })
+    await using core = await startObserved()
+    const relock = ['keys', 'relock', '--data', core.dataFolder]
+    for (const lock of [
+      ['--new-passphrase-file', passphrase],
+      ['--passphrase-file', passphrase, '--unlocked'],
+    ]) {
+      expect(await runCommand([...relock, ...lock])).toMatchObject({ code: 0 })
+      // So that it is known to have looked.
+      await rename(join(core.dataFolder, 'lock'), join(core.dataFolder, 'away'))
+      await expect.poll(core.reasons).toMatch(/lock was removed/)
+      await rename(join(core.dataFolder, 'away'), join(core.dataFolder, 'lock'))
+      await expect.poll(core.reasons).toBe('')
+      await core.write()
+    }
+  })
+
+  it.skipIf(process.platform === 'win32')('has a socket whose file is removed is not ready', async () => {
+    await using base = await temporaryFolder()
+    const socket = join(base.path, 'socket')
+    await using core = await startCoreProcess({ args: ['--bind', `ipc://${socket}`, ...http] })
+    await core.process.readLine()
+    const url = (await core.process.readLine()).replace('http ', '')
+    const ready = async () => (await (await fetch(`${url}/readyz`)).json()) as { reasons: string[] }
+    await rm(socket)
+    await expect
+      .poll(async () => (await ready()).reasons, { timeout: 10_000 })
+      .toEqual([`the file of ipc://${socket} was removed: nobody can connect to it`])
+    expect(core.process.stderr).toContain('peers cannot connect')
   })
 })
 

@@ -5,6 +5,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { bytesToHex } from '@bletchley/bytes'
+import { keccak256 } from '@bletchley/crypto'
 import { maxFrameBytes } from '@bletchley/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ProbedCore, startProbedCore } from './probedCore.ts'
@@ -56,6 +58,38 @@ describe.runIf(seconds === 0)('the main thread pauses again and again', () => {
     for (let attempt = 0; attempt < tries && longest > bound; attempt++) {
       await probed.look()
       expect(await keepUp(kind, underway, 0)).toBe(underway)
+      ;({ longestMs: longest, totalMs: total } = await probed.look())
+      bound = Math.max(negligibleMs, total * mostOfAll)
+    }
+    expect(longest, `ms without a pause, of ${total}`).toBeLessThan(bound)
+  })
+})
+
+describe.runIf(seconds === 0)('and pauses for whoever asks on the HTTP door', () => {
+  const name = 'fe'.repeat(32)
+  const tip = new Uint8Array(33_000_000).fill(0xc8)
+  const [data, hash] = [bytesToHex(tip), bytesToHex(keccak256(tip))]
+  let url: string
+  let key = 0
+  beforeAll(async () => {
+    url = /http:\/\/[^/\s]+/.exec(await probed.core.process.readLine())![0]
+  })
+  async function store(key: number): Promise<void> {
+    using peer = new Peer(probed.core.endpoint)
+    await peer.send([
+      '',
+      `{"id":1,"type":"UpdateDeltas","deltas":[{"address":"${name}","key":${key},"data":"${data}"}]}`,
+    ])
+    expect(String((await peer.receive()).at(-1))).toContain('"status":0')
+  }
+  it.each(['contracts?search=fe', `contracts/${name}`, `contracts/${name}/deltas?limit=1`])('%s', async (path) => {
+    let [longest, bound, total] = [1, 0, 0]
+    for (let attempt = 0; attempt < tries && longest > bound; attempt++) {
+      await store(key++)
+      await probed.look()
+      const answers = await Promise.all(Array.from({ length: 4 }, () => fetch(`${url}/api/${path}`)))
+      const texts = await Promise.all(answers.map((answer) => answer.text()))
+      for (const text of texts) expect(text).toContain(hash)
       ;({ longestMs: longest, totalMs: total } = await probed.look())
       bound = Math.max(negligibleMs, total * mostOfAll)
     }

@@ -250,3 +250,12 @@ describe('each message', () => {
     expect(reply).toHaveProperty('error')
   })
 })
+
+it('a peer whose requests are refused again and again has 60 lines of the log a minute', async () => {
+  await using here = await start()
+  const replies = await here.ask(
+    ...Array.from({ length: 1000 }, (_, id) => ({ id: `${id}`, type: 'PTTResponse', input: { response: '80' } })),
+  )
+  expect(replies).toHaveLength(1000)
+  expect(here.lines.filter(({ msg }) => msg === 'state keys refused')).toHaveLength(60)
+})

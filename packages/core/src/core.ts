@@ -4,11 +4,22 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import { modeIfOpen, openSealingKey, type SealingOptions, systemPath } from '@bletchley/crypto/key-file'
+import {
+  isInside,
+  mayHoldKey,
+  modeIfOpen,
+  openSealingKey,
+  type SealingKey,
+  type SealingOptions,
+  sealingKeyPath,
+  signingKeyFileName,
+  systemPath,
+} from '@bletchley/crypto/key-file'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
+import { boundLines } from './boundLines.ts'
 import { storeFolder } from './dataFolder.ts'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
@@ -28,6 +39,7 @@ import { availableProcessors } from './processors.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal, withAddress } from './server/endpoints.ts'
 import { defaultServerLimits, type RouterCounts, type ServerLimits, serveRouter } from './server/router.ts'
+import { WatchedFile } from './watchedFile.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
@@ -130,13 +142,16 @@ type Close = () => void | Promise<void>
 
 /** @param opened takes how to let go of what is opened here, for the case that something behind it cannot be */
 async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close[]): Promise<Core> {
-  const { dataFolder, dialect, principal, principalUrl, logger } = options
+  const { dataFolder, dialect, principal, principalUrl } = options
+  const logger = boundLines(options.logger)
   const startedAt = Date.now()
   const limits = { ...defaultCoreLimits, ...options.limits }
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   opened.push(() => curve?.clients.close())
+  const keyFiles = keyFilesOf(options, sealingKey)
+  const curveKeyFile = options.curve && fileInFolder(dataFolder, curveKeyPath(dataFolder, options.curve.keyPath))
   const { secretKey } = identity.keyPair
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
@@ -149,7 +164,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
     hashDelta: hashWithPauses,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
-  const folderWatch = new DataFolderWatch(dataFolder, store, lock, logger)
+  const folderWatch = new DataFolderWatch(dataFolder, store, lock, keyFiles, logger)
   opened.push(() => folderWatch.close())
   const userKeys = new UserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
@@ -197,6 +212,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   await observation?.start(store, () => engine.jobs)
   const server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
   opened.push(() => server.close(0))
+  folderWatch.watchDoors(server.endpoints, curveKeyFile)
   const traffic: RouterCounts = server
   logger.info(
     {
@@ -292,8 +308,29 @@ async function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOption
   return addresses
 }
 
+/** What the next start needs of the data folder to read what is stored, beside the database. */
+function keyFilesOf({ dataFolder, sealing }: CoreOptions, sealingKey: SealingKey): WatchedFile[] {
+  const mayBecome = (content: Uint8Array): boolean => mayHoldKey(content, sealingKey)
+  const sealingFile = fileInFolder(dataFolder, sealingKeyPath(dataFolder, sealing), mayBecome)
+  const signingFile = new WatchedFile(join(dataFolder, signingKeyFileName))
+  return sealingFile === undefined ? [signingFile] : [sealingFile, signingFile]
+}
+
+/** What lies elsewhere may be gone: on a medium, say. */
+function fileInFolder(
+  dataFolder: string,
+  path: string,
+  mayBecome?: (content: Uint8Array) => boolean,
+): WatchedFile | undefined {
+  return isInside(path, dataFolder) ? new WatchedFile(resolve(path), mayBecome) : undefined
+}
+
+function curveKeyPath(dataFolder: string, path: string | undefined): string {
+  return path ?? join(dataFolder, curveKeyFileName)
+}
+
 async function openCurve({ keyPath, clientsPath }: CurveOptions, dataFolder: string, logger: Logger) {
-  const { publicKey, secretKey } = await readCurveKeyFile(keyPath ?? join(dataFolder, curveKeyFileName), 'server')
+  const { publicKey, secretKey } = await readCurveKeyFile(curveKeyPath(dataFolder, keyPath), 'server')
   return { publicKey, secretKey: secretKey.bytes, clients: await ClientList.open(clientsPath, logger) }
 }
 

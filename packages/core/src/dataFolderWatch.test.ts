@@ -1,15 +1,19 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bytesToUtf8 } from '@bletchley/bytes'
 import { lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
 import { signingKeyFileName } from '@bletchley/crypto/key-file'
 import { ContractReader, ContractStore, openLmdb } from '@bletchley/store'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { DataFolderWatch } from './dataFolderWatch.ts'
+import { WatchedFile } from './watchedFile.ts'
 
 let folder: string
 let watch: DataFolderWatch
+let store: ContractStore
 let lines: Record<string, unknown>[]
 let clean: () => Promise<void>
 
@@ -17,11 +21,12 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
   folder = await mkdtemp(join(tmpdir(), 'bletchley-test-'))
   const lock = await lockFolder(folder, 'core')
-  await writeFile(join(folder, signingKeyFileName), '')
-  const store = await ContractStore.open(openLmdb({ folder: join(folder, 'store') }), { hashDelta: (data) => data })
+  await writeFile(join(folder, signingKeyFileName), 'sealed')
+  const keyFile = new WatchedFile(join(folder, signingKeyFileName), (content) => bytesToUtf8(content) === 'as good')
+  store = await ContractStore.open(openLmdb({ folder: join(folder, 'store') }), { hashDelta: (data) => data })
   lines = []
   const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-  watch = new DataFolderWatch(folder, store, lock, logger)
+  watch = new DataFolderWatch(folder, store, lock, [keyFile], logger)
   clean = async () => {
     watch.close()
     await store.close()
@@ -85,4 +90,92 @@ it('tells for how long the oldest reader has been reading', async () => {
   await backend.close()
   watch.look()
   expect(watch.oldestReaderSeconds).toBe(0)
+})
+
+const put = () => store.putBytecode(new Uint8Array(32), new Uint8Array(3))
+
+it.each([
+  ['removed', (path: string) => rm(path), 'was removed'],
+  ['cut off', (path: string) => truncate(path, 1), 'was replaced or changed'],
+  ['overwritten with as many bytes', (path: string) => writeFile(path, 'SEALED'), 'was replaced or changed'],
+  ['replaced by a folder', (path: string) => rm(path).then(() => mkdir(path)), 'was replaced or changed'],
+])('a key file that was %s has writes refused until it is back', async (_, change, problem) => {
+  const path = join(folder, signingKeyFileName)
+  const content = await readFile(path)
+  await put()
+  await change(path)
+  watch.look()
+  expect(watch.problem).toBe(`${path} ${problem}`)
+  expect(lines).toMatchObject([{ level: 50, reason: watch.problem, msg: lost }])
+  await expect(put()).rejects.toMatchObject({ name: 'StorageError', cause: { message: watch.problem } })
+  await expect(store.probe()).rejects.toThrow('no write is taken')
+  await rm(path, { recursive: true, force: true })
+  await writeFile(path, content)
+  watch.look()
+  expect([watch.problem, lines.length]).toEqual([undefined, 2])
+  await put()
+})
+
+it('a key file may be touched, copied back, or become what is as good', async () => {
+  const path = join(folder, signingKeyFileName)
+  await utimes(path, 1, 1)
+  watch.look()
+  expect(watch.problem).toBe(undefined)
+  for (const content of ['as good', 'as good']) {
+    await rm(path)
+    await writeFile(path, content)
+    watch.look()
+    expect(watch.problem).toBe(undefined)
+  }
+  // What it was before will not do any more.
+  await writeFile(path, 'sealed')
+  watch.look()
+  expect(watch.problem).toBe(`${path} was replaced or changed`)
+})
+
+it('a lock that was removed has writes refused', async () => {
+  const path = join(folder, lockFileName)
+  await rename(path, `${path}.away`)
+  watch.look()
+  await expect(put()).rejects.toMatchObject({ name: 'StorageError' })
+  await rename(`${path}.away`, path)
+  watch.look()
+  await put()
+})
+
+it.skipIf(process.platform === 'win32')('a socket without its file is told of, and writes go on', async () => {
+  const path = join(folder, 'socket')
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  watch.watchDoors([`ipc://${path}`, 'tcp://127.0.0.1:5552', `ipc://${path}.none`])
+  watch.look()
+  watch.look()
+  expect(watch.unreachable).toBe(undefined)
+  await rename(path, `${path}.away`)
+  watch.look()
+  // It may be made anew at this moment.
+  expect([watch.unreachable, lines]).toEqual([undefined, []])
+  watch.look()
+  watch.look()
+  const reason = `the file of ipc://${path} was removed: nobody can connect to it`
+  expect([watch.unreachable, watch.problem]).toEqual([reason, undefined])
+  expect(lines).toMatchObject([{ level: 50, reason, msg: 'peers cannot connect, or could not after the next start' }])
+  await put()
+  await rename(`${path}.away`, path)
+  watch.look()
+  expect([watch.unreachable, lines.length]).toEqual([undefined, 2])
+  server.close()
+})
+
+it('a CURVE key pair that is another one is told of, and writes go on', async () => {
+  const path = join(folder, 'curve.key')
+  await writeFile(path, 'pair')
+  watch.watchDoors([], new WatchedFile(path))
+  await writeFile(path, 'else')
+  watch.look()
+  expect([watch.unreachable, watch.problem]).toEqual([`${path} was replaced or changed`, undefined])
+  await put()
+  await writeFile(path, 'pair')
+  watch.look()
+  expect([watch.unreachable, lines.length]).toEqual([undefined, 2])
 })

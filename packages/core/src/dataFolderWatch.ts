@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type FolderLock, lockFileName } from '@bletchley/crypto/folder-lock'
-import { signingKeyFileName } from '@bletchley/crypto/key-file'
 import type { ContractStore } from '@bletchley/store'
 import type { Logger } from 'pino'
+import { isFileThere } from './server/endpoints.ts'
+import type { WatchedFile } from './watchedFile.ts'
 
 const lookMs = 1000
 
@@ -15,29 +15,53 @@ interface OldestReader {
 }
 
 /**
- * Looks after the folder of a running core once a second: what is open must be what the next start will open, and what
- * killed readers held is given back.
+ * Looks after the files of a running core once a second: what is open must be what the next start will open, what peers
+ * connect to must be there, and what killed readers held is given back.
  */
 export class DataFolderWatch {
   readonly #dataFolder: string
   readonly #store: ContractStore
   readonly #lock: FolderLock
+  readonly #keyFiles: readonly WatchedFile[]
   readonly #logger: Logger
   readonly #timer: NodeJS.Timeout
   #problem: string | undefined
+  #sockets: readonly string[] = []
+  #curveKey: WatchedFile | undefined
+  #missingSocket: string | undefined
+  #unreachable: string | undefined
   #oldest: OldestReader | undefined
 
-  constructor(dataFolder: string, store: ContractStore, lock: FolderLock, logger: Logger) {
+  /** @param keyFiles those that the next start needs */
+  constructor(
+    dataFolder: string,
+    store: ContractStore,
+    lock: FolderLock,
+    keyFiles: readonly WatchedFile[],
+    logger: Logger,
+  ) {
     this.#dataFolder = dataFolder
     this.#store = store
     this.#lock = lock
+    this.#keyFiles = keyFiles
     this.#logger = logger
     this.#timer = setInterval(() => this.look(), lookMs).unref()
   }
 
-  /** Why the next start would not find what this core knows; undefined if it would. */
+  /** Why the next start would not find what this core knows, and no write is taken; undefined if it would. */
   get problem(): string | undefined {
     return this.#problem
+  }
+
+  /** Why peers cannot connect to this core, or could not to the next start; undefined if they can. Nothing stored is lost by it. */
+  get unreachable(): string | undefined {
+    return this.#unreachable
+  }
+
+  /** Looks after the files of these endpoints' sockets, too, and after the key pair that peers know the core by. */
+  watchDoors(endpoints: readonly string[], curveKey?: WatchedFile): void {
+    this.#sockets = endpoints.filter(isFileThere)
+    this.#curveKey = curveKey
   }
 
   /** How long the oldest reader of the database, of whichever process, has been reading. In seconds; 0 if nobody reads. */
@@ -52,12 +76,31 @@ export class DataFolderWatch {
       if (problem === undefined) this.#logger.warn(facts, 'the data folder is as it was')
       else this.#logger.error(facts, 'what this core does would be lost at its next start')
     }
+    if (problem !== this.#problem) this.#store.refuseWrites(problem)
     this.#problem = problem
+    this.#lookForDoors()
     this.#lookForReaders()
   }
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #lookForDoors(): void {
+    const problem = this.#findClosedDoor()
+    if (problem === this.#unreachable) return
+    this.#unreachable = problem
+    const facts = { dataFolder: this.#dataFolder, ...(problem !== undefined && { reason: problem }) }
+    if (problem === undefined) this.#logger.warn(facts, 'peers can connect as before')
+    else this.#logger.error(facts, 'peers cannot connect, or could not after the next start')
+  }
+
+  /** A socket's file that is missing twice in a row is: while all connections are made anew, each is for a moment. */
+  #findClosedDoor(): string | undefined {
+    const before = this.#missingSocket
+    this.#missingSocket = this.#sockets.find((endpoint) => !isFileThere(endpoint))
+    if (this.#missingSocket === undefined || this.#missingSocket !== before) return lookAt(this.#curveKey)
+    return `the file of ${before} was removed: nobody can connect to it`
   }
 
   #lookForReaders(): void {
@@ -74,10 +117,25 @@ export class DataFolderWatch {
     try {
       this.#store.assertInPlace()
       if (!this.#lock.isInPlace()) return `${join(this.#dataFolder, lockFileName)} was removed or replaced`
-      const signingKey = join(this.#dataFolder, signingKeyFileName)
-      return existsSync(signingKey) ? undefined : `${signingKey} was removed`
     } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+      return messageOf(error)
     }
+    for (const file of this.#keyFiles) {
+      const problem = lookAt(file)
+      if (problem !== undefined) return problem
+    }
+    return undefined
   }
+}
+
+function lookAt(file: WatchedFile | undefined): string | undefined {
+  try {
+    return file?.look()
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

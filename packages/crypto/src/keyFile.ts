@@ -23,11 +23,20 @@ export { openFile } from './keyFile/openFile.ts'
 export {
   describeLock,
   isLockedKeyFile,
+  mayHoldKey,
   openSealingKey,
   readSealingKey,
   type SealingOptions,
+  sealingKeyPath,
 } from './keyFile/openSealingKey.ts'
-export { createExclusively, createFolder, modeIfOpen, readOwnerOnly, syncFolder } from './keyFile/ownerOnlyFile.ts'
+export {
+  createExclusively,
+  createFolder,
+  maxFileBytes,
+  modeIfOpen,
+  readOwnerOnly,
+  syncFolder,
+} from './keyFile/ownerOnlyFile.ts'
 export { isInside, quoted, systemPath } from './keyFile/paths.ts'
 export {
   type OpenedFile,

@@ -84,6 +84,13 @@ export class ContractReader {
     }
   }
 
+  /** The number of that delta, without reading it. */
+  async getTipKey(address: Uint8Array): Promise<number | undefined> {
+    assertAddress(address)
+    const stored = await this.backend.get(contractKey(address))
+    return stored && decodeTip(stored)
+  }
+
   /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
   async *tips(addresses: Iterable<Uint8Array>, pacer = new Pacer()): AsyncGenerator<Delta | undefined> {
     for (const address of addresses) {
@@ -179,13 +186,13 @@ export class ContractReader {
     }
   }
 
-  /** At most `limit` stored deltas with numbers below `before`, the newest first, in chunks as {@link deltaChunks}. */
-  async *deltasBefore(address: Uint8Array, before: number, limit: number): AsyncIterable<Delta[]> {
+  /** The numbers of at most `limit` stored deltas below `before`, the newest first, in chunks as {@link deltaChunks}. */
+  async *deltaKeysBefore(address: Uint8Array, before: number, limit: number): AsyncIterable<number[]> {
     assertAddress(address)
     assertRange(0, before)
     if (before === 0) return
-    for await (const chunk of this.backend.entries({ ...deltaSpan(address, 0, before), reverse: true, limit })) {
-      yield chunk.map(({ key, value }) => ({ key: deltaIndexOf(key)!, data: value }))
+    for await (const chunk of this.backend.keys({ ...deltaSpan(address, 0, before), reverse: true, limit })) {
+      yield chunk.map((key) => deltaIndexOf(key)!)
     }
   }
 

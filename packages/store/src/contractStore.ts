@@ -21,6 +21,8 @@ import {
   deltaIndexOf,
   deltaKey,
   deltaSpan,
+  isBytecodeKey,
+  isSnapshotKey,
   maxDeltaIndex,
   orderKey,
   parseKey,
@@ -52,6 +54,9 @@ export interface ContractChange {
   kind: 'created' | 'changed' | 'removed'
   /** The lowest number of the deltas that it stored or removed, if there were any. */
   firstDelta: number | undefined
+  /** Whether it stored or removed the bytecode, and the snapshot. */
+  bytecode: boolean
+  snapshot: boolean
 }
 
 /** All that one successful task leaves behind. */
@@ -79,6 +84,8 @@ export class ContractStore extends ContractReader {
   readonly #hashDelta: ContractStoreOptions['hashDelta']
   readonly #onChange: ((change: ContractChange) => void) | undefined
   readonly #queue = new KeyedQueue()
+  /** Why no write is taken. */
+  #refusal: string | undefined
   /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
   #nextSequence: bigint | undefined
 
@@ -101,6 +108,11 @@ export class ContractStore extends ContractReader {
   /** As the backend's: what is written must be found at the next start. */
   assertInPlace(): void {
     this.backend.assertInPlace()
+  }
+
+  /** Has all writes fail from now on, for a reason that the database does not know of; none takes them again. */
+  refuseWrites(reason: string | undefined): void {
+    this.#refusal = reason
   }
 
   /** As the backend's. */
@@ -352,12 +364,17 @@ export class ContractStore extends ContractReader {
       expectations.push({ key: sequenceKey, value: u64be(firstSequence) })
       batch.push({ key: sequenceKey, value: u64be(this.#nextSequence!) })
     }
-    return this.backend.commit(batch, expectations)
+    return this.#commitBatch(batch, expectations)
   }
 
   /** Writes something that is there already: resolves if the database takes writes, and throws StorageError if not. */
   async probe(): Promise<void> {
-    await this.backend.commit([{ key: schemaKey, value: u32be(schemaVersion) }])
+    await this.#commitBatch([{ key: schemaKey, value: u32be(schemaVersion) }])
+  }
+
+  async #commitBatch(batch: Write[], expectations?: Expectation[]): Promise<void> {
+    if (this.#refusal !== undefined) throw new StorageError('no write is taken', { cause: new Error(this.#refusal) })
+    await this.backend.commit(batch, expectations)
   }
 
   async #readSequence(): Promise<bigint> {
@@ -390,7 +407,13 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
     const index = deltaIndexOf(key)
     if (index !== undefined) firstDelta = Math.min(firstDelta ?? index, index)
   }
-  return { address, kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed', firstDelta }
+  return {
+    address,
+    kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed',
+    firstDelta,
+    bytecode: writes.some(({ key }) => isBytecodeKey(key)),
+    snapshot: writes.some(({ key }) => isSnapshotKey(key)),
+  }
 }
 
 function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {

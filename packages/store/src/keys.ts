@@ -116,6 +116,15 @@ export function deltaIndexOf(key: Uint8Array): number | undefined {
   return key.length === 38 && key[0] === tags.contract && key[33] === innerTags.delta ? u32At(key, 34) : undefined
 }
 
+/** Whether a key is of the snapshot, or of the bytecode, of a contract, quicker than {@link parseKey}. */
+export function isSnapshotKey(key: Uint8Array): boolean {
+  return key.length === 34 && key[0] === tags.contract && key[33] === innerTags.snapshot
+}
+
+export function isBytecodeKey(key: Uint8Array): boolean {
+  return key.length === 34 && key[0] === tags.contract && key[33] === innerTags.bytecode
+}
+
 function inner(address: Uint8Array, tag: number, length = 34): Uint8Array {
   const key = new Uint8Array(length)
   key[0] = tags.contract

@@ -308,16 +308,11 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         expect(await store.getBytecode(address)).toEqual(bytes(9))
       }))
 
-    test('the deltas before a number come from the newest, as many as asked for', () =>
+    test('the numbers of the deltas before one come from the newest, as many as asked for', () =>
       withStore(async (store) => {
         const before = async (number: number, limit: number) => {
           const keys: number[] = []
-          for await (const chunk of store.deltasBefore(address, number, limit)) {
-            for (const { key, data } of chunk) {
-              expect(data, `delta ${key}`).toEqual(bytes(key))
-              keys.push(key)
-            }
-          }
+          for await (const chunk of store.deltaKeysBefore(address, number, limit)) keys.push(...chunk)
           return keys
         }
         expect(await before(2 ** 32, 9)).toEqual([])

@@ -44,10 +44,11 @@ interface CacheSize {
 
 export interface ContractRow {
   address: string
-  /** Absent without bytecode. */
+  /** Absent without bytecode; of a page, until it is read. */
   codeHash?: string
   /** Absent without deltas. */
   tipKey?: number
+  /** Of a page absent until it is read. */
   tipHash?: string
   deltas: number
   /** Absent until they are counted. */

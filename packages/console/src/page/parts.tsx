@@ -66,11 +66,11 @@ export const None = () => <span class="faint">none</span>
 
 /** Number and hash of a contract's newest delta. */
 export const Tip = ({ contract: { tipKey, tipHash }, ...hex }: { contract: ContractRow } & Omit<HexProps, 'hex'>) =>
-  tipHash === undefined ? (
+  tipKey === undefined ? (
     <None />
   ) : (
     <>
-      <span class="tip">#{tipKey}</span> <Hex hex={tipHash} {...hex} />
+      <span class="tip">#{tipKey}</span> {tipHash !== undefined && <Hex hex={tipHash} {...hex} />}
     </>
   )
 

@@ -1,9 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { bytesToHex, hexToBytes } from '@bletchley/bytes'
-import { keccak256 } from '@bletchley/crypto'
-import { isWorkerError } from '@bletchley/protocol'
+import { hexToBytes } from '@bletchley/bytes'
 import { type Context, Hono } from 'hono'
-import { gasOfReceipt } from '../engine/taskReplies.ts'
 import { readBudget } from '../observation/chainSizes.ts'
 import { stepMs } from '../observation/history.ts'
 import type { Observed } from '../observation/observed.ts'
@@ -12,12 +9,13 @@ import { statusOf } from '../observation/status.ts'
 const maxContractsPerPage = 200
 const maxDeltasPerPage = 500
 
-/** A page of deltas ends when so many bytes of them were hashed. */
-const maxDeltaBytesPerPage = 16 * 1024 * 1024
+/** A page of deltas ends behind so many bytes of them, or of their tasks' receipts that had to be read. */
+const maxBytesPerPage = 16 * 1024 * 1024
 
 /** The JSON API: reads of what is stored and remembered, each bounded, with no payload, key or plaintext in any. */
 export function createApi(observed: Observed): Hono {
   const { observation, store, engine, stateKeys } = observed
+  const { contracts: index, records, chains, tasks } = observation
   const api = new Hono()
 
   api.get('/status', (context) => context.json(statusOf(observed)))
@@ -29,11 +27,11 @@ export function createApi(observed: Observed): Hono {
     const after = hexPart(context, 'after')
     const limit = wholeNumber(context, 'limit', { least: 1, greatest: maxContractsPerPage, otherwise: 50 })
     if (search === undefined || after === undefined || limit === undefined) return refuse(context)
-    const { names, total, more } = observation.contracts.page({ search, after, limit })
+    const { names, total, more } = await index.page({ search, after, limit })
     const budget = readBudget()
     const contracts = []
     for (const name of names) {
-      contracts.push(await describe(name, budget))
+      contracts.push(await describe(name, () => budget))
       await setImmediate()
     }
     return context.json({ contracts, total, next: more ? names.at(-1) : undefined })
@@ -44,12 +42,10 @@ export function createApi(observed: Observed): Hono {
     if (name === undefined) return refuse(context)
     const address = hexToBytes(name)
     if (!(await store.hasContract(address))) return context.json({ error: 'no such contract' }, 404)
-    const bytecode = await store.getBytecode(address)
-    const snapshot = await store.getSnapshot(address)
     return context.json({
-      ...(await describe(name, readBudget())),
-      bytecodeBytes: bytecode?.length ?? 0,
-      snapshot: snapshot && { key: snapshot.key, bytes: snapshot.data.length },
+      ...(await describe(name, readBudget)),
+      bytecodeBytes: (await records.bytecode(address, readBudget()))?.bytes ?? 0,
+      snapshot: await records.snapshot(address, readBudget()),
       home: engine.pool.home(address),
     })
   })
@@ -62,62 +58,52 @@ export function createApi(observed: Observed): Hono {
     const address = hexToBytes(name)
     if (!(await store.hasContract(address))) return context.json({ error: 'no such contract' }, 404)
     const deltas = []
+    const receipts = { bytes: maxBytesPerPage }
     let bytes = 0
     let next: number | undefined
     // One more than is shown tells whether there are others behind.
-    read: for await (const chunk of store.deltasBefore(address, before, limit + 1)) {
-      for (const { key, data } of chunk) {
-        if (deltas.length === limit || bytes > maxDeltaBytesPerPage) {
+    read: for await (const keys of store.deltaKeysBefore(address, before, limit + 1)) {
+      for (const key of keys) {
+        if (deltas.length === limit || bytes > maxBytesPerPage || receipts.bytes <= 0) {
           next = key + 1
           break read
         }
-        bytes += data.length
-        deltas.push({
-          key,
-          hash: bytesToHex(keccak256(data)),
-          bytes: data.length,
-          ...(await taskOf(address, key, data.length)),
-        })
+        const delta = await records.delta(address, key, readBudget())
+        // Removed meanwhile.
+        if (delta === undefined) continue
+        bytes += delta.bytes
+        deltas.push({ key, ...delta, ...(await taskOf(address, key, delta.bytes, receipts)) })
       }
-      await setImmediate()
     }
     return context.json({ deltas, next })
   })
 
   api.all('*', (context) => context.json({ error: 'no such path' }, 404))
 
-  /** @param budget of deltas that may be read to tell how many there are, for all contracts of a page */
-  async function describe(name: string, budget: ReturnType<typeof readBudget>) {
+  /** @param budget of what may be read for each of the facts that are not known yet: they are absent if it is used up */
+  async function describe(name: string, budget: () => ReturnType<typeof readBudget>) {
     const address = hexToBytes(name)
-    const tip = await store.getTip(address)
-    const chain = tip && (await observation.chains.of(address, tip.key, budget))
+    const tipKey = await store.getTipKey(address)
+    const tip = tipKey === undefined ? undefined : await records.delta(address, tipKey, budget())
+    const bytecode = await records.bytecode(address, budget())
+    const chain = tipKey === undefined ? undefined : await chains.of(address, tipKey, budget())
     return {
       address: name,
-      codeHash: await codeHash(address),
-      tipKey: tip?.key,
-      tipHash: tip && bytesToHex(keccak256(tip.data)),
+      codeHash: bytecode?.hash,
+      tipKey,
+      tipHash: tip?.hash,
       // Until they are counted: what there are if none is missing.
-      deltas: chain?.deltas ?? (tip === undefined ? 0 : tip.key + 1),
-      deltaBytes: tip === undefined ? 0 : chain?.bytes,
-      stateBytes: observation.tasks.stateBytes(address),
+      deltas: chain?.deltas ?? (tipKey === undefined ? 0 : tipKey + 1),
+      deltaBytes: tipKey === undefined ? 0 : chain?.bytes,
+      stateBytes: tasks.stateBytes(address),
       keyHeld: stateKeys.has(name),
     }
   }
 
-  async function codeHash(address: Uint8Array): Promise<string | undefined> {
-    try {
-      return bytesToHex(await engine.codeHash(address))
-    } catch (error) {
-      if (isWorkerError(error)) return undefined
-      throw error
-    }
-  }
-
-  async function taskOf(address: Uint8Array, key: number, bytes: number) {
-    const task = observation.tasks.taskOf(address, key, bytes)
+  async function taskOf(address: Uint8Array, key: number, bytes: number, budget: { bytes: number }) {
+    const task = tasks.taskOf(address, key, bytes)
     if (task !== undefined) return { gas: task.usedGas.toString(), at: task.at, type: task.type }
-    const receipt = await store.receiptOf(address, key)
-    return { gas: receipt && gasOfReceipt(receipt.reply) }
+    return { gas: await records.gas(address, key, budget) }
   }
 
   return api

@@ -21,7 +21,10 @@ const codeOnly = 'a2'.repeat(32)
 const deltasOnly = 'a3'.repeat(32)
 const long = 'b1'.repeat(32)
 const large = 'c1'.repeat(32)
+const heavy = ['e1', 'e2', 'e3', 'e4'].map((part) => part.repeat(32))
 const unknown = 'ff'.repeat(32)
+
+const heavyTip = new Uint8Array(9 * mebibyte).fill(9)
 
 let folder: string
 let here: CoreHere
@@ -58,6 +61,7 @@ async function fill(storeFolder: string): Promise<void> {
     long,
     Array.from({ length: 510 }, (_, key) => [key, Uint8Array.of(key & 255)]),
   )
+  for (const name of heavy) await rows(name, [[0, heavyTip]])
   for (const key of [0, 1, 2, 5]) await rows(large, [[key, new Uint8Array(8 * mebibyte).fill(key)]])
   await store.close()
 }
@@ -79,7 +83,7 @@ describe('/api/status', () => {
     expect(status).toMatchObject({
       ...{ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), endpoints: here.core.endpoints, curve: false },
       ...{ signingAddress: bytesToHex(here.core.signingAddress), dialect: 'document', principal: 'cc'.repeat(20) },
-      ...{ fetchesKeys: false, contracts: many.length + 5, stateKeys: 0, inFlight: 0 },
+      ...{ fetchesKeys: false, contracts: many.length + 9, stateKeys: 0, inFlight: 0 },
     })
     expect(status.startedAt).toBeGreaterThanOrEqual(startedAfter)
     expect(status.startedAt).toBeLessThanOrEqual(Date.now())
@@ -125,9 +129,22 @@ describe('/api/contracts', () => {
     expect(again).toMatchObject({ deltas: 4, deltaBytes: 32 * mebibyte })
   })
 
+  it('reads 16 MiB for a page, and goes on from there for the next one', async () => {
+    const hashes = async () => {
+      const { contracts } = await api('contracts?search=e&limit=4')
+      expect(contracts).toMatchObject(heavy.map((address) => ({ address, tipKey: 0, deltas: 1 })))
+      return (contracts as { tipHash?: string }[]).flatMap(({ tipHash }) => tipHash ?? [])
+    }
+    const first = await hashes()
+    expect(first).toEqual([bytesToHex(keccak256(heavyTip))])
+    let all = first
+    while (all.length < 4) all = await hashes()
+    expect(all).toEqual(heavy.map(() => first[0]))
+  })
+
   it('pages by 50, or as asked, up to 200', async () => {
-    const total = many.length + 5
-    const all = [...many, whole, codeOnly, deltasOnly, long, large].sort()
+    const total = many.length + 9
+    const all = [...many, whole, codeOnly, deltasOnly, long, large, ...heavy].sort()
     for (const [query, from, to] of [
       ['', 0, 50],
       ['?limit=1', 0, 1],

@@ -39,16 +39,16 @@ it('counts anew what a write has changed, and no more', async () => {
   const size = () => sizes.of(address, 1)
   await size()
   for (const change of [
-    { address, kind: 'changed', firstDelta: 2 },
-    { address, kind: 'changed', firstDelta: undefined },
-    { address: randomBytes(32), kind: 'changed', firstDelta: 0 },
+    { address, kind: 'changed', firstDelta: 2, bytecode: false, snapshot: false },
+    { address, kind: 'changed', firstDelta: undefined, bytecode: false, snapshot: false },
+    { address: randomBytes(32), kind: 'changed', firstDelta: 0, bytecode: false, snapshot: false },
   ] as const) {
     sizes.take(change)
   }
   await size()
   expect(reads()).toEqual([0])
   await put(1, [9])
-  sizes.take({ address, kind: 'changed', firstDelta: 1 })
+  sizes.take({ address, kind: 'changed', firstDelta: 1, bytecode: false, snapshot: false })
   expect(await size()).toMatchObject({ deltas: 2, bytes: 14 })
   expect(reads()).toEqual([0])
 })

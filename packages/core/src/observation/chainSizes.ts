@@ -1,5 +1,5 @@
 import { bytesToHex } from '@bletchley/bytes'
-import type { ContractChange, ContractReader } from '@bletchley/store'
+import { type ContractChange, type ContractReader, KeyedQueue } from '@bletchley/store'
 import { BoundedMap } from '../boundedMap.ts'
 
 /** Contracts whose chain's size is remembered. */
@@ -22,11 +22,12 @@ interface Counted extends ChainSize {
 
 /**
  * The sizes of contracts' chains. The database keeps none, so the deltas are counted when somebody asks: those behind the
- * ones that were counted before, and so many at a time.
+ * ones that were counted before, and so many at a time. One contract is counted at a time: a chunk may have 64 MiB.
  */
 export class ChainSizes {
   readonly #reader: ContractReader
   readonly #counted = new BoundedMap<Counted>(remembered)
+  readonly #turns = new KeyedQueue()
 
   constructor(reader: ContractReader) {
     this.#reader = reader
@@ -40,7 +41,15 @@ export class ChainSizes {
   }
 
   /** @param budget of deltas and bytes that may be read; what is read is taken from it */
-  async of(address: Uint8Array, tip: number, budget = readBudget()): Promise<ChainSize | undefined> {
+  of(address: Uint8Array, tip: number, budget = readBudget()): Promise<ChainSize | undefined> {
+    return this.#turns.run([''], () => this.#count(address, tip, budget))
+  }
+
+  async #count(
+    address: Uint8Array,
+    tip: number,
+    budget: ReturnType<typeof readBudget>,
+  ): Promise<ChainSize | undefined> {
     const name = bytesToHex(address)
     const counted = this.#counted.use(name) ?? { deltas: 0, bytes: 0, next: 0 }
     if (counted.next > tip) return counted
@@ -48,8 +57,6 @@ export class ChainSizes {
     if (budget.deltas <= 0 || budget.bytes <= 0) return undefined
     for await (const chunk of this.#reader.deltaChunks(address, counted.next)) {
       for (const { key, data } of chunk) {
-        // Another question about the same contract may count beside this one.
-        if (key < counted.next) continue
         counted.deltas += 1
         counted.bytes += data.length
         counted.next = key + 1

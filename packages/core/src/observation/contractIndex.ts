@@ -1,5 +1,8 @@
 import { bytesToHex } from '@bletchley/bytes'
-import type { ContractChange } from '@bletchley/store'
+import { type ContractChange, Pacer } from '@bletchley/store'
+
+/** Addresses that are searched between two looks at the time. */
+const lookedAtOnce = 1000
 
 /**
  * The addresses of all contracts in order, so that counting, paging and searching need no look into the database. It takes
@@ -43,15 +46,29 @@ export class ContractIndex {
    *
    * @param after only those behind this address
    */
-  page({ search, after, limit }: { search: string; after: string; limit: number }): ContractPage {
-    const beginsAt = this.#firstFrom(search)
-    const endsAt = search === '' ? this.size : this.#firstFrom(`${search}~`)
-    const found = endsAt > beginsAt ? [beginsAt, endsAt] : [0, 0]
-    const matching =
-      found[1] === 0 ? this.#names.filter((name) => name.includes(search)) : this.#names.slice(found[0], found[1])
-    const start = after === '' ? 0 : firstFrom(matching, `${after}~`)
-    const names = matching.slice(start, start + limit)
-    return { names, total: matching.length, more: start + limit < matching.length }
+  async page({ search, after, limit }: { search: string; after: string; limit: number }): Promise<ContractPage> {
+    const first = this.#firstFrom(search)
+    const end = search === '' ? this.size : this.#firstFrom(`${search}~`)
+    if (end === first) return this.#pageOfParts(search, after, limit)
+    const start = after === '' ? first : Math.min(Math.max(first, this.#firstFrom(`${after}~`)), end)
+    const names = this.#names.slice(start, Math.min(start + limit, end))
+    return { names, total: end - first, more: start + limit < end }
+  }
+
+  /** Looks at all of them, with pauses for others, so what comes or goes meanwhile may be in it or not. */
+  async #pageOfParts(search: string, after: string, limit: number): Promise<ContractPage> {
+    const pacer = new Pacer()
+    const least = after === '' ? '' : `${after}~`
+    const names: string[] = []
+    let [total, behind] = [0, 0]
+    for (let at = 0; at < this.#names.length; at++) {
+      if (at % lookedAtOnce === 0) await pacer.pause()
+      const name = this.#names[at]!
+      if (!name.includes(search)) continue
+      total++
+      if (name >= least && ++behind <= limit) names.push(name)
+    }
+    return { names, total, more: behind > limit }
   }
 
   #firstFrom(name: string): number {

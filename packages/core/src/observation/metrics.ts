@@ -109,7 +109,7 @@ export function createRegistry(observed: Observed): Registry {
   )
   gauge('bletchley_queue_jobs', 'Jobs on contracts that run or wait for their turn.', [], () => engine.jobs)
   gauge('bletchley_queue_longest_jobs', 'Jobs of the contract that has most of them.', [], () =>
-    Math.max(0, ...engine.queue.values()),
+    greatest(engine.queue.values()),
   )
 
   gauge('bletchley_threads', 'Compute threads by state: idle, busy, down.', ['state'], () => {
@@ -201,4 +201,11 @@ function sum(values: Iterable<number>): number {
   let total = 0
   for (const value of values) total += value
   return total
+}
+
+/** Not `Math.max(...)`: there may be more values than a call may have arguments. */
+function greatest(values: Iterable<number>): number {
+  let most = 0
+  for (const value of values) most = Math.max(most, value)
+  return most
 }

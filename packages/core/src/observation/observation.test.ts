@@ -132,10 +132,37 @@ describe('contracts', () => {
     expect(has).toHaveBeenCalledTimes(3)
     held.add(bytesToHex(addresses[0]!))
     expect(observation.missingKeys(stateKeys)).toBe(2)
-    observation.contractChanged({ address: addresses[1]!, kind: 'removed', firstDelta: undefined })
+    observation.contractChanged({
+      address: addresses[1]!,
+      kind: 'removed',
+      firstDelta: undefined,
+      bytecode: false,
+      snapshot: false,
+    })
     expect(observation.missingKeys(stateKeys)).toBe(1)
-    observation.contractChanged({ address: addresses[2]!, kind: 'changed', firstDelta: 0 })
+    observation.contractChanged({
+      address: addresses[2]!,
+      kind: 'changed',
+      firstDelta: 0,
+      bytecode: false,
+      snapshot: false,
+    })
     expect([observation.missingKeys(stateKeys), has.mock.calls.length]).toEqual([1, 3 + 3 + 2])
+  })
+
+  it('without a state key are counted with pauses for others, where they are many', async () => {
+    const observation = new Observation('nowhere')
+    const stateKeys = new StateKeys(generateKeyPair().secretKey, undefined)
+    let calls = 0
+    const has = vi.spyOn(stateKeys, 'has').mockImplementation(() => {
+      if (++calls % 10_000 === 0) vi.advanceTimersByTime(5)
+      return true
+    })
+    observation.contracts.load(Array.from({ length: 25_000 }, () => randomBytes(32)))
+    expect([observation.missingKeys(stateKeys), has.mock.calls.length]).toEqual([25_000, 20_000])
+    expect([observation.missingKeys(stateKeys), has.mock.calls.length]).toEqual([25_000, 20_000])
+    await vi.waitFor(() => expect(observation.missingKeys(stateKeys)).toBe(0))
+    expect(has).toHaveBeenCalledTimes(25_000)
   })
 })
 

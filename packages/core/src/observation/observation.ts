@@ -1,4 +1,5 @@
-import type { ContractChange, ContractStore, KeyValueBackend } from '@bletchley/store'
+import type { Pieces } from '@bletchley/bytes'
+import { type ContractChange, type ContractStore, type KeyValueBackend, paced } from '@bletchley/store'
 import { storeFolder } from '../dataFolder.ts'
 import type { AnsweredMessage } from '../dispatch.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
@@ -9,10 +10,14 @@ import { History, stepMs } from './history.ts'
 import { LatencyMetrics } from './latencyMetrics.ts'
 import { logged, loggedMessages, MessageLog, shorten } from './messageLog.ts'
 import { knownType, MessageTallies } from './messageTallies.ts'
+import { RecordFacts } from './recordFacts.ts'
 import { StoreWatch } from './storeWatch.ts'
 import { TaskMemory } from './taskMemory.ts'
 
 const lookMs = 1000
+
+/** Contracts whose keys are looked for before others have their turn: 2 ms. */
+const lookedAtOnce = 10_000
 
 /** Messages wait so long, or for so many others, to be counted together. */
 const settleMs = 100
@@ -29,12 +34,14 @@ export class Observation {
   readonly storeWatch: StoreWatch
   readonly #eventLoop = new EventLoopDelay()
   #chains: ChainSizes | undefined
+  #records: RecordFacts | undefined
   #looking: NodeJS.Timeout | undefined
   #unsettled: AnsweredMessage[] = []
   #settling: NodeJS.Timeout | undefined
   /** 99th percentile of the main thread's delay in the last second, in milliseconds. */
   eventLoopMs = 0
   #missing = { contracts: -1, keys: -1, count: 0 }
+  #countsMissing = false
 
   constructor(dataFolder: string) {
     this.storeWatch = new StoreWatch(storeFolder(dataFolder), (seconds) => this.latencies.commitTook(seconds))
@@ -70,6 +77,7 @@ export class Observation {
     this.contracts.take(change)
     this.tasks.take(change)
     this.#chains?.take(change)
+    this.#records?.take(change)
   }
 
   /** The sizes of chains; there from {@link start} on. */
@@ -77,10 +85,16 @@ export class Observation {
     return this.#chains!
   }
 
+  /** Sizes and hashes of records; there from {@link start} on. */
+  get records(): RecordFacts {
+    return this.#records!
+  }
+
   /** Reads what is stored, before anybody can change it, and looks again every second from now on. */
   async start(store: ContractStore, queueLength: () => number): Promise<void> {
     this.contracts.load(await store.allAddresses())
     this.#chains = new ChainSizes(store)
+    this.#records = new RecordFacts(store)
     await this.storeWatch.look()
     let sums = { messages: 0, errors: 0, gas: 0n }
     let slowest = 0
@@ -114,15 +128,32 @@ export class Observation {
     this.#looking = setInterval(() => void look(), lookMs).unref()
   }
 
-  /** Contracts whose state key is not held. All of them are looked at, but only if something has changed. */
+  /**
+   * Contracts whose state key is not held. All of them are looked at, but only if something has changed, and with pauses
+   * for others where they are many: until then it is the number of before.
+   */
   missingKeys(stateKeys: StateKeys): number {
     const { version, names } = this.contracts
-    if (this.#missing.contracts !== version || this.#missing.keys !== stateKeys.size) {
-      let count = 0
-      for (const name of names) if (!stateKeys.has(name)) count += 1
-      this.#missing = { contracts: version, keys: stateKeys.size, count }
-    }
+    const isKnown = this.#missing.contracts === version && this.#missing.keys === stateKeys.size
+    if (isKnown || this.#countsMissing) return this.#missing.count
+    // Before the first look no key is known of.
+    if (this.#missing.contracts === -1) this.#missing.count = names.length
+    const counting = this.#countMissing(stateKeys)
+    if (!counting.next().done) void paced(counting)
     return this.#missing.count
+  }
+
+  *#countMissing(stateKeys: StateKeys): Pieces {
+    this.#countsMissing = true
+    const { version, names } = this.contracts
+    const keys = stateKeys.size
+    let [count, looked] = [0, 0]
+    for (const name of names) {
+      if (!stateKeys.has(name)) count += 1
+      if (++looked % lookedAtOnce === 0) yield
+    }
+    this.#missing = { contracts: version, keys, count }
+    this.#countsMissing = false
   }
 
   close(): void {

@@ -23,7 +23,11 @@ function observe() {
   const keys = { size: 0, lastPttAt: undefined as number | undefined, held: new Set<string>() }
   const core = {
     observation,
-    folderWatch: { problem: undefined as string | undefined, oldestReaderSeconds: undefined as number | undefined },
+    folderWatch: {
+      problem: undefined as string | undefined,
+      unreachable: undefined as string | undefined,
+      oldestReaderSeconds: undefined as number | undefined,
+    },
     engine: {
       jobs: 0,
       queue: new Map<string, number>(),
@@ -51,6 +55,7 @@ describe('readiness', () => {
     ['nothing', () => {}, []],
     ['a stop', ({ dispatcher }) => Object.assign(dispatcher, { stopping: true }), ['the core is stopping']],
     ['its folder', ({ folderWatch }) => Object.assign(folderWatch, { problem: 'gone' }), ['gone']],
+    ['its socket', ({ folderWatch }) => Object.assign(folderWatch, { unreachable: 'no file' }), ['no file']],
     [
       'a write',
       ({ observation }) => Object.assign(observation.storeWatch, { broken: true }),
@@ -286,4 +291,14 @@ describe('the metrics', () => {
       vi.restoreAllMocks()
     }
   })
+})
+
+it('shows the longest of any number of queues', async () => {
+  const { core, observed } = observe()
+  // More than a call may have arguments: one response with keys has as many contracts rebuilt.
+  for (let contract = 0; contract < 200_000; contract++) core.engine.queue.set(`${contract}`, (contract * 7919) % 1000)
+  const { queue } = statusOf(observed)
+  const sorted = [...core.engine.queue].sort(([, a], [, b]) => b - a)
+  expect(queue).toEqual(sorted.slice(0, 50).map(([address, waiting]) => ({ address, waiting })))
+  expect(await createRegistry(observed).metrics()).toContain('bletchley_queue_longest_jobs 999\n')
 })

@@ -16,6 +16,7 @@ export function readinessReasons({
   const reasons: string[] = []
   if (dispatcher.stopping) reasons.push('the core is stopping')
   if (folderWatch.problem !== undefined) reasons.push(folderWatch.problem)
+  if (folderWatch.unreachable !== undefined) reasons.push(folderWatch.unreachable)
   if (storeWatch.broken) reasons.push('the last write to the database failed')
   if (storeWatch.freeBytes !== undefined && storeWatch.freeBytes < leastFreeBytes) {
     reasons.push(`the disk is nearly full: ${Math.floor(storeWatch.freeBytes / 1024 / 1024)} MiB are free`)

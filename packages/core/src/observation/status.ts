@@ -47,7 +47,14 @@ export function statusOf(observed: Observed) {
   }
 }
 
-/** The contracts with most jobs; not more than are shown are ever sorted in full. */
+/** The contracts with most jobs, the longest first. One response may have tens of thousands queue: they are not sorted. */
 function longest(queue: ReadonlyMap<string, number>): [string, number][] {
-  return [...queue].sort(([, a], [, b]) => b - a).slice(0, maxQueueRows)
+  const rows: [string, number][] = []
+  for (const row of queue) {
+    if (rows.length === maxQueueRows && row[1] <= rows.at(-1)![1]) continue
+    const place = rows.findIndex(([, waiting]) => waiting < row[1])
+    rows.splice(place === -1 ? rows.length : place, 0, row)
+    if (rows.length > maxQueueRows) rows.pop()
+  }
+  return rows
 }

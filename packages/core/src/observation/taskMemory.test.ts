@@ -53,7 +53,7 @@ it('knows the size of a state until it changes', () => {
   memory.stateSeen(address, 400)
   memory.stateSeen(other, 0)
   expect([memory.stateBytes(address), memory.stateBytes(other)]).toEqual([400, 0])
-  memory.take({ address, kind: 'changed', firstDelta: 1 })
+  memory.take({ address, kind: 'changed', firstDelta: 1, bytecode: false, snapshot: false })
   expect([memory.stateBytes(address), memory.stateBytes(other)]).toEqual([undefined, 0])
 })
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import { bytesToHex, concatBytes, equalBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { KeyFileError } from './keyFileError.ts'
 import { type Lock, makeLock, type OpenLock, openLock, type ReadPassphrase } from './lock.ts'
 import { createExclusively, createFolder, readOwnerOnly, removeTemporaryFiles, replaceFile } from './ownerOnlyFile.ts'
@@ -104,6 +104,17 @@ export async function describeLock(dataFolder: string, options: SealingOptions =
 /** Whether the file of a sealing key is of use only with a passphrase or a command. */
 export function isLockedKeyFile(content: Uint8Array): boolean {
   return /^bletchley-sealing-key-2 (?:passphrase|command)\b/.test(new TextDecoder('latin1').decode(content))
+}
+
+/** Whether this is what the file of a sealing key may have become with another lock: a key that is locked does not tell. */
+export function mayHoldKey(content: Uint8Array, key: SealingKey): boolean {
+  try {
+    const { words, payload } = parseKeyFile('', content)
+    if (words !== 'none') return payload.length >= minSealedBytes
+    return equalBytes(keyFromBytes(payload, '').bytes, key.bytes)
+  } catch {
+    return false
+  }
 }
 
 function encodeKeyFile({ key, lock }: SealingKeyFile): Uint8Array {

@@ -1,0 +1,49 @@
+import { type BigIntStats, readFileSync, statSync } from 'node:fs'
+import { equalBytes } from '@bletchley/bytes'
+import { sha256 } from '@bletchley/crypto'
+import { maxFileBytes } from '@bletchley/crypto/key-file'
+
+/** A small file that must stay what it is, or become it again. Its content is read only when something of it has changed. */
+export class WatchedFile {
+  readonly #path: string
+  readonly #mayBecome: (content: Uint8Array) => boolean
+  #hash: Uint8Array
+  #seen: string
+
+  /**
+   * @param mayBecome whether a content that is another one will do as well
+   * @throws Error of the system if it cannot be read
+   */
+  constructor(path: string, mayBecome: (content: Uint8Array) => boolean = () => false) {
+    this.#path = path
+    this.#mayBecome = mayBecome
+    this.#seen = describe(statSync(path, { bigint: true }))
+    this.#hash = sha256(readFileSync(path))
+  }
+
+  /** What is wrong with the file; undefined if nothing is. */
+  look(): string | undefined {
+    const status = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
+    if (status === undefined) return `${this.#path} was removed`
+    const now = describe(status)
+    if (now === this.#seen) return undefined
+    if (!this.#isAsGood(status)) return `${this.#path} was replaced or changed`
+    this.#seen = now
+    return undefined
+  }
+
+  #isAsGood(status: BigIntStats): boolean {
+    // Of a pipe nobody knows when it ends.
+    if (!status.isFile() || status.size > maxFileBytes) return false
+    const content = readFileSync(this.#path)
+    const hash = sha256(content)
+    if (equalBytes(hash, this.#hash)) return true
+    if (!this.#mayBecome(content)) return false
+    this.#hash = hash
+    return true
+  }
+}
+
+function describe({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs}`
+}
