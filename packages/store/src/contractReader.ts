@@ -1,7 +1,8 @@
 import { equalBytes, u32be } from '@bletchley/bytes'
-import { type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
+import { type KeyRange, type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
 import {
   bytecodeKey,
+  bytecodeSpan,
   contractKey,
   deltaIndexOf,
   deltaKey,
@@ -82,6 +83,13 @@ export class ContractReader {
       if (before !== undefined && equalBytes(stored!, before)) return undefined
       before = stored
     }
+  }
+
+  /** The number of the tip, which costs less than the tip. */
+  async getTipKey(address: Uint8Array): Promise<number | undefined> {
+    assertAddress(address)
+    const stored = await this.backend.get(contractKey(address))
+    return stored && decodeTip(stored)
   }
 
   /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
@@ -189,6 +197,12 @@ export class ContractReader {
     }
   }
 
+  /** Whether there is bytecode, without reading it. */
+  async hasBytecode(address: Uint8Array): Promise<boolean> {
+    assertAddress(address)
+    return this.exists(bytecodeSpan(address))
+  }
+
   async getBytecode(address: Uint8Array): Promise<Uint8Array | undefined> {
     assertAddress(address)
     return this.backend.get(bytecodeKey(address))
@@ -228,6 +242,16 @@ export class ContractReader {
     const tasks: Uint8Array[] = []
     for await (const { receipt } of this.#receipts(address)) tasks.push(receipt.taskId)
     return tasks
+  }
+
+  protected async exists(range: KeyRange): Promise<boolean> {
+    return (await this.firstKey(range)) !== undefined
+  }
+
+  /** The first key of a range, whose value may be large and is not read. */
+  protected async firstKey(range: KeyRange): Promise<Uint8Array | undefined> {
+    for await (const [key] of this.backend.keys({ ...range, limit: 1 })) return key
+    return undefined
   }
 
   /** The newest first. */

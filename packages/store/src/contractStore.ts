@@ -16,6 +16,7 @@ import {
 import { KeyedQueue } from './keyedQueue.ts'
 import {
   bytecodeKey,
+  bytecodeSpan,
   contractKey,
   contractSpan,
   deltaIndexOf,
@@ -171,7 +172,7 @@ export class ContractStore extends ContractReader {
           await pacer.pause()
         }
         edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
-        edit.remains = edit.tip !== undefined || (await this.#exists(bytecodeSpan(edit.address)))
+        edit.remains = edit.tip !== undefined || (await this.exists(bytecodeSpan(edit.address)))
         if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
       },
     )
@@ -223,7 +224,7 @@ export class ContractStore extends ContractReader {
   }
 
   async #assertNoBytecode({ address }: ContractEdit): Promise<void> {
-    if (await this.#exists(bytecodeSpan(address))) throw new ConflictError('the contract has bytecode already')
+    if (await this.exists(bytecodeSpan(address))) throw new ConflictError('the contract has bytecode already')
   }
 
   async #assertPredecessor(
@@ -232,7 +233,7 @@ export class ContractStore extends ContractReader {
     hash: Uint8Array | undefined,
   ): Promise<void> {
     if (stored === undefined) throw new ConflictError('the contract is gone')
-    if (tip !== undefined && tip >= key && (await this.#exists(deltaSpan(address, key, key + 1)))) {
+    if (tip !== undefined && tip >= key && (await this.exists(deltaSpan(address, key, key + 1)))) {
       throw new ConflictError(`delta ${key} exists already`)
     }
     if (key === 0 || hash === undefined) return
@@ -281,16 +282,12 @@ export class ContractStore extends ContractReader {
   async #highestDelta({ address }: ContractEdit, ranges: Range[]): Promise<number | undefined> {
     const pacer = new Pacer()
     for (const { from, to } of ranges.toReversed()) {
-      const entry = await this.backend.first({ ...deltaSpan(address, from, to), reverse: true })
-      const key = entry && parseKey(entry.key)
+      const found = await this.firstKey({ ...deltaSpan(address, from, to), reverse: true })
+      const key = found && parseKey(found)
       if (key?.kind === 'delta') return key.index
       await pacer.pause()
     }
     return undefined
-  }
-
-  async #exists(span: { gte: Uint8Array; lt: Uint8Array }): Promise<boolean> {
-    return (await this.backend.first(span)) !== undefined
   }
 
   /** Prepares and commits until nobody interferes. `prepare` may run several times. */
@@ -391,10 +388,6 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
     if (index !== undefined) firstDelta = Math.min(firstDelta ?? index, index)
   }
   return { address, kind: !remains ? 'removed' : record === undefined ? 'created' : 'changed', firstDelta }
-}
-
-function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
-  return { gte: bytecodeKey(address), lt: contractKey(address) }
 }
 
 /** In order of first appearance. */

@@ -82,6 +82,11 @@ export function receiptSpan(address: Uint8Array, from: number, to: number): Span
   return indexSpan(address, innerTags.receipt, from, to)
 }
 
+/** The bytecode alone. */
+export function bytecodeSpan(address: Uint8Array): Span {
+  return { gte: bytecodeKey(address), lt: contractKey(address) }
+}
+
 /** All records of one contract. */
 export function contractSpan(address: Uint8Array): Span {
   return { gte: inner(address, 0), lt: inner(address, 0xff) }

@@ -1,5 +1,4 @@
 import { bytesToHex, bytesToUtf8, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
-import { keccak256 } from '@bletchley/crypto'
 import type { FailedTaskResult, Result } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
 import { heldBytes } from '../heldBytes.ts'
@@ -97,16 +96,21 @@ export function gasOfReceipt(receipt: Uint8Array): string | undefined {
   return /^\{"usedGas":"(\d+)"/.exec(bytesToUtf8(receipt.subarray(0, 64)))?.[1]
 }
 
+/** A contract's bytecode as it is stored now, and its keccak256. */
+export interface StoredCode {
+  bytecode: Uint8Array
+  hash: Uint8Array
+}
+
 /**
  * The reverse of {@link encodeReceipt}; nothing if the bytecode is not that of the deployment any more.
  *
- * @param bytecodeHash keccak256 of the bytecode, if it is known: it takes long to find out
+ * @param code of no use to a computation
  */
 export function decodeReceipt(
   receipt: Uint8Array,
   delta: { key: number; data: Uint8Array },
-  bytecode: Uint8Array,
-  bytecodeHash?: Uint8Array,
+  code?: StoredCode,
 ): TaskReply | undefined {
   const { usedGas, preCodeHash, codeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
   const field = (name: string): Uint8Array => hexToBytes(rest[name] ?? '')
@@ -118,8 +122,7 @@ export function decodeReceipt(
     signature: field('signature'),
   }
   if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output: field('output') } }
-  const storedHash = bytecodeHash ?? keccak256(bytecode)
-  if (codeHash !== bytesToHex(storedHash)) return undefined
-  const result = { ...common, output: bytecode, preCodeHash: hexToBytes(preCodeHash) }
-  return { kind: 'deployed', result, codeHash: storedHash }
+  if (code === undefined || codeHash !== bytesToHex(code.hash)) return undefined
+  const result = { ...common, output: code.bytecode, preCodeHash: hexToBytes(preCodeHash) }
+  return { kind: 'deployed', result, codeHash: code.hash }
 }
