@@ -34,7 +34,7 @@ import {
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
 import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
-import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
+import { encodeContract, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
 
 /** A contract's last deltas whose task receipts are kept. */
 export const keptReceipts = 64
@@ -207,7 +207,7 @@ export class ContractStore extends ContractReader {
       edit.put(deltaKey(address, delta.key), delta.data)
       edit.tip = delta.key
       if (bytecode) edit.put(bytecodeKey(address), bytecode)
-      if (receipt) edit.put(receiptKey(address, delta.key), encodeReceipt(receipt))
+      if (receipt) edit.put(receiptKey(address, delta.key, receipt.taskId), receipt.reply)
     })
   }
 
@@ -254,7 +254,7 @@ export class ContractStore extends ContractReader {
         const stored = await this.getDelta(address, index)
         if (!stored || equalBytes(stored, data)) continue
         if (index <= snapshotIndex) edit.delete(snapshotKey(address))
-        if (receipts.has(index)) edit.delete(receiptKey(address, index))
+        if (receipts.has(index)) await this.#deleteAll(edit, receiptSpan(address, index, index + 1))
         await pacer.pause()
       }
     }

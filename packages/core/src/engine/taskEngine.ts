@@ -352,7 +352,7 @@ export class TaskEngine {
   ): Promise<void> {
     const name = bytesToHex(commit.address)
     try {
-      await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: encodeReceipt(reply) } })
+      await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: await encodeReceipt(reply) } })
       const receipts = this.#receipts.get(name)?.add(bytesToHex(taskId))
       if (receipts === undefined) return
       if (receipts.size > maxRememberedTasks) this.#receipts.delete(name)

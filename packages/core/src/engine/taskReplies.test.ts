@@ -1,3 +1,4 @@
+import { bytesToHex, utf8ToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { decodeReceipt, encodeReceipt, gasOfReceipt, TaskReplies, type TaskReply } from './taskReplies.ts'
@@ -156,19 +157,41 @@ describe('a receipt', () => {
   const signed = { usedGas: 2n ** 63n, ethereumPayload: bytes(2), ethereumAddress: bytes(3), signature: bytes(4) }
   const bytecode = bytes(5)
 
-  it('gives the reply to a computation, without the bytecode', () => {
+  it('gives the reply to a computation, without the bytecode', async () => {
     const reply = { kind: 'computed', result: { ...signed, delta, output: bytes(6) } } as const
-    expect(decodeReceipt(encodeReceipt(reply), delta)).toEqual(reply)
-    expect(gasOfReceipt(encodeReceipt(reply))).toBe(String(2n ** 63n))
+    const receipt = await encodeReceipt(reply)
+    expect(decodeReceipt(receipt, delta)).toEqual(reply)
+    expect(gasOfReceipt(receipt)).toBe(String(2n ** 63n))
   })
 
-  it('gives the reply to a deployment, as long as its bytecode is there', () => {
+  it('gives the reply to a deployment, as long as its bytecode is there', async () => {
     const result = { ...signed, delta, output: bytecode, preCodeHash: bytes(6) }
     const reply = { kind: 'deployed', result, codeHash: keccak256(bytecode) } as const
-    const receipt = encodeReceipt(reply)
+    const receipt = await encodeReceipt(reply)
     expect(decodeReceipt(receipt, delta, { bytecode, hash: keccak256(bytecode) })).toEqual(reply)
     expect(decodeReceipt(receipt, delta, { bytecode, hash: keccak256(bytes(7)) })).toBeUndefined()
     expect(decodeReceipt(receipt, delta)).toBeUndefined()
+  })
+
+  it('that an older version wrote gives its reply', () => {
+    const hex = (value: number) => bytesToHex(bytes(value))
+    const { usedGas, ...parts } = { ethereumPayload: hex(2), ethereumAddress: hex(3), signature: hex(4), usedGas: '77' }
+    const text = (more: object) => utf8ToBytes(JSON.stringify({ usedGas, ...parts, ...more }))
+    const computed = { ...signed, usedGas: 77n, delta, output: bytes(6) }
+    expect(decodeReceipt(text({ output: hex(6) }), delta)).toEqual({ kind: 'computed', result: computed })
+    expect(gasOfReceipt(text({ output: hex(6) }))).toBe('77')
+    const hash = keccak256(bytecode)
+    const deployed = text({ preCodeHash: hex(6), codeHash: bytesToHex(hash) })
+    const result = { ...signed, usedGas: 77n, delta, output: bytecode, preCodeHash: bytes(6) }
+    expect(decodeReceipt(deployed, delta, { bytecode, hash })).toEqual({ kind: 'deployed', result, codeHash: hash })
+  })
+
+  it('that was cut off gives none, and says so', async () => {
+    const reply = { kind: 'computed', result: { ...signed, delta, output: new Uint8Array() } } as const
+    const receipt = await encodeReceipt(reply)
+    for (let length = 0; length < receipt.length; length++) {
+      expect(() => decodeReceipt(receipt.subarray(0, length), delta), String(length)).toThrow()
+    }
   })
 
   it('of another form tells no gas', () => {

@@ -1,7 +1,8 @@
-import { bytesToHex, bytesToUtf8, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
+import { bytesToHex, bytesToUtf8, hexToBytes, u32At, u32be, utf8ToBytes } from '@bletchley/bytes'
 import type { FailedTaskResult, Result } from '@bletchley/protocol'
 import { BoundedMap } from '../boundedMap.ts'
 import { heldBytes } from '../heldBytes.ts'
+import { joinWithPauses } from '../largeBytes.ts'
 import { Heap, type Weighed } from './heap.ts'
 
 export interface DeployedReply {
@@ -118,25 +119,59 @@ export class TaskReplies {
 /**
  * The part of a reply that is stored beside its delta, so that a retry after a restart gets the same signed bytes.
  * Bytecode and delta are stored already.
+ *
+ *     length of the head (u32be), head (JSON), payload for Ethereum, output of a computation
  */
-export function encodeReceipt(reply: DeployedReply | ComputedReply): Uint8Array {
+export function encodeReceipt(reply: DeployedReply | ComputedReply): Promise<Uint8Array> {
   const { usedGas, ethereumPayload, ethereumAddress, signature } = reply.result
-  return utf8ToBytes(
-    JSON.stringify({
-      usedGas: usedGas.toString(),
-      ethereumPayload: bytesToHex(ethereumPayload),
-      ethereumAddress: bytesToHex(ethereumAddress),
-      signature: bytesToHex(signature),
-      ...(reply.kind === 'deployed'
-        ? { preCodeHash: bytesToHex(reply.result.preCodeHash), codeHash: bytesToHex(reply.codeHash) }
-        : { output: bytesToHex(reply.result.output) }),
+  const head: ReceiptHead = {
+    usedGas: usedGas.toString(),
+    ethereumAddress: bytesToHex(ethereumAddress),
+    signature: bytesToHex(signature),
+    payloadBytes: ethereumPayload.length,
+    ...(reply.kind === 'deployed' && {
+      preCodeHash: bytesToHex(reply.result.preCodeHash),
+      codeHash: bytesToHex(reply.codeHash),
     }),
-  )
+  }
+  const text = utf8ToBytes(JSON.stringify(head))
+  const output = reply.kind === 'deployed' ? new Uint8Array() : reply.result.output
+  return joinWithPauses(u32be(text.length), text, ethereumPayload, output)
+}
+
+interface ReceiptHead {
+  /** The first member, where {@link gasOfReceipt} looks for it. */
+  usedGas: string
+  ethereumAddress: string
+  signature: string
+  payloadBytes: number
+  /** Of a deployment. */
+  preCodeHash?: string
+  codeHash?: string
+}
+
+/** Older versions wrote one JSON text, with all parts in hex. */
+function isText(receipt: Uint8Array): boolean {
+  return receipt[0] === 0x7b
 }
 
 /** The gas in a receipt, without reading the rest of it: it may hold a large output. */
 export function gasOfReceipt(receipt: Uint8Array): string | undefined {
-  return /^\{"usedGas":"(\d+)"/.exec(bytesToUtf8(receipt.subarray(0, 64)))?.[1]
+  const head = isText(receipt) ? receipt : receipt.subarray(4)
+  return /^\{"usedGas":"(\d+)"/.exec(bytesToUtf8(head.subarray(0, 40)))?.[1]
+}
+
+/** The head of a receipt, and its two large parts as views of it. */
+function partsOf(receipt: Uint8Array): ReceiptHead & { payload: Uint8Array; output: Uint8Array } {
+  if (isText(receipt)) {
+    const { ethereumPayload, output = '', ...head } = JSON.parse(bytesToUtf8(receipt))
+    return { ...head, payload: hexToBytes(ethereumPayload), output: hexToBytes(output) }
+  }
+  const headEnd = 4 + u32At(receipt, 0)
+  const head = JSON.parse(bytesToUtf8(receipt.subarray(4, headEnd))) as ReceiptHead
+  const payloadEnd = headEnd + head.payloadBytes
+  if (receipt.length < payloadEnd) throw new RangeError('a receipt without its end')
+  return { ...head, payload: receipt.subarray(headEnd, payloadEnd), output: receipt.subarray(payloadEnd) }
 }
 
 /** A contract's bytecode as it is stored now, and its keccak256. */
@@ -155,16 +190,15 @@ export function decodeReceipt(
   delta: { key: number; data: Uint8Array },
   code?: StoredCode,
 ): TaskReply | undefined {
-  const { usedGas, preCodeHash, codeHash, ...rest } = JSON.parse(bytesToUtf8(receipt)) as Record<string, string>
-  const field = (name: string): Uint8Array => hexToBytes(rest[name] ?? '')
+  const { usedGas, ethereumAddress, signature, preCodeHash, codeHash, payload, output } = partsOf(receipt)
   const common = {
     delta,
-    usedGas: BigInt(usedGas ?? 0),
-    ethereumPayload: field('ethereumPayload'),
-    ethereumAddress: field('ethereumAddress'),
-    signature: field('signature'),
+    usedGas: BigInt(usedGas),
+    ethereumPayload: payload,
+    ethereumAddress: hexToBytes(ethereumAddress),
+    signature: hexToBytes(signature),
   }
-  if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output: field('output') } }
+  if (preCodeHash === undefined) return { kind: 'computed', result: { ...common, output } }
   if (code === undefined || codeHash !== bytesToHex(code.hash)) return undefined
   const result = { ...common, output: code.bytecode, preCodeHash: hexToBytes(preCodeHash) }
   return { kind: 'deployed', result, codeHash: code.hash }
