@@ -737,6 +737,22 @@ describe('what is stored of a contract and may be large', () => {
     expect(seen.slice(0, 3)).toEqual(['getTip', 'getSnapshot', 'getBytecode'])
   })
 
+  it('is not held by a deployment that is sent again, while its code is hashed', async () => {
+    const world = await World.start()
+    const address = randomBytes(32)
+    world.installKey(address)
+    const deployment = { ...world.request(address, 'construct()').input, preCode }
+    const reply = await world.engine.deploy(deployment)
+    const again = await world.again()
+    const seen = reads(world.store)
+    const hashes = waitingFor(again, 'hashCode')
+    const repeated = again.engine.deploy(deployment)
+    await hashes.waits
+    expect(seen).toEqual([])
+    hashes.go()
+    expect(await repeated).toEqual(reply)
+  })
+
   it('is not held by a rebuild that waits for a thread', async () => {
     const world = await World.start()
     const address = await world.deployed()

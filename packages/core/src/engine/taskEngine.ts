@@ -18,7 +18,6 @@ import {
   decodeReceipt,
   encodeReceipt,
   type FailedReply,
-  type StoredCode,
   TaskReplies,
   type TaskReply,
 } from './taskReplies.ts'
@@ -366,12 +365,15 @@ export class TaskEngine {
 
   async #storedReply(type: TaskType, address: Uint8Array, taskId: Uint8Array): Promise<TaskReply | undefined> {
     const { store } = this.#parts
-    if (!(await this.#hasReceipt(address, taskId))) return undefined
+    if (!(await this.#hasReceipt(address, taskId)) || !(await store.hasBytecode(address))) return undefined
+    // It may wait for a thread: before anything large is held.
+    const hash = type === 'ComputeTask' ? undefined : await this.#hashOnThread(address)
     const receipt = await store.getReceipt(address, taskId)
     if (receipt === undefined) return undefined
     const data = await store.getDelta(address, receipt.key)
-    if (data === undefined || !(await store.hasBytecode(address))) return undefined
-    const code = type === 'ComputeTask' ? undefined : await this.#storedCode(address)
+    if (data === undefined) return undefined
+    const bytecode = hash && (await store.getBytecode(address))
+    const code = hash && bytecode && { bytecode, hash }
     return decodeReceipt(receipt.reply, { key: receipt.key, data }, code)
   }
 
@@ -383,12 +385,6 @@ export class TaskEngine {
       this.#receipts.set(name, receipts)
     }
     return receipts.has(bytesToHex(taskId))
-  }
-
-  async #storedCode(address: Uint8Array): Promise<StoredCode | undefined> {
-    const hash = await this.#hashOnThread(address)
-    const bytecode = await this.#parts.store.getBytecode(address)
-    return bytecode && { bytecode, hash }
   }
 
   async #requireBytecode(address: Uint8Array): Promise<void> {
