@@ -166,6 +166,39 @@ describe('a lost reply', () => {
     expect(await socket.askOne(request)).toEqual(first)
   })
 
+  it('is given again although another user has got more of the same contract, and of another, than is kept', async () => {
+    const [contractAddress, another] = [randomBytes(32), randomBytes(32)]
+    await principal.installKeys(core.client, [contractAddress, another])
+    // `large` returns 4 MiB, and as much for Ethereum; `small` a word.
+    const bytecode = await assembleContract(`(module
+      (import "env" "fetch_function_name" (func $name (param i32)))
+      (import "env" "ret" (func $ret (param i32 i32)))
+      (import "env" "write_eth_bridge" (func $bridge (param i32 i32 i32)))
+      (import "env" "memory" (memory 128 128))
+      (func (export "call") (call $name (i32.const 0))
+        (if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 108))
+          (then (call $ret (i32.const 64) (i32.const 4194304)) (call $bridge (i32.const 64) (i32.const 4194304) (i32.const 0)))
+          (else (call $ret (i32.const 64) (i32.const 32))))))`)
+    for (const address of [contractAddress, another]) await core.client.methods.updateNewContract({ address, bytecode })
+    // The first task of a contract makes a delta.
+    await computeFunction(core.client, { contractAddress, gasLimit, callable: 'small()', args: [] })
+    const request = await prepare(core.client, contractAddress, 'small()', [])
+    using socket = new WireSocket(core.endpoint)
+    const first = await socket.askOne(request)
+    expect(first.type).toBe('ComputeTask')
+    for (let task = 0; task < 10; task++) {
+      const address = task % 2 === 0 ? contractAddress : another
+      const end = await computeFunction(core.client, {
+        contractAddress: address,
+        gasLimit,
+        callable: 'large()',
+        args: [],
+      })
+      expect(end.kind).not.toBe('failed')
+    }
+    expect(await socket.askOne(request)).toEqual(first)
+  })
+
   it('is not given to another user who sends the same ciphertexts', async () => {
     const { contractAddress, issuer } = await deployLedger(core.client)
     const request = await prepareMint(core.client, contractAddress, issuer)

@@ -178,18 +178,22 @@ export function worstRequests(client: () => CoreClient, frameBytes: number): Wor
     return new Uint8Array(buffer)
   }
 
-  /** A task with a key of its own. */
-  async function taskOf(address: Uint8Array, args: Uint8Array, preCode?: Uint8Array): Promise<Message> {
+  /** Of a task with a key of its own. */
+  async function inputOf(address: Uint8Array, args: Uint8Array) {
     const user = generateKeyPair()
     const { workerEncryptionKey } = await client().methods.newTaskEncryptionKey({ userPubKey: user.publicKey })
     const key = ecdh(user.secretKey, workerEncryptionKey)
-    const input = {
+    return {
       encryptedFn: encrypt(key, utf8ToBytes('f()')),
       encryptedArgs: args.length > 0 ? encrypt(key, args) : args,
       userDHKey: user.publicKey,
       gasLimit: 100_000_000n,
       contractAddress: address,
     }
+  }
+
+  async function taskOf(address: Uint8Array, args: Uint8Array, preCode?: Uint8Array): Promise<Message> {
+    const input = await inputOf(address, args)
     const frame =
       preCode === undefined
         ? encodeRequest('ComputeTask', 'task', input)
@@ -209,6 +213,22 @@ export function worstRequests(client: () => CoreClient, frameBytes: number): Wor
         return taskOf(await contract, args)
       },
     }
+  }
+
+  /** A task again and again, whose reply is forgotten each time before. */
+  function repetitions(name: string, underway: number, wat: string): WorstRequest {
+    async function prepare(): Promise<Message> {
+      const bytecode = await assemble(wat)
+      const address = await newContract(bytecode)
+      const inputs = await Promise.all(numbers(2).map(() => inputOf(address, new Uint8Array())))
+      for (const input of inputs) await client().methods.computeTask(input)
+      return [
+        encodeRequest('UpdateNewContract', 'same', { address, bytecode }),
+        encodeRequest('ComputeTask', 'task', inputs[1]!),
+      ]
+    }
+    let message: Promise<Message> | undefined
+    return { name, underway, isTask: true, next: () => (message ??= prepare()) }
   }
 
   const deployments = (
@@ -362,6 +382,8 @@ export function worstRequests(client: () => CoreClient, frameBytes: number): Wor
     computations('runs that trap', 100, '(module (func (export "call") unreachable))'),
     computations('results of 4 MiB', 16, largeResult),
     computations('deltas of 3 MB', 16, largeDelta),
+    computations('results and payloads of 4 MiB, with a delta', 16, largeReceipt),
+    repetitions('such a task again, when only the database has its reply', 16, largeReceipt),
   ]
 }
 
@@ -385,6 +407,21 @@ const largeDelta = `(module (import "env" "write_state" (func $write (param i32 
     (i32.store8 (i32.const 104) (i32.add (i32.const 65) (i32.and (i32.load8_u (i32.const 50)) (i32.const 15))))
     (i32.store8 (i32.const 103) (i32.const 34)) (i32.store8 (i32.const 3000104) (i32.const 34))
     (call $write (i32.const 8) (i32.const 1) (i32.const 103) (i32.const 3000002))))`
+
+/** A number under a name that is another each time, and 4 MiB for the user and for Ethereum. */
+const largeReceipt = `(module (import "env" "write_state" (func $write (param i32 i32 i32 i32)))
+  (import "env" "ret" (func $ret (param i32 i32))) (import "env" "write_eth_bridge" (func $bridge (param i32 i32 i32)))
+  (import "env" "rand" (func $rand (param i32 i32))) (import "env" "memory" (memory 128 128))
+  (data (i32.const 8) "k") (data (i32.const 16) "7")
+  (func (export "call") (local $at i32)
+    (call $rand (i32.const 9) (i32.const 4))
+    (local.set $at (i32.const 9))
+    (loop $letters
+      (i32.store8 (local.get $at)
+        (i32.add (i32.const 65) (i32.and (i32.load8_u (local.get $at)) (i32.const 15))))
+      (br_if $letters (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 13))))
+    (call $write (i32.const 8) (i32.const 5) (i32.const 16) (i32.const 1))
+    (call $ret (i32.const 100) (i32.const 4194304)) (call $bridge (i32.const 100) (i32.const 4194304) (i32.const 0))))`
 
 /** A module with a custom section that makes it so large. */
 function padded(module: Uint8Array, bytes: number): Uint8Array {

@@ -11,13 +11,21 @@ export async function hashWithPauses(...parts: Uint8Array[]): Promise<Uint8Array
 }
 
 /** A copy of its own, made with pauses for others. */
-export async function copyWithPauses(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  if (bytes.length <= copiedBytes) return new Uint8Array(bytes)
-  const pacer = new Pacer()
-  const copy = new Uint8Array(bytes.length)
-  for (let at = 0; at < bytes.length; at += copiedBytes) {
-    copy.set(bytes.subarray(at, at + copiedBytes), at)
-    await pacer.pause()
+export function copyWithPauses(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  return joinWithPauses(bytes)
+}
+
+/** Parts in a row, in memory of their own, with pauses for others. They must not change meanwhile. */
+export async function joinWithPauses(...parts: Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+  const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  const pacer = joined.length > copiedBytes ? new Pacer() : undefined
+  let end = 0
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += copiedBytes) {
+      joined.set(part.subarray(at, at + copiedBytes), end + at)
+      await pacer?.pause()
+    }
+    end += part.length
   }
-  return copy
+  return joined
 }

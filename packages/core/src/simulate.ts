@@ -4,7 +4,7 @@ import { type CoreOptions, defaultRunLimitMs } from './core.ts'
 import { withReader } from './dataFolder.ts'
 import { ComputePool } from './engine/computePool.ts'
 import type { Simulated, SimulateRequest } from './engine/simulator.ts'
-import { copy, storedRecords } from './engine/storedRecords.ts'
+import { storedRecords, storedTip } from './engine/storedRecords.ts'
 import { fetchStateKeys } from './keys/fetchStateKeys.ts'
 import { readSigningIdentity } from './keys/signingKey.ts'
 import { StateKeys } from './keys/stateKeys.ts'
@@ -32,13 +32,12 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
   const { keyPair } = await readSigningIdentity(dataFolder, sealingKey)
   return withReader(dataFolder, async (store) => {
     // Before the principal is asked: it would make a key for a contract that is not there.
-    if ((await store.getBytecode(address)) === undefined) throw notFound('get_contract', address)
+    if (!(await store.hasBytecode(address))) throw notFound('get_contract', address)
     const stateKey = await fetchStateKey(
       new StateKeys(keyPair.secretKey, options.principal),
       options.principalUrl,
       address,
     )
-    const tip = await store.getTip(address)
     // A simulation signs nothing; without the worker's key it cannot.
     const signingKey = generateKeyPair().secretKey.bytes
     const pool = new ComputePool(
@@ -46,7 +45,7 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
       storedRecords(store),
     )
     try {
-      const request = { ...call, args: call.args.slice(), stateKey, tip: tip && { key: tip.key, data: copy(tip.data) } }
+      const request = { ...call, args: call.args.slice(), stateKey, tip: await storedTip(store, address) }
       const run = await pool.run('simulate', request)
       if (run.kind === 'refused') throw enclaveError(run.name)
       return run

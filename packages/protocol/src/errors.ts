@@ -192,7 +192,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
   },
   busy: {
     meaning:
-      'As much is under way or waiting as the worker allows; the text says of what. Nothing was done, but for a task whose reply is too much unread: the same request gets it again.',
+      'As much is under way or waiting as the worker allows; the text says of what. Nothing was done, but for a task whose reply is too much unread: the same request gets it again, as long as it is kept.',
     retryable: true,
     text: ({ limit, maximum }) => `Busy: too many ${limit}, at most ${maximum}`,
     parse: pattern(/^Busy: too many (.*), at most (\d{1,15})$/, (limit, maximum) => ({

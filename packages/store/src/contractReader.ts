@@ -1,7 +1,8 @@
 import { equalBytes, u32be } from '@bletchley/bytes'
-import { type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
+import { type KeyRange, type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
 import {
   bytecodeKey,
+  bytecodeSpan,
   contractKey,
   deltaIndexOf,
   deltaKey,
@@ -9,7 +10,6 @@ import {
   maxDeltaIndex,
   orderSpan,
   parseKey,
-  receiptKey,
   receiptSpan,
   schemaKey,
   snapshotKey,
@@ -196,6 +196,12 @@ export class ContractReader {
     }
   }
 
+  /** Whether there is bytecode, without reading it. */
+  async hasBytecode(address: Uint8Array): Promise<boolean> {
+    assertAddress(address)
+    return this.exists(bytecodeSpan(address))
+  }
+
   async getBytecode(address: Uint8Array): Promise<Uint8Array | undefined> {
     assertAddress(address)
     return this.backend.get(bytecodeKey(address))
@@ -215,8 +221,10 @@ export class ContractReader {
   async getReceipt(address: Uint8Array, taskId: Uint8Array): Promise<{ key: number; reply: Uint8Array } | undefined> {
     assertAddress(address)
     assertTaskId(taskId)
-    for await (const { key, receipt } of this.#receipts(address)) {
-      if (equalBytes(receipt.taskId, taskId)) return { key, reply: receipt.reply }
+    for await (const { key, index, task } of this.#receipts(address)) {
+      if (!equalBytes(task, taskId)) continue
+      const receipt = await this.#receipt(key)
+      if (receipt !== undefined) return { key: index, reply: receipt.reply }
     }
     return undefined
   }
@@ -225,28 +233,47 @@ export class ContractReader {
   async receiptOf(address: Uint8Array, index: number): Promise<Receipt | undefined> {
     assertAddress(address)
     assertIndex(index)
-    const stored = await this.backend.get(receiptKey(address, index))
-    return stored && decodeReceipt(stored)
+    const key = await this.firstKey(receiptSpan(address, index, index + 1))
+    return key && this.#receipt(key)
   }
 
   /** The tasks whose receipts {@link getReceipt} finds. */
   async receiptTasks(address: Uint8Array): Promise<Uint8Array[]> {
     assertAddress(address)
     const tasks: Uint8Array[] = []
-    for await (const { receipt } of this.#receipts(address)) tasks.push(receipt.taskId)
+    for await (const { task } of this.#receipts(address)) tasks.push(task)
     return tasks
   }
 
-  /** The newest first. */
-  async *#receipts(address: Uint8Array): AsyncGenerator<{ key: number; receipt: Receipt }> {
+  protected async exists(range: KeyRange): Promise<boolean> {
+    return (await this.firstKey(range)) !== undefined
+  }
+
+  /** The first key of a range, whose value may be large and is not read. */
+  protected async firstKey(range: KeyRange): Promise<Uint8Array | undefined> {
+    for await (const [key] of this.backend.keys({ ...range, limit: 1 })) return key
+    return undefined
+  }
+
+  /** Where the receipts are, and of which tasks, the newest first. Only what older versions wrote is read for it. */
+  async *#receipts(address: Uint8Array): AsyncGenerator<{ key: Uint8Array; index: number; task: Uint8Array }> {
+    const pacer = new Pacer()
     const span = receiptSpan(address, 0, maxDeltaIndex + 1)
-    for await (const chunk of this.backend.entries({ ...span, reverse: true })) {
-      for (const { key, value } of chunk) {
+    for await (const chunk of this.backend.keys({ ...span, reverse: true })) {
+      for (const key of chunk) {
         const parsed = parseKey(key)
-        const receipt = decodeReceipt(value)
-        if (parsed?.kind === 'receipt' && receipt) yield { key: parsed.index, receipt }
+        if (parsed?.kind !== 'receipt') continue
+        const task = parsed.taskId ?? (await this.#receipt(key))?.taskId
+        if (task !== undefined) yield { key, index: parsed.index, task }
+        await pacer.pause()
       }
     }
+  }
+
+  async #receipt(key: Uint8Array): Promise<Receipt | undefined> {
+    const stored = await this.backend.get(key)
+    const parsed = parseKey(key)
+    return stored && parsed?.kind === 'receipt' ? decodeReceipt(stored, parsed.taskId) : undefined
   }
 }
 

@@ -16,6 +16,7 @@ import {
 import { KeyedQueue } from './keyedQueue.ts'
 import {
   bytecodeKey,
+  bytecodeSpan,
   contractKey,
   contractSpan,
   deltaIndexOf,
@@ -35,7 +36,7 @@ import {
 } from './keys.ts'
 import { Pacer } from './pacer.ts'
 import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
-import { encodeContract, encodeReceipt, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
+import { encodeContract, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
 
 /** A contract's last deltas whose task receipts are kept. */
 export const keptReceipts = 64
@@ -183,7 +184,7 @@ export class ContractStore extends ContractReader {
           await pacer.pause()
         }
         edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
-        edit.remains = edit.tip !== undefined || (await this.#exists(bytecodeSpan(edit.address)))
+        edit.remains = edit.tip !== undefined || (await this.exists(bytecodeSpan(edit.address)))
         if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
       },
     )
@@ -218,7 +219,7 @@ export class ContractStore extends ContractReader {
       edit.put(deltaKey(address, delta.key), delta.data)
       edit.tip = delta.key
       if (bytecode) edit.put(bytecodeKey(address), bytecode)
-      if (receipt) edit.put(receiptKey(address, delta.key), encodeReceipt(receipt))
+      if (receipt) edit.put(receiptKey(address, delta.key, receipt.taskId), receipt.reply)
     })
   }
 
@@ -235,7 +236,7 @@ export class ContractStore extends ContractReader {
   }
 
   async #assertNoBytecode({ address }: ContractEdit): Promise<void> {
-    if (await this.#exists(bytecodeSpan(address))) throw new ConflictError('the contract has bytecode already')
+    if (await this.exists(bytecodeSpan(address))) throw new ConflictError('the contract has bytecode already')
   }
 
   async #assertPredecessor(
@@ -244,7 +245,7 @@ export class ContractStore extends ContractReader {
     hash: Uint8Array | undefined,
   ): Promise<void> {
     if (stored === undefined) throw new ConflictError('the contract is gone')
-    if (tip !== undefined && tip >= key && (await this.#exists(deltaSpan(address, key, key + 1)))) {
+    if (tip !== undefined && tip >= key && (await this.exists(deltaSpan(address, key, key + 1)))) {
       throw new ConflictError(`delta ${key} exists already`)
     }
     if (key === 0 || hash === undefined) return
@@ -265,7 +266,7 @@ export class ContractStore extends ContractReader {
         const stored = await this.getDelta(address, index)
         if (!stored || equalBytes(stored, data)) continue
         if (index <= snapshotIndex) edit.delete(snapshotKey(address))
-        if (receipts.has(index)) edit.delete(receiptKey(address, index))
+        if (receipts.has(index)) await this.#deleteAll(edit, receiptSpan(address, index, index + 1))
         await pacer.pause()
       }
     }
@@ -293,16 +294,12 @@ export class ContractStore extends ContractReader {
   async #highestDelta({ address }: ContractEdit, ranges: Range[]): Promise<number | undefined> {
     const pacer = new Pacer()
     for (const { from, to } of ranges.toReversed()) {
-      const entry = await this.backend.first({ ...deltaSpan(address, from, to), reverse: true })
-      const key = entry && parseKey(entry.key)
+      const found = await this.firstKey({ ...deltaSpan(address, from, to), reverse: true })
+      const key = found && parseKey(found)
       if (key?.kind === 'delta') return key.index
       await pacer.pause()
     }
     return undefined
-  }
-
-  async #exists(span: { gte: Uint8Array; lt: Uint8Array }): Promise<boolean> {
-    return (await this.backend.first(span)) !== undefined
   }
 
   /** Prepares and commits until nobody interferes. `prepare` may run several times. */
@@ -414,10 +411,6 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
     bytecode: writes.some(({ key }) => isBytecodeKey(key)),
     snapshot: writes.some(({ key }) => isSnapshotKey(key)),
   }
-}
-
-function bytecodeSpan(address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
-  return { gte: bytecodeKey(address), lt: contractKey(address) }
 }
 
 /** In order of first appearance. */

@@ -31,20 +31,34 @@ test.each(reference.vectors)('$name stands below the address', ({ inputs, expect
 describe('every key', () => {
   test('parses back to what it was made from', () => {
     fc.assert(
-      fc.property(address, index, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (address, index, sequence) => {
-        expect(parseKey(schemaKey)).toStrictEqual({ kind: 'schema' })
-        expect(parseKey(sequenceKey)).toStrictEqual({ kind: 'sequence' })
-        expect(parseKey(orderKey(sequence))).toStrictEqual({ kind: 'order', sequence })
-        expect(parseKey(snapshotKey(address))).toStrictEqual({ kind: 'snapshot', address })
-        expect(parseKey(bytecodeKey(address))).toStrictEqual({ kind: 'bytecode', address })
-        expect(parseKey(contractKey(address))).toStrictEqual({ kind: 'contract', address })
-        expect(parseKey(deltaKey(address, index))).toStrictEqual({ kind: 'delta', address, index })
-        expect(parseKey(receiptKey(address, index))).toStrictEqual({ kind: 'receipt', address, index })
-        expect(deltaIndexOf(deltaKey(address, index))).toBe(index)
-        for (const other of [receiptKey(address, index), contractKey(address), orderKey(sequence), schemaKey]) {
-          expect(deltaIndexOf(other), `${other}`).toBeUndefined()
-        }
-      }),
+      fc.property(
+        address,
+        index,
+        address,
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        (address, index, taskId, sequence) => {
+          expect(parseKey(schemaKey)).toStrictEqual({ kind: 'schema' })
+          expect(parseKey(sequenceKey)).toStrictEqual({ kind: 'sequence' })
+          expect(parseKey(orderKey(sequence))).toStrictEqual({ kind: 'order', sequence })
+          expect(parseKey(snapshotKey(address))).toStrictEqual({ kind: 'snapshot', address })
+          expect(parseKey(bytecodeKey(address))).toStrictEqual({ kind: 'bytecode', address })
+          expect(parseKey(contractKey(address))).toStrictEqual({ kind: 'contract', address })
+          expect(parseKey(deltaKey(address, index))).toStrictEqual({ kind: 'delta', address, index })
+          expect(parseKey(receiptKey(address, index))).toStrictEqual({ kind: 'receipt', address, index })
+          const task = { kind: 'receipt', address, index, taskId }
+          expect(parseKey(receiptKey(address, index, taskId))).toStrictEqual(task)
+          expect(deltaIndexOf(deltaKey(address, index))).toBe(index)
+          for (const other of [
+            receiptKey(address, index),
+            receiptKey(address, index, taskId),
+            contractKey(address),
+            orderKey(sequence),
+            schemaKey,
+          ]) {
+            expect(deltaIndexOf(other), `${other}`).toBeUndefined()
+          }
+        },
+      ),
     )
   })
 
@@ -66,8 +80,12 @@ describe('every key', () => {
         expect(inside(delta, deltaSpan(a, index, index))).toBe(false)
         expect(inside(delta, deltaSpan(a, 0, index))).toBe(false)
         if (different) expect(inside(delta, deltaSpan(b, 0, 2 ** 32))).toBe(false)
-        expect(inside(receiptKey(a, index), receiptSpan(a, index, index + 1))).toBe(true)
-        expect(inside(receiptKey(a, index), deltaSpan(a, 0, 2 ** 32))).toBe(false)
+        for (const receipt of [receiptKey(a, index), receiptKey(a, index, b)]) {
+          expect(inside(receipt, receiptSpan(a, index, index + 1))).toBe(true)
+          expect(inside(receipt, receiptSpan(a, 0, index))).toBe(false)
+          expect(inside(receipt, deltaSpan(a, 0, 2 ** 32))).toBe(false)
+          if (different) expect(inside(receipt, contractSpan(b))).toBe(false)
+        }
         expect(inside(orderKey(BigInt(index)), orderSpan)).toBe(true)
       }),
     )

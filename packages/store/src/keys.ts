@@ -11,7 +11,8 @@ import { concatBytes, u32At, u64At, u64be } from '@bletchley/bytes'
  *     04 address(32) 02                       -> snapshot: delta index (u32be), encrypted state blob
  *     04 address(32) 03                       -> bytecode
  *     04 address(32) 04                       -> contract: creation sequence (u64be), revision (u64be), number of the tip (u32be) if there is one
- *     04 address(32) 05 index(u32be)          -> receipt of the task that made this delta: task id (32), reply
+ *     04 address(32) 05 index(u32be) task(32) -> receipt of the task that made this delta, named by its id: the reply
+ *     04 address(32) 05 index(u32be)          -> the same as older versions wrote it: task id (32), reply
  *
  * Below the address, 01 to 03 are the reference's own keys (spec/storage.md 1).
  */
@@ -24,7 +25,9 @@ export type ParsedKey =
   | { kind: 'schema' | 'sequence' }
   | { kind: 'order'; sequence: bigint }
   | { kind: 'snapshot' | 'bytecode' | 'contract'; address: Uint8Array }
-  | { kind: 'delta' | 'receipt'; address: Uint8Array; index: number }
+  | { kind: 'delta'; address: Uint8Array; index: number }
+  /** The task is in the value where older versions wrote it. */
+  | { kind: 'receipt'; address: Uint8Array; index: number; taskId?: Uint8Array }
 
 interface Span {
   gte: Uint8Array
@@ -67,9 +70,12 @@ export function deltaKey(address: Uint8Array, index: number): Uint8Array {
   return numbered(address, innerTags.delta, index)
 }
 
-/** @param index u32 */
-export function receiptKey(address: Uint8Array, index: number): Uint8Array {
-  return numbered(address, innerTags.receipt, index)
+/**
+ * @param index u32
+ * @param taskId 32 bytes: who looks for a task reads no receipts, which may be large. Absent where older versions wrote it
+ */
+export function receiptKey(address: Uint8Array, index: number, taskId: Uint8Array = new Uint8Array()): Uint8Array {
+  return concatBytes(numbered(address, innerTags.receipt, index), taskId)
 }
 
 /** Deltas `[from, to)`; both 0 .. 2^32. */
@@ -80,6 +86,11 @@ export function deltaSpan(address: Uint8Array, from: number, to: number): Span {
 /** Receipts `[from, to)`; both 0 .. 2^32. */
 export function receiptSpan(address: Uint8Array, from: number, to: number): Span {
   return indexSpan(address, innerTags.receipt, from, to)
+}
+
+/** The bytecode alone. */
+export function bytecodeSpan(address: Uint8Array): Span {
+  return { gte: bytecodeKey(address), lt: contractKey(address) }
 }
 
 /** All records of one contract. */
@@ -107,6 +118,8 @@ export function parseKey(key: Uint8Array): ParsedKey | undefined {
     const index = u32At(key, 34)
     if (key[33] === innerTags.delta) return { kind: 'delta', address, index }
     if (key[33] === innerTags.receipt) return { kind: 'receipt', address, index }
+  } else if (key.length === 70 && key[33] === innerTags.receipt) {
+    return { kind: 'receipt', address, index: u32At(key, 34), taskId: key.slice(38) }
   }
   return undefined
 }

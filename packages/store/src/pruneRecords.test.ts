@@ -1,13 +1,14 @@
+import { concatBytes } from '@bletchley/bytes'
 import { describe, expect, test } from 'vitest'
 import { bytes32, hashDelta, openStore } from '../test/model.ts'
 import { keptReceipts } from './contractStore.ts'
 import { openMemory, pruneRecords } from './index.ts'
 import { deltaKey, receiptKey, snapshotKey } from './keys.ts'
-import { encodeReceipt, encodeSnapshot } from './records.ts'
+import { encodeSnapshot } from './records.ts'
 
 const address = bytes32(1)
 const delta = (key: number) => Uint8Array.of(key)
-const receipt = encodeReceipt({ taskId: bytes32(9), reply: Uint8Array.of(1) })
+const receipt = concatBytes(bytes32(9), Uint8Array.of(1))
 
 /** A contract with deltas up to `tip`, and a receipt for each of them, also those that a store would not keep. */
 async function storedContract(tip: number) {
@@ -42,11 +43,14 @@ describe('pruneRecords', () => {
       [
         { key: deltaKey(address, 1), value: undefined },
         { key: receiptKey(address, 4), value: receipt },
+        ...[2, 5].map((key) => ({ key: receiptKey(address, key, bytes32(8)), value: new Uint8Array() })),
       ],
       [],
     )
-    expect(await pruneRecords(backend)).toMatchObject({ receipts: 2 })
+    expect(await pruneRecords(backend)).toMatchObject({ receipts: 3 })
     expect(await kept()).toEqual([0, 2, 3])
+    expect(await backend.get(receiptKey(address, 2, bytes32(8)))).toBeDefined()
+    expect(await backend.get(receiptKey(address, 5, bytes32(8)))).toBeUndefined()
   })
 
   test('removes a snapshot whose last delta is not there, and keeps the others', async () => {

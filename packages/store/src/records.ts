@@ -45,10 +45,8 @@ export function decodeSnapshot(value: Uint8Array): Snapshot | undefined {
   return value.length < 4 ? undefined : { key: u32At(value, 0), data: value.slice(4) }
 }
 
-export function encodeReceipt({ taskId, reply }: Receipt): Uint8Array {
-  return concatBytes(taskId, reply)
-}
-
-export function decodeReceipt(value: Uint8Array): Receipt | undefined {
-  return value.length < 32 ? undefined : { taskId: value.slice(0, 32), reply: value.slice(32) }
+/** @param taskId what the key says of it: older versions have it in the value */
+export function decodeReceipt(value: Uint8Array, taskId?: Uint8Array): Receipt | undefined {
+  if (taskId !== undefined) return { taskId, reply: value }
+  return value.length < 32 ? undefined : { taskId: value.slice(0, 32), reply: value.subarray(32) }
 }

@@ -13,12 +13,12 @@ import {
   sequenceKey,
   snapshotKey,
 } from './keys.ts'
-import { encodeContract, encodeReceipt, encodeSnapshot } from './records.ts'
+import { encodeContract, encodeSnapshot } from './records.ts'
 
 const [address, second] = [bytes32(1), bytes32(2)]
 /** The shortest that a blob can be. */
 const blob = new Uint8Array(28)
-const receipt = encodeReceipt({ taskId: bytes32(9), reply: new Uint8Array() })
+const receipt = bytes32(9)
 
 /** A contract of bytecode and three deltas, and one of bytecode alone. */
 async function sound(): Promise<KeyValueBackend> {
@@ -84,10 +84,12 @@ describe('verifyRecords', () => {
         [receiptKey(address, 0), receipt],
         [receiptKey(address, 1), receipt],
         [receiptKey(address, 3), receipt],
+        [receiptKey(address, 4, bytes32(9)), new Uint8Array()],
       ],
       'delta 1 is missing',
       'there is a receipt of delta 1, but no such delta',
       'there is a receipt of delta 3, but no such delta',
+      'there is a receipt of delta 4, but no such delta',
     ],
     [
       'a strange record of a contract',

@@ -124,7 +124,8 @@ async function readContract(backend: KeyValueBackend, address: Uint8Array): Prom
         seen.hasBytecode = true
         if (value.length === 0) seen.problems.push('the bytecode is empty')
       } else if (parsed?.kind === 'receipt') {
-        if (decodeReceipt(value) === undefined) seen.problems.push(`the receipt of delta ${parsed.index} is damaged`)
+        if (decodeReceipt(value, parsed.taskId) === undefined)
+          seen.problems.push(`the receipt of delta ${parsed.index} is damaged`)
         else if (!deltas.has(parsed.index))
           seen.problems.push(`there is a receipt of delta ${parsed.index}, but no such delta`)
       } else if (parsed?.kind !== 'contract') seen.problems.push('there is a record of an unknown kind')

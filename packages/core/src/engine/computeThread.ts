@@ -59,6 +59,8 @@ async function perform(job: Job): Promise<JobResult> {
     case 'prepare':
       if (job.module === undefined) await runner.prepare(job.request)
       return undefined
+    case 'hashCode':
+      return runner.hashCode(job.request)
   }
 }
 

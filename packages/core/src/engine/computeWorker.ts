@@ -39,6 +39,8 @@ export interface Home {
 
 export interface QueuedJob {
   job: Omit<Job, 'forget' | 'module'>
+  /** Brings the rest of the request. */
+  load: (() => Promise<object>) | undefined
   home: Home
   /** When it began to wait, in milliseconds of the process. */
   since: number
@@ -237,12 +239,28 @@ export class ComputeWorker {
     if (this.#running !== undefined || this.#worker === undefined) return
     const queued = this.#waiting.shift()
     if (queued === undefined) return
-    const { job, home } = queued
+    this.#running = { queued, settles: queued.home.isNew, start: performance.now() }
+    if (queued.load === undefined) this.#give(queued)
+    else void this.#load(queued, queued.load)
+  }
+
+  async #load(queued: QueuedJob, load: () => Promise<object>): Promise<void> {
+    // The thread may be lost meanwhile, and the job with it.
+    const isOurs = (): boolean => this.#running?.queued === queued
+    try {
+      const rest = await load()
+      if (isOurs()) this.#give(queued, rest)
+    } catch (error) {
+      if (isOurs()) this.#finish(({ reject }) => reject(error as Error))
+    }
+  }
+
+  #give({ job, home }: QueuedJob, rest?: object): void {
+    const request = { ...job.request, ...rest }
     const module = 'codeHash' in job.request ? this.#surroundings.findModule(job.request.codeHash) : undefined
-    this.#running = { queued, settles: home.isNew, start: performance.now() }
     this.#post(
-      { kind: 'job', job: { ...job, forget: home.isNew, ...(module && { module }) } as Job },
-      buffersOf(job.request),
+      { kind: 'job', job: { ...job, request, forget: home.isNew, ...(module && { module }) } as Job },
+      buffersOf(request),
     )
     home.isNew = false
     this.#watch()

@@ -71,7 +71,8 @@ export interface ComputeRequest extends TaskRequest {
 export interface RebuildRequest {
   address: Uint8Array
   stateKey: Uint8Array
-  tip: StoredDelta
+  /** The newest stored delta, absent if there is none. */
+  tip: StoredDelta | undefined
 }
 
 export interface Rebuilt {
@@ -83,8 +84,12 @@ export interface Rebuilt {
   stateBytes: number
 }
 
-export interface PrepareRequest {
+export interface CodeRequest {
+  /** The contract, 32 bytes. */
   address: Uint8Array
+}
+
+export interface PrepareRequest extends CodeRequest {
   /** keccak256 of the stored bytecode, 32 bytes. */
   codeHash: Uint8Array
 }
@@ -278,6 +283,11 @@ export class ContractRunner {
     const { live, broken } = await this.#states.open(address, stateKey, tip)
     const snapshot = snapshotIfDue(live)
     return { whole: broken === undefined, ...(snapshot && { snapshot }), stateBytes: live.state.size }
+  }
+
+  /** keccak256 of a contract's stored code. */
+  async hashCode({ address }: CodeRequest): Promise<Uint8Array> {
+    return keccak256(await this.#records.bytecode(address))
   }
 
   /** Checks, meters and compiles a contract's stored code. */

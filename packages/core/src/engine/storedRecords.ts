@@ -21,6 +21,12 @@ export function storedRecords(store: ContractReader): ContractRecords {
   }
 }
 
+/** A contract's newest delta, as a job of a thread needs it. */
+export async function storedTip(store: ContractReader, address: Uint8Array): Promise<StoredDelta | undefined> {
+  const tip = await store.getTip(address)
+  return tip && { key: tip.key, data: copy(tip.data) }
+}
+
 /** In memory of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */
 export function copy(bytes: Uint8Array): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)

@@ -71,10 +71,15 @@ class LocalPool {
     )
   }
 
-  async run<K extends JobKind>(kind: K, request: Jobs[K]['request']): Promise<unknown> {
+  async run<K extends JobKind>(
+    kind: K,
+    request: Jobs[K]['request'],
+    load?: () => Promise<Partial<Jobs[K]['request']>>,
+  ): Promise<unknown> {
     this.jobs.push(kind)
     this.known.add(bytesToHex(request.address))
-    const work = () => this.#runner[kind as 'compute'](request as Jobs['compute']['request'])
+    const work = async () =>
+      this.#runner[kind as 'compute']({ ...request, ...(await load?.()) } as Jobs['compute']['request'])
     const instead = this.next.get(kind)
     this.next.delete(kind)
     return instead === undefined ? work() : instead(work)
@@ -403,7 +408,7 @@ describe('a task that is sent again', () => {
     await world.set(address, 6)
     const again = await world.again()
     expect([await again.engine.deploy(deployment), await again.engine.compute(computation)]).toEqual(replies)
-    expect([again.pool.jobs, again.ended]).toEqual([[], []])
+    expect([again.pool.jobs, again.ended]).toEqual([['hashCode'], []])
   })
 
   it('is known by all that its result depends on, and not by the form of its key', async () => {
@@ -514,7 +519,7 @@ describe('a task that is sent again', () => {
   it.each([
     ['receipt', 'getReceipt'],
     ['delta', 'getDelta'],
-    ['bytecode', 'getBytecode'],
+    ['bytecode', 'hasBytecode'],
   ] as const)('is a new one if its %s is gone meanwhile', async (_, read) => {
     const world = await World.start()
     const address = await world.deployed()
@@ -522,7 +527,7 @@ describe('a task that is sent again', () => {
     const reply = await world.engine.compute(input)
     const again = await world.again()
     // Another process may write between any two reads.
-    vi.spyOn(world.store, read).mockResolvedValueOnce(undefined)
+    vi.spyOn(world.store, read as 'getDelta').mockResolvedValueOnce(undefined)
     await expect(again.engine.compute(input)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
     expect(await again.engine.compute(input)).toEqual(reply)
   })
@@ -664,6 +669,123 @@ describe('a write from elsewhere', () => {
       world.engine.write([address], async () => {}).then(note('write')),
     ])
     expect(order).toEqual(['task', 'deltas', 'write'])
+  })
+})
+
+/** A promise, and what settles it. */
+function deferred<T>() {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
+describe('what is stored of a contract and may be large', () => {
+  /** Which of it is read from now on. */
+  function reads(store: ContractStore): string[] {
+    const seen: string[] = []
+    const large = ['getBytecode', 'getTip', 'getDelta', 'getSnapshot', 'getReceipt'] as const
+    for (const name of large) {
+      const read = store[name].bind(store) as (...args: unknown[]) => Promise<never>
+      vi.spyOn(store, name).mockImplementation((...args: unknown[]) => {
+        seen.push(name)
+        return read(...args)
+      })
+    }
+    return seen
+  }
+
+  /** The next job of a kind waits for a thread until it is told that there is one. */
+  function waitingFor(world: World, kind: JobKind) {
+    const waiting = deferred<void>()
+    const thread = deferred<void>()
+    world.pool.next.set(kind, async (work) => {
+      waiting.resolve()
+      await thread.promise
+      return work()
+    })
+    return { waits: waiting.promise, go: thread.resolve }
+  }
+
+  it('is not read for a task without a key', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const again = await world.again()
+    const seen = reads(world.store)
+    await expect(again.engine.compute(world.request(address, 'keep()').input)).rejects.toMatchObject(
+      code('enclave_error', { name: 'KeysError' }),
+    )
+    expect([seen, again.pool.jobs]).toEqual([[], []])
+  })
+
+  it('is not held by a task that waits for a thread, and only one thing at a time by one that has one', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const again = await world.again()
+    again.installKey(address, world.stateKeys.get(address)!)
+    const seen = reads(world.store)
+    const [hashes, computes] = [waitingFor(again, 'hashCode'), waitingFor(again, 'compute')]
+    const computed = again.set(address, 1)
+    await hashes.waits
+    expect(seen).toEqual([])
+    hashes.go()
+    await computes.waits
+    expect(seen.splice(0)).toEqual(['getBytecode'])
+    computes.go()
+    expect((await computed).kind).toBe('computed')
+    expect(seen.slice(0, 3)).toEqual(['getTip', 'getSnapshot', 'getBytecode'])
+  })
+
+  it('is not held by a deployment that is sent again, while its code is hashed', async () => {
+    const world = await World.start()
+    const address = randomBytes(32)
+    world.installKey(address)
+    const deployment = { ...world.request(address, 'construct()').input, preCode }
+    const reply = await world.engine.deploy(deployment)
+    const again = await world.again()
+    const seen = reads(world.store)
+    const hashes = waitingFor(again, 'hashCode')
+    const repeated = again.engine.deploy(deployment)
+    await hashes.waits
+    expect(seen).toEqual([])
+    hashes.go()
+    expect(await repeated).toEqual(reply)
+  })
+
+  it('is not held by a rebuild that waits for a thread', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const seen = reads(world.store)
+    const rebuild = waitingFor(world, 'rebuild')
+    const failed = world.engine.rebuild([address])
+    await rebuild.waits
+    expect(seen).toEqual([])
+    rebuild.go()
+    expect(await failed).toEqual([])
+    expect(seen).toEqual(['getTip'])
+  })
+
+  it('is read of one contract at a time for those who look at their codes', async () => {
+    const world = await World.start()
+    const addresses = [await world.deployed(), await world.deployed()]
+    const again = await world.again()
+    const reading = deferred<Uint8Array>()
+    const read = vi.spyOn(world.store, 'getBytecode').mockReturnValueOnce(reading.promise)
+    const hashes = addresses.map((address) => again.engine.codeHash(address))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(read).toHaveBeenCalledTimes(1)
+    reading.resolve(Uint8Array.of(1))
+    expect((await Promise.all(hashes))[0]).toEqual(keccak256(Uint8Array.of(1)))
+    expect(read).toHaveBeenCalledTimes(2)
+  })
+
+  it('is not read to know whether deltas lie behind the tip', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const seen = reads(world.store)
+    await world.engine.putDeltas([{ address, key: 1, data: randomBytes(9) }])
+    expect(seen).toEqual(['getSnapshot'])
   })
 })
 

@@ -9,17 +9,9 @@ import type { UserKeys } from '../keys/userKeys.ts'
 import { copyWithPauses, hashWithPauses } from '../largeBytes.ts'
 import { enclaveError, notFound, storeFailed } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
-import type {
-  Computed,
-  Deployed,
-  FailedRun,
-  RebuildRequest,
-  Rebuilt,
-  RefusedRun,
-  TaskRequest,
-} from './contractRunner.ts'
-import type { ContractRecords, NewSnapshot } from './contractStates.ts'
-import { copy, storedRecords } from './storedRecords.ts'
+import type { Computed, Deployed, FailedRun, Rebuilt, RefusedRun, TaskRequest } from './contractRunner.ts'
+import type { ContractRecords, NewSnapshot, StoredDelta } from './contractStates.ts'
+import { copy, storedRecords, storedTip } from './storedRecords.ts'
 import {
   type ComputedReply,
   type DeployedReply,
@@ -99,6 +91,8 @@ export class TaskEngine {
   readonly #pool: ComputePool
   readonly #queue = new KeyedQueue()
   readonly #replies = new TaskReplies()
+  /** Codes are hashed one at a time for whoever looks at contracts. */
+  readonly #hashing = new KeyedQueue()
   readonly #codeHashes = new BoundedMap<Uint8Array>(rememberedCodeHashes)
   /** Which tasks of a contract have a receipt in the store. */
   readonly #receipts = new BoundedMap<Set<string>>(rememberedReceipts)
@@ -168,12 +162,8 @@ export class TaskEngine {
   compute(input: ComputeInput): Promise<ComputedReply | FailedReply> {
     return this.#task('ComputeTask', input, async (request, { taskId }) => {
       const address = input.contractAddress
-      const tip = await this.#parts.store.getTip(address)
-      const run = await this.#pool.run('compute', {
-        ...request,
-        codeHash: await this.codeHash(address),
-        tip: tip && { key: tip.key, data: copy(tip.data) },
-      })
+      const codeHash = await this.#hashOnThread(address)
+      const run = await this.#pool.run('compute', { ...request, codeHash }, () => this.#loadTip(address))
       if (run.kind !== 'success') return failure(run)
       const { delta, previousHash, snapshotDue, stateBytes } = run
       const reply: ComputedReply = { kind: 'computed', result: resultOf(run, delta ?? { key: 0 }) }
@@ -193,11 +183,9 @@ export class TaskEngine {
       addresses.map((address) =>
         this.#queue.run([bytesToHex(address)], async () => {
           while (pacer.due) await pacer.pause()
-          const tip = await this.#parts.store.getTip(address)
           const stateKey = this.#parts.stateKeys.get(address)
-          if (tip === undefined || stateKey === undefined) return []
-          const request = { address, stateKey, tip: { key: tip.key, data: copy(tip.data) } }
-          const { whole, snapshot, stateBytes } = await this.#rebuild(request)
+          if (stateKey === undefined || (await this.#parts.store.getTipKey(address)) === undefined) return []
+          const { whole, snapshot, stateBytes } = await this.#rebuild(address, stateKey)
           if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
           // Behind the write, with which what was known of the contract is forgotten.
           if (whole) this.#parts.observer?.stateSeen(address, stateBytes)
@@ -238,8 +226,8 @@ export class TaskEngine {
       for (const { address, key } of firstKeys.values()) {
         await pacer.pause()
         if (!this.#pool.knows(address)) continue
-        const tip = await store.getTip(address)
-        if (tip === undefined || key <= tip.key) changed.push(address)
+        const tip = await store.getTipKey(address)
+        if (tip === undefined || key <= tip) changed.push(address)
       }
       this.#forget(changed)
       await store.putDeltas(rows)
@@ -267,9 +255,9 @@ export class TaskEngine {
       const identity = await identityOf(type, input)
       const { taskId } = identity
       // The id names the type of the task, so what is kept under it is a reply of that type.
-      const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(address, taskId))
+      const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(type, address, taskId))
       if (earlier !== undefined) return earlier as R
-      if (type === 'ComputeTask') await this.codeHash(address)
+      if (type === 'ComputeTask') await this.#requireBytecode(address)
 
       const userKey = parseUserKey(input.userDHKey)
       const sharedKey = userKeys.take(userKey)
@@ -297,9 +285,13 @@ export class TaskEngine {
     })
   }
 
-  async #rebuild(request: RebuildRequest): Promise<Rebuilt> {
+  async #loadTip(address: Uint8Array): Promise<{ tip: StoredDelta | undefined }> {
+    return { tip: await storedTip(this.#parts.store, address) }
+  }
+
+  async #rebuild(address: Uint8Array, stateKey: Uint8Array): Promise<Rebuilt> {
     try {
-      return await this.#pool.run('rebuild', request)
+      return await this.#pool.run('rebuild', { address, stateKey }, () => this.#loadTip(address))
     } catch (error) {
       // Deltas that take too long to apply are as useless as those that cannot be applied.
       if (isWorkerError(error) && error.code === 'task_aborted') return { whole: false, stateBytes: 0 }
@@ -319,7 +311,7 @@ export class TaskEngine {
 
   /** Has a contract's code compiled before it is first computed. Nobody waits for it, and whoever computes can do it. */
   #prepare(address: Uint8Array, codeHash: Uint8Array): void {
-    this.#codeHashes.set(bytesToHex(address), codeHash)
+    this.#keepHash(address, codeHash)
     this.#pool.run('prepare', { address, codeHash }).catch(() => {})
   }
 
@@ -359,7 +351,7 @@ export class TaskEngine {
   ): Promise<void> {
     const name = bytesToHex(commit.address)
     try {
-      await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: encodeReceipt(reply) } })
+      await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: await encodeReceipt(reply) } })
       const receipts = this.#receipts.get(name)?.add(bytesToHex(taskId))
       if (receipts === undefined) return
       if (receipts.size > maxRememberedTasks) this.#receipts.delete(name)
@@ -371,16 +363,18 @@ export class TaskEngine {
     }
   }
 
-  async #storedReply(address: Uint8Array, taskId: Uint8Array): Promise<TaskReply | undefined> {
+  async #storedReply(type: TaskType, address: Uint8Array, taskId: Uint8Array): Promise<TaskReply | undefined> {
     const { store } = this.#parts
-    if (!(await this.#hasReceipt(address, taskId))) return undefined
+    if (!(await this.#hasReceipt(address, taskId)) || !(await store.hasBytecode(address))) return undefined
+    // It may wait for a thread: before anything large is held.
+    const hash = type === 'ComputeTask' ? undefined : await this.#hashOnThread(address)
     const receipt = await store.getReceipt(address, taskId)
     if (receipt === undefined) return undefined
     const data = await store.getDelta(address, receipt.key)
-    const bytecode = await store.getBytecode(address)
-    if (data === undefined || bytecode === undefined) return undefined
-    const delta = { key: receipt.key, data }
-    return decodeReceipt(receipt.reply, delta, bytecode, await this.codeHash(address))
+    if (data === undefined) return undefined
+    const bytecode = hash && (await store.getBytecode(address))
+    const code = hash && bytecode && { bytecode, hash }
+    return decodeReceipt(receipt.reply, { key: receipt.key, data }, code)
   }
 
   async #hasReceipt(address: Uint8Array, taskId: Uint8Array): Promise<boolean> {
@@ -393,19 +387,35 @@ export class TaskEngine {
     return receipts.has(bytesToHex(taskId))
   }
 
-  async #requireBytecode(address: Uint8Array): Promise<Uint8Array> {
-    const bytecode = await this.#parts.store.getBytecode(address)
-    if (bytecode === undefined) throw notFound('get_contract', address)
-    return bytecode
+  async #requireBytecode(address: Uint8Array): Promise<void> {
+    if (!(await this.#parts.store.hasBytecode(address))) throw notFound('get_contract', address)
   }
 
-  /** keccak256 of a contract's stored bytecode; throws WorkerError `not_found` if there is none. */
-  async codeHash(address: Uint8Array): Promise<Uint8Array> {
-    const name = bytesToHex(address)
-    const known = this.#codeHashes.get(name)
-    if (known !== undefined) return known
-    const hash = await hashWithPauses(await this.#requireBytecode(address))
-    this.#codeHashes.set(name, hash)
+  /**
+   * The code hash for a task, found out where its contract runs: so no more codes are in memory than there are threads, however
+   * many tasks ask.
+   */
+  async #hashOnThread(address: Uint8Array): Promise<Uint8Array> {
+    return this.#knownHash(address) ?? this.#keepHash(address, await this.#pool.run('hashCode', { address }))
+  }
+
+  /** keccak256 of a contract's stored bytecode; waits for no task. Throws WorkerError `not_found` if there is none. */
+  codeHash(address: Uint8Array): Promise<Uint8Array> {
+    return this.#hashing.run([''], async () => {
+      const known = this.#knownHash(address)
+      if (known !== undefined) return known
+      const bytecode = await this.#parts.store.getBytecode(address)
+      if (bytecode === undefined) throw notFound('get_contract', address)
+      return this.#keepHash(address, await hashWithPauses(bytecode))
+    })
+  }
+
+  #knownHash(address: Uint8Array): Uint8Array | undefined {
+    return this.#codeHashes.get(bytesToHex(address))
+  }
+
+  #keepHash(address: Uint8Array, hash: Uint8Array): Uint8Array {
+    this.#codeHashes.set(bytesToHex(address), hash)
     return hash
   }
 }

@@ -1,6 +1,7 @@
 import type { Prepared } from '@bletchley/sandbox'
 import type { CacheSize } from '../boundedMap.ts'
 import type {
+  CodeRequest,
   Computed,
   ComputeRequest,
   Deployed,
@@ -29,6 +30,7 @@ export interface Jobs {
   simulate: { request: SimulateRequest; result: Simulated | RefusedRun }
   rebuild: { request: RebuildRequest; result: Rebuilt }
   prepare: { request: PrepareRequest; result: undefined }
+  hashCode: { request: CodeRequest; result: Uint8Array }
 }
 export type JobKind = keyof Jobs
 export type JobResult = Jobs[JobKind]['result']
