@@ -142,7 +142,7 @@ describe('decoding', () => {
       writer.str('delta_hash')
       writer.byteArray(hash)
     })
-    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3, size: 0 })
+    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3, size: 0, memory: 0 })
     const delta = write((writer) => {
       writer.mapHeader(2)
       writer.str('previous_hash')
