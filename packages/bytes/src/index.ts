@@ -1,4 +1,5 @@
 export { assertBytes, compareBytes, concatBytes, equalBytes } from './byteArrays.ts'
+export { cut } from './cut.ts'
 export { bytesToHex, HexParts, hexToBytes, parseHex } from './hex.ts'
 export { isDigit, isJsonSpace, JsonSyntaxError, JsonTokens, type NumberToken } from './jsonTokens.ts'
 export { u32At, u32be, u64At, u64be } from './numbers.ts'

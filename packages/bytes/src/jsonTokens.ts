@@ -1,3 +1,5 @@
+import { cut } from './cut.ts'
+
 /** Bytes that are not JSON, or not JSON that the reader takes. The message names the place, never the content. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError'
@@ -255,7 +257,7 @@ export class JsonTokens {
 
   /** @param surplus how many more bytes than UTF-16 units there are in between */
   #slice(start: number, end: number, surplus: number): string {
-    if (this.#text !== undefined) return this.#text.slice(start - this.#surplus, end - this.#surplus - surplus)
+    if (this.#text !== undefined) return cut(this.#text, start - this.#surplus, end - this.#surplus - surplus)
     return this.#decode(start, end)
   }
 

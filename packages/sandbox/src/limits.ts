@@ -273,7 +273,7 @@ export const runLimits = {
     name: 'state of a contract: names and values as compact JSON, 2 more for each member, 16 for each array and object',
     value: 16 * 1024 * 1024,
     unit: 'bytes',
-    reason: 'it is held in memory decrypted, where it takes up to sixteen times as much',
+    reason: 'it is held in memory decrypted, where it takes up to twenty times as much',
     refusal: (value) => `state is larger than ${value} bytes`,
   }),
   deltaBytes: defineLimit({

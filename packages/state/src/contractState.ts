@@ -1,6 +1,6 @@
 import { encrypt, type MsgPackReader, MsgPackWriter } from '@bletchley/crypto'
+import { type Extent, grow, stateExtent } from './extent.ts'
 import type { JsonObject } from './json.ts'
-import { stateSize } from './jsonLength.ts'
 import { readJson, writeJson } from './jsonMsgPack.ts'
 import { decodeMessage, malformed, readHash, readStruct } from './msgPackStruct.ts'
 import { openBlob } from './sealed.ts'
@@ -14,14 +14,12 @@ export interface StateRecord {
   deltaIndex: number
 }
 
-export interface ContractState extends StateRecord {
-  /** `stateSize(json)`, kept up to date by whoever changes `json`. */
-  size: number
-}
+/** Its extent is `stateExtent(json)`, kept up to date by whoever changes `json`. */
+export interface ContractState extends StateRecord, Extent {}
 
 /** The state before delta 0. */
 export function initialState(): ContractState {
-  return { json: new Map(), deltaHash: new Uint8Array(32), deltaIndex: 0, size: 0 }
+  return { json: new Map(), deltaHash: new Uint8Array(32), deltaIndex: 0, size: 0, memory: 0 }
 }
 
 /** No delta has been applied: whatever else it says, the next delta is number 0. spec/storage.md 5, 6 (D2) */
@@ -57,7 +55,7 @@ export function decodeState(bytes: Uint8Array): ContractState {
       else if (name === 'delta_hash') state.deltaHash = readHash(reader)
       else state.deltaIndex = readIndex(reader)
     })
-    state.size = stateSize(state.json)
+    grow(state, stateExtent(state.json))
     return state
   })
 }

@@ -2,6 +2,7 @@ import { encrypt, keccak256, MsgPackWriter } from '@bletchley/crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { jsonObject } from '../test/arbitraries.ts'
+import { stateExtent } from './extent.ts'
 import {
   applyDelta,
   type ContractState,
@@ -22,7 +23,6 @@ import {
   sealDelta,
   sealState,
 } from './index.ts'
-import { stateSize } from './jsonLength.ts'
 
 const key = new Uint8Array(32).fill(7)
 const zeros = new Uint8Array(32)
@@ -41,7 +41,7 @@ describe('a chain', () => {
           const blob = sealDelta(key, { patch: diff(before, after), previousHash: hashes[index]! })
           applyDelta(state, index, key, blob)
           hashes.push(keccak256(blob))
-          expect(state.size).toBe(stateSize(after))
+          expect(state).toMatchObject(stateExtent(after))
           expect(encodeState(state)).toStrictEqual(
             encodeState({ json: after, deltaHash: hashes[index + 1]!, deltaIndex: index }),
           )
@@ -103,11 +103,11 @@ describe('a chain', () => {
     const state = initialState()
     applyDelta(state, 0, key, sealDelta(key, { patch: [{ op: 'add', path: '/x', value: 'abc' }], previousHash: zeros }))
     applyDelta(state, 1, key, sealDelta(key, { patch: root, previousHash: state.deltaHash }))
-    expect(state.size).toBe(stateSize(state.json))
+    expect(state).toMatchObject(stateExtent(state.json))
   })
 
   test('the first delta is number 0, whatever the index of the initial state says', () => {
-    const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5, size: 0 }
+    const state: ContractState = { json: new Map(), deltaHash: zeros, deltaIndex: 5, size: 0, memory: 0 }
     const blob = sealDelta(key, { patch, previousHash: zeros })
     expect(() => applyDelta(state, 6, key, blob)).toThrow(stateError('index_gap'))
     applyDelta(state, 0, key, blob)
@@ -142,7 +142,7 @@ describe('decoding', () => {
       writer.str('delta_hash')
       writer.byteArray(hash)
     })
-    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3, size: 0 })
+    expect(decodeState(state)).toStrictEqual({ json: new Map(), deltaHash: hash, deltaIndex: 3, size: 0, memory: 0 })
     const delta = write((writer) => {
       writer.mapHeader(2)
       writer.str('previous_hash')

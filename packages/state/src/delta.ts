@@ -2,6 +2,7 @@ import { equalBytes } from '@bletchley/bytes'
 import { encrypt, keccak256, type MsgPackReader, MsgPackWriter } from '@bletchley/crypto'
 import { type ContractState, nextDeltaIndex } from './contractState.ts'
 import { StateError } from './errors.ts'
+import { grow } from './extent.ts'
 import type { JsonValue } from './json.ts'
 import { readJson, writeJson } from './jsonMsgPack.ts'
 import { decodeMessage, malformed, readHash, readStruct } from './msgPackStruct.ts'
@@ -70,7 +71,7 @@ export function applyDelta(state: ContractState, index: number, stateKey: Uint8A
   if (!equalBytes(delta.previousHash, state.deltaHash)) {
     throw new StateError('hash_mismatch', `delta ${index} belongs to another predecessor`)
   }
-  state.size += applyOwnedPatch(state.json, delta.patch)
+  grow(state, applyOwnedPatch(state.json, delta.patch))
   state.deltaHash = keccak256(blob)
   state.deltaIndex = index
 }

@@ -11,6 +11,7 @@ export {
 export { applyDelta, type Delta, decodeDelta, encodeDelta, openDelta, sealDelta } from './delta.ts'
 export { diff } from './diff.ts'
 export { StateError, type StateErrorCode } from './errors.ts'
+export { grow } from './extent.ts'
 export {
   compareKeys,
   equalJson,

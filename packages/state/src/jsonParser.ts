@@ -30,8 +30,6 @@ const openBracket = 0x5b
 const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
-/** What only an escape can bring into a string: the bytes are UTF-8. */
-const loneSurrogate = /\p{Surrogate}/u
 
 class JsonParser {
   readonly #tokens: JsonTokens
@@ -117,7 +115,8 @@ class JsonParser {
   }
 
   #wellFormed(text: string): string {
-    if (loneSurrogate.test(text)) throw this.#tokens.error('lone surrogate in a string')
+    // What only an escape can bring in: the bytes are UTF-8.
+    if (!text.isWellFormed()) throw this.#tokens.error('lone surrogate in a string')
     return text
   }
 

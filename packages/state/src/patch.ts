@@ -1,6 +1,6 @@
 import { StateError } from './errors.ts'
+import { type Extent, grow, itemExtent, memberExtent, shrink, stateExtent, valueExtent } from './extent.ts'
 import { cloneJson, equalJson, type JsonObject, type JsonValue, maxStateDepth } from './json.ts'
-import { memberSize, stateSize, valueSize } from './jsonLength.ts'
 import { parseIndex, parsePointer } from './pointer.ts'
 
 /** One step of RFC 6902. `diff` produces add, replace and remove only; the others are understood when reading. */
@@ -33,9 +33,9 @@ export function applyPatch(root: JsonObject, patch: Patch): JsonObject {
 /**
  * `applyPatch` without the copies: the containers inside `patch` become part of `root`.
  *
- * @returns by how much `stateSize(root)` has grown
+ * @returns by how much `stateExtent(root)` has grown
  */
-export function applyOwnedPatch(root: JsonObject, patch: Patch): number {
+export function applyOwnedPatch(root: JsonObject, patch: Patch): Extent {
   const run = new PatchRun(root)
   let index = 0
   try {
@@ -67,8 +67,8 @@ class PatchRun {
   readonly #root: JsonObject
   readonly #undo: (() => void)[] = []
   #copied = 0
-  /** Of the root's `stateSize`, so far. */
-  growth = 0
+  /** Of the root's `stateExtent`, so far. */
+  readonly growth: Extent = { size: 0, memory: 0 }
 
   constructor(root: JsonObject) {
     this.#root = root
@@ -137,7 +137,7 @@ class PatchRun {
     else if (Array.isArray(parent)) {
       const index = Number(last)
       parent[index] = value
-      this.growth += valueSize(value) - valueSize(old)
+      this.#exchange(old, value)
       this.#undo.push(() => {
         parent[index] = old
       })
@@ -152,14 +152,17 @@ class PatchRun {
     if (Array.isArray(parent)) {
       const index = Number(last)
       if (index + repeats > parent.length) throw new Refusal('no such place')
-      this.growth -= Math.min(repeats, parent.length - 1)
+      const length = parent.length - repeats
       const removed = parent.splice(index, repeats)
-      for (const item of removed) this.growth -= valueSize(item)
+      trim(parent, length)
+      for (const item of removed) shrink(this.growth, itemExtent(item))
+      // An array has a comma less than items, an empty one none as well.
+      if (length === 0) this.growth.size += 1
       this.#undo.push(() => insertAll(parent, index, removed))
     } else if (parent instanceof Map) {
       if (repeats > 1) throw new Refusal('no such place')
       parent.delete(last)
-      this.growth -= this.#memberGrowth(parent, last, old)
+      shrink(this.growth, this.#memberGrowth(parent, last, old))
       this.#undo.push(() => parent.set(last, old))
     }
   }
@@ -167,20 +170,21 @@ class PatchRun {
   #insert(parent: JsonValue[], token: string, value: JsonValue): void {
     const index = token === '-' ? parent.length : parseIndex(token)
     if (index === undefined || index > parent.length) throw new Refusal('no such place')
-    this.growth += valueSize(value) + (parent.length > 0 ? 1 : 0)
-    if (index === parent.length) {
-      parent.push(value)
-      this.#undo.push(() => parent.pop())
-    } else {
-      parent.splice(index, 0, value)
-      this.#undo.push(() => parent.splice(index, 1))
-    }
+    grow(this.growth, itemExtent(value))
+    const { length } = parent
+    if (length === 0) this.growth.size -= 1
+    if (index === length) parent.push(value)
+    else parent.splice(index, 0, value)
+    this.#undo.push(() => {
+      if (index < length) parent.splice(index, 1)
+      trim(parent, length)
+    })
   }
 
   #setMember(parent: JsonObject, key: string, value: JsonValue): void {
     const old = parent.get(key)
-    if (old === undefined) this.growth += this.#memberGrowth(parent, key, value)
-    else this.growth += valueSize(value) - valueSize(old)
+    if (old === undefined) grow(this.growth, this.#memberGrowth(parent, key, value))
+    else this.#exchange(old, value)
     parent.set(key, value)
     this.#undo.push(() => (old === undefined ? parent.delete(key) : parent.set(key, old)))
   }
@@ -189,14 +193,22 @@ class PatchRun {
     if (!(value instanceof Map)) throw new Refusal('the root must stay an object')
     const root = this.#root
     const old = new Map(root)
-    this.growth += stateSize(value) - stateSize(root)
+    grow(this.growth, stateExtent(value))
+    shrink(this.growth, stateExtent(root))
     fill(root, value)
     this.#undo.push(() => fill(root, old))
   }
 
   /** What a member adds to an object that does not hold it. A state counts a comma for each, an object inside for all but one. */
-  #memberGrowth(parent: JsonObject, key: string, value: JsonValue): number {
-    return memberSize(key, value) - (parent !== this.#root && parent.size === 0 ? 1 : 0)
+  #memberGrowth(parent: JsonObject, key: string, value: JsonValue): Extent {
+    const extent = memberExtent(key, value)
+    if (parent !== this.#root && parent.size === 0) extent.size -= 1
+    return extent
+  }
+
+  #exchange(old: JsonValue, value: JsonValue): void {
+    grow(this.growth, valueExtent(value))
+    shrink(this.growth, valueExtent(old))
   }
 
   #parent(path: string[]): JsonValue {
@@ -247,6 +259,11 @@ function countValues(value: JsonValue): number {
 function fill(target: JsonObject, source: JsonObject): void {
   target.clear()
   for (const [key, value] of source) target.set(key, value)
+}
+
+/** To this length, or the one that it has already. Setting it gives memory back, which `splice` and `pop` do not. */
+function trim(array: JsonValue[], length: number): void {
+  array.length = length
 }
 
 /** Not `splice(index, 0, ...items)`, which overflows the stack when there are many. */

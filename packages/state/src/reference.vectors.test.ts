@@ -2,6 +2,7 @@ import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { decrypt, keccak256, MsgPackReader, sha256 } from '@bletchley/crypto'
 import { describe, expect, test } from 'vitest'
 import reference from '../vectors/reference.json' with { type: 'json' }
+import { stateExtent } from './extent.ts'
 import {
   applyDelta,
   decodeState,
@@ -18,7 +19,6 @@ import {
   sealDelta,
   sealState,
 } from './index.ts'
-import { stateSize } from './jsonLength.ts'
 
 interface Vector {
   inputs: Record<string, unknown>
@@ -45,7 +45,7 @@ test('state_encrypted', () => {
   }
   expect(bytesToHex(encodeState(state))).toBe(derived.plaintext_msgpack)
   expect(bytesToHex(sealState(bytes(inputs.key), state, bytes(inputs.iv)))).toBe(expected)
-  expect(decodeState(bytes(derived.plaintext_msgpack))).toStrictEqual({ ...state, size: stateSize(state.json) })
+  expect(decodeState(bytes(derived.plaintext_msgpack))).toStrictEqual({ ...state, ...stateExtent(state.json) })
 })
 
 test('delta_encrypted', () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonKey, jsonObject, jsonValue } from '../test/arbitraries.ts'
+import { grow, stateExtent } from './extent.ts'
 import { diff, encodeJson, type JsonObject, type JsonValue, StateOverlay } from './index.ts'
-import { stateSize } from './jsonLength.ts'
 
 const text = (value: JsonValue) => new TextDecoder().decode(encodeJson(value))
 const step = fc.oneof(
@@ -30,8 +30,9 @@ test('reads, patches and commits like a plain copy, and leaves the base alone un
       expect(overlay.patch()).toStrictEqual(diff(base, model))
       expect([...overlay.touched].sort()).toStrictEqual([...new Set(steps.map(({ key }) => key))].sort())
       expect(text(base)).toBe(before)
-      const growth = stateSize(model) - stateSize(base)
-      expect(overlay.commit()).toBe(growth)
+      const extent = stateExtent(base)
+      grow(extent, overlay.commit())
+      expect(extent).toEqual(stateExtent(model))
       expect(text(base)).toBe(text(model))
       expect(overlay.patch()).toStrictEqual([])
     }),

@@ -1,6 +1,6 @@
 import { diffMembers } from './diff.ts'
+import { type Extent, grow, memberExtent, shrink } from './extent.ts'
 import type { JsonObject, JsonValue } from './json.ts'
-import { memberSize } from './jsonLength.ts'
 import type { Patch } from './patch.ts'
 import type { StateAccess } from './stateAccess.ts'
 
@@ -48,11 +48,12 @@ export class StateOverlay implements StateAccess {
     return diffMembers(this.#base, this, this.#touched.keys(), maxBytes)
   }
 
-  /** Writes the changes into the base and forgets them. Returns by how much the base's size, `stateSize`, has grown. */
-  commit(): number {
-    let growth = 0
+  /** Writes the changes into the base and forgets them. Returns by how much the base's `stateExtent` has grown. */
+  commit(): Extent {
+    const growth = { size: 0, memory: 0 }
     for (const [key, value] of this.#touched) {
-      growth += memberSize(key, value) - memberSize(key, this.#base.get(key))
+      grow(growth, memberExtent(key, value))
+      shrink(growth, memberExtent(key, this.#base.get(key)))
       if (value === undefined) this.#base.delete(key)
       else this.#base.set(key, value)
     }

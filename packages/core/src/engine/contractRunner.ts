@@ -25,7 +25,7 @@ import {
   runCompute,
   runLimits,
 } from '@bletchley/sandbox'
-import { isInitial, nextDeltaIndex, StateOverlay, sealDelta } from '@bletchley/state'
+import { grow, isInitial, nextDeltaIndex, StateOverlay, sealDelta } from '@bletchley/state'
 import type { CacheSize } from '../boundedMap.ts'
 import {
   type ContractRecords,
@@ -311,7 +311,7 @@ export class ContractRunner {
     const key = nextDeltaIndex(state)
     const data = sealDelta(stateKey, { patch, previousHash: state.deltaHash })
     if (data.length > maxDeltaBytes) return 'too large'
-    state.size += overlay.commit()
+    grow(state, overlay.commit())
     state.deltaHash = keccak256(data)
     state.deltaIndex = key
     this.#states.advance(address, live, data)

@@ -138,8 +138,8 @@ it('a snapshot that is not of the stored chain is not used', async () => {
 
 it('the state that was not used for longest gives way to others, by their bytes, and is rebuilt', async () => {
   const world = await World.start()
-  // Of states with texts of 100 KB two fit, since one counts six times its bytes, and three do not.
-  const thread = world.thread(1_500_000)
+  // Of states with texts of 100 KB two fit, since a character counts two bytes and there is the delta, and three do not.
+  const thread = world.thread(800_000)
   const contracts = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte))
   for (const contract of contracts) {
     await world.grow([[{ op: 'add', path: '/k', value: String(contract[0]).repeat(100_000) }]], contract)
@@ -258,20 +258,20 @@ it('what a snapshot takes counts also for the thread that only read it', async (
   expect(snapshotIfDue((await world.open(world.thread())).live)).toBe(undefined)
 })
 
-it('states take 512 MiB, six bytes for each of theirs and their newest delta', async () => {
+it('states take 512 MiB, what each takes at the most and its newest delta', async () => {
   const world = await World.start()
   const thread = world.thread()
   const contracts = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Address, Address]
   const text: Patch = [{ op: 'add', path: '/0', value: 'x'.repeat(1_000_000) }]
   const copy = (number: number): Patch => [{ op: 'copy', from: '/0', path: `/${number}` }]
-  const copies = Array.from({ length: 43 }, (_, index) => copy(index + 1))
+  const copies = Array.from({ length: 132 }, (_, index) => copy(index + 1))
   for (const contract of contracts) await world.grow([text, ...copies], contract)
   const { live } = await world.open(thread, contracts[0])
-  expect(thread.size).toEqual({ entries: 1, bytes: 2048 + 6 * live.state.size + live.newest!.length })
+  expect(thread.size).toEqual({ entries: 1, bytes: 2048 + live.state.memory + live.newest!.length })
   await world.open(thread, contracts[1])
-  // Of 44 MB each.
+  // Of 133 million characters each.
   expect(thread.size.entries).toBe(2)
-  await world.grow([copy(44), copy(45)], contracts[1])
+  await world.grow([copy(133), copy(134), copy(135)], contracts[1])
   await world.open(thread, contracts[1])
   expect(thread.size.entries).toBe(1)
 })

@@ -61,16 +61,12 @@ export interface NewSnapshot {
 /** Memory for the states of one thread, in bytes: half of what its heap may take. */
 const stateMemory = 512 * 1024 * 1024
 
-/**
- * What a state takes in memory for each byte of its size, and beside it. Measured on Node 20: 2 bytes for long names,
- * 3 for short ones with numbers, 6 for floats, 10 for many small objects.
- */
-const memoryPerStateByte = 6
+/** What is kept of a contract besides what is in its state. */
 const memoryPerState = 2048
 
 /** What is kept is weighed: how it came about, by how many deltas, does not tell its size. */
 function weightOf({ state, newest }: LiveState): number {
-  return memoryPerState + state.size * memoryPerStateByte + (newest?.length ?? 0)
+  return memoryPerState + state.memory + (newest?.length ?? 0)
 }
 
 /** Fewest deltas between two snapshots. */
@@ -86,7 +82,7 @@ export class ContractStates {
   readonly #records: ContractRecords
   readonly #cache: BoundedMap<LiveState>
 
-  /** @param memory bytes that the states may take, as far as they can be known */
+  /** @param memory bytes that the states may take at the most */
   constructor(records: ContractRecords, memory = stateMemory) {
     this.#records = records
     this.#cache = new BoundedMap({ weight: { most: memory, of: weightOf } })
