@@ -17,7 +17,9 @@ it('a walk over the lengths of tips leaves nothing behind of contracts that are 
     for (const end = contracts + count; contracts < end; ) {
       const addresses = Array.from({ length: 100 }, () => Buffer.concat([new Uint8Array(28), u32be(contracts++)]))
       await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: Uint8Array.of(1) })))
-      for await (const tip of store.tipLengths(addresses, 0)) expect(tip).toEqual({ key: 0, length: 1 })
+      const tips = []
+      for await (const tip of store.tipLengths(0)) tips.push({ ...tip, address: Buffer.from(tip.address) })
+      expect(tips).toEqual(addresses.map((address) => ({ address, key: 0, length: 1 })))
       for (const address of addresses) await store.removeContract(address)
     }
     collectGarbage()

@@ -19,6 +19,8 @@ import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot }
 
 /** A tip's number and the bytes of its data, which may stand beside them. */
 export interface TipLength {
+  /** 32 bytes */
+  address: Uint8Array
   key: number
   length: number
   data?: Uint8Array | undefined
@@ -100,21 +102,21 @@ export class ContractReader {
   }
 
   /**
-   * The tips of contracts with the bytes of their data, one answer per address in their order, as {@link tips}; the data
+   * The tips of all contracts that have one, with the bytes of their data, in the order of {@link allAddresses}; the data
    * itself only up to a size. A walk that comes to its end has the next one know the lengths of its large tips, and of no
    * others.
    */
-  async *tipLengths(
-    addresses: Iterable<Uint8Array>,
-    mostBytes: number,
-    pacer = new Pacer(),
-  ): AsyncGenerator<TipLength | undefined> {
+  async *tipLengths(mostBytes: number, pacer = new Pacer()): AsyncGenerator<TipLength> {
     const large = new Set<string>()
-    for (const address of addresses) {
-      const tip = await this.#tipLength(address, mostBytes)
-      if (tip !== undefined && tip.length > mostBytes) large.add(nameOf(address))
-      yield tip
-      await pacer.pause()
+    for await (const chunk of this.addressChunks()) {
+      for (const address of chunk) {
+        const tip = await this.#tipLength(address, mostBytes)
+        if (tip !== undefined) {
+          if (tip.length > mostBytes) large.add(nameOf(address))
+          yield tip
+        }
+        await pacer.pause()
+      }
     }
     // Contracts come and go.
     for (const name of this.#tipLengths.keys()) if (!large.has(name)) this.#tipLengths.delete(name)
@@ -126,16 +128,16 @@ export class ContractReader {
     const number = stored && decodeTip(stored)
     if (number === undefined) return undefined
     const known = this.#tipLengths.size > 0 && this.#tipLengths.get(nameOf(address))
-    if (known && equalBytes(known.record, stored!)) return { key: known.key, length: known.length }
+    if (known && equalBytes(known.record, stored!)) return { address, key: known.key, length: known.length }
     const data = await this.backend.get(deltaKey(address, number))
     // Removed between the two look-ups.
     const tip = data === undefined ? await this.getTip(address) : { key: number, data }
     if (tip === undefined) return undefined
     const { length } = tip.data
-    if (length <= mostBytes) return { key: tip.key, length, data: tip.data }
+    if (length <= mostBytes) return { address, key: tip.key, length, data: tip.data }
     // If the tip has changed since the record was read, that is of a revision which has passed. The copy holds on to no others.
     this.#tipLengths.set(nameOf(address), { key: tip.key, length, record: stored!.slice() })
-    return { key: tip.key, length }
+    return { address, key: tip.key, length }
   }
 
   /**
@@ -144,12 +146,19 @@ export class ContractReader {
    */
   async allAddresses(): Promise<Uint8Array[]> {
     const addresses: Uint8Array[] = []
+    for await (const chunk of this.addressChunks()) addresses.push(...chunk)
+    return addresses
+  }
+
+  /** As `allAddresses`, some hundred at a time. */
+  async *addressChunks(): AsyncIterable<Uint8Array[]> {
     for await (const chunk of this.backend.entries(orderSpan)) {
+      const addresses: Uint8Array[] = []
       for (const { key, value } of chunk) {
         if (parseKey(key)?.kind === 'order' && value.length === 32) addresses.push(value)
       }
+      yield addresses
     }
-    return addresses
   }
 
   /** Whether the contract has bytecode or a delta. */

@@ -1,8 +1,9 @@
 import type { Handler } from './handler.ts'
-import { addressBytes } from './replyRows.ts'
+import { addressBytes, allInRoom } from './replyRows.ts'
 
 export const getAllAddrs: Handler<'GetAllAddrs'> = async (_, { store, room }) => {
-  const addresses = await store.allAddresses()
-  await room.take(addresses.length * addressBytes)
-  return { addresses }
+  async function* addresses() {
+    for await (const chunk of store.addressChunks()) yield* chunk
+  }
+  return { addresses: await allInRoom(room, addresses, () => addressBytes) }
 }

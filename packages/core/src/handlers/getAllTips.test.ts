@@ -5,6 +5,7 @@ import { ContractStore, type KeyValueBackend, openMemory } from '@bletchley/stor
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import { Dispatcher } from '../dispatch.ts'
+import { collectGarbage } from '../server/collectGarbage.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
 import { TipOmissions } from './tipOmissions.ts'
@@ -193,3 +194,50 @@ describe('tips of some thousand bytes', () => {
     expect([tips, omitted, omissions.total]).toEqual([[0, 2], undefined, 0])
   })
 })
+
+it.each(['GetAllTips', 'GetAllAddrs'] as const)(
+  '%s: of a thousand that wait for room none holds anything',
+  async (type) => {
+    const inner = openMemory()
+    // As in LMDB each reading is a copy.
+    const backend: KeyValueBackend = {
+      entries: async function* (range) {
+        for await (const chunk of inner.entries(range)) {
+          yield chunk.map(({ key, value }) => ({ key: key.slice(), value: value.slice() }))
+        }
+      },
+      keys: (range) => inner.keys(range),
+      first: (range) => inner.first(range),
+      commit: (batch, expectations) => inner.commit(batch, expectations),
+      stats: () => inner.stats(),
+      close: () => inner.close(),
+      assertInPlace: () => inner.assertInPlace(),
+      clearDeadReaders: () => inner.clearDeadReaders(),
+      get: async (key) => (await inner.get(key))?.slice(),
+    }
+    const store = await ContractStore.open(backend, { hashDelta: keccak256 })
+    const addresses = Array.from({ length: 300 }, (_, contract) => addressOf(contract))
+    await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: new Uint8Array(1000) })))
+    const logger = pino({ level: 'silent' })
+    const worker = { store, omissions: new TipOmissions(logger), logger } as unknown as WorkerContext
+    const dispatcher = new Dispatcher(worker, 'document')
+    const rooms = new ReplyRooms({ ...defaultRoomLimits, unreadBytesPerPeer: 1 << 20 })
+    expect(rooms.of('peer').tryTake(1 << 20)).toBe(true)
+    const take = vi.spyOn(rooms, 'take')
+    await collectGarbage()
+    const before = process.memoryUsage()
+    const frame = encodeRequest(type, 'all', undefined)
+    const answers = Array.from({ length: 1000 }, () => dispatcher.answer(frame, rooms.of('peer')))
+    while (take.mock.calls.length < 1000) await new Promise((resolve) => setImmediate(resolve))
+    let held = Number.POSITIVE_INFINITY
+    // Memory of arrays is given back some time after a collection. Three hundred addresses take more than 30 kB.
+    for (let look = 0; look < 20 && held >= 10_000; look++) {
+      await collectGarbage()
+      const { heapUsed, arrayBuffers } = process.memoryUsage()
+      held = (heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers) / 1000
+    }
+    expect(held).toBeLessThan(10_000)
+    rooms.close()
+    await Promise.all(answers)
+  },
+)

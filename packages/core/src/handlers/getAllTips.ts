@@ -1,7 +1,7 @@
 import { maxReplyBytes } from '@bletchley/protocol'
 import { Pacer, type TipLength } from '@bletchley/store'
 import type { Handler } from './handler.ts'
-import { addressBytes, countBytes, leastBytes, mostBytes, rowBytes } from './replyRows.ts'
+import { addressBytes, allInRoom, countBytes, leastBytes, mostBytes, rowBytes } from './replyRows.ts'
 
 /** Rows of one reply; a peer may read more values than they have. */
 const maxRows = 1_000_000
@@ -19,8 +19,7 @@ const maxRowsBytes = maxReplyBytes - envelopeBytes
 const smallBytes = 64 * 1024
 const keptBytes = 16 * 1024 * 1024
 
-type Tip = TipLength & { readonly address: Uint8Array }
-type Row = Tip & { readonly data: Uint8Array }
+type Row = TipLength & { readonly data: Uint8Array }
 
 /**
  * In the order of creation; contracts without deltas are left out, and so are the largest tips if not all of them fit into
@@ -28,21 +27,18 @@ type Row = Tip & { readonly data: Uint8Array }
  */
 export const getAllTips: Handler<'GetAllTips'> = async (_, { store, room, omissions }) => {
   const pacer = new Pacer(room.peer)
-  const addresses = await store.allAddresses()
-  const tips: Tip[] = []
-  let position = 0
-  let kept = 0
-  for await (const tip of store.tipLengths(addresses, smallBytes, pacer)) {
-    const address = addresses[position++]!
-    if (tip === undefined) continue
-    const { key, length, data } = tip
-    kept += data?.length ?? 0
-    tips.push({ address, key, length, data: kept <= keptBytes ? data : undefined })
+  async function* walk() {
+    let kept = 0
+    for await (const tip of store.tipLengths(smallBytes, pacer)) {
+      kept += tip.data?.length ?? 0
+      yield kept <= keptBytes ? tip : { ...tip, data: undefined }
+    }
   }
+  const tips: TipLength[] = await allInRoom(room, walk, mostRowBytes)
 
   // What cannot fit need not be read.
   const possible = withoutLargest(tips, ({ length }) => leastRowBytes + leastBytes(length))
-  await room.take(Math.min(sum(possible, mostRowBytes), maxReplyBytes))
+  room.shrink(sum(possible, mostRowBytes))
   const read: Row[] = []
   const gone = new Set<Uint8Array>()
   for (const { address, key, data } of possible) {

@@ -1,9 +1,11 @@
 import { maxReplyBytes } from '@bletchley/protocol'
 import { Pacer } from '@bletchley/store'
 import { describe, expect, it, vi } from 'vitest'
-import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
+import { collectGarbage } from '../server/collectGarbage.ts'
+import { defaultRoomLimits, type ReplyRoom, ReplyRooms } from '../server/replyRoom.ts'
 import {
   addressBytes,
+  allInRoom,
   countBytes,
   leastBytes,
   mostBytes,
@@ -109,6 +111,98 @@ describe('one thing in a reply', () => {
     expect(await reading).toHaveLength(mebibyte)
     expect([reads.count, room.bytes]).toEqual([2, 4 * mebibyte])
     shared.close()
+  })
+})
+
+describe('what waits for room', () => {
+  const made = (count: number) =>
+    async function* read() {
+      for (let row = 0; row < count; row++) yield { data: new Uint8Array(mebibyte / 2) }
+    }
+  const ways: Record<string, (room: ReplyRoom) => Promise<unknown>> = {
+    'one thing': (room) =>
+      readInRoom(
+        room,
+        async () => new Uint8Array(mebibyte),
+        (bytes) => bytes,
+      ),
+    rows: (room) => rowsInRoom(room, made(2)),
+    all: (room) => allInRoom(room, made(2), ({ data }) => mostBytes(data.length)),
+  }
+  it.each(Object.keys(ways))('holds nothing: %s', async (way) => {
+    const shared = rooms(8 * mebibyte)
+    shared.of('peer').tryTake(8 * mebibyte)
+    const take = vi.spyOn(shared, 'take')
+    await collectGarbage()
+    const before = process.memoryUsage().arrayBuffers
+    const waiting = Array.from({ length: 100 }, () => ways[way]!(shared.of('peer')))
+    while (take.mock.calls.length < 100) await turns(1)
+    let held = Number.POSITIVE_INFINITY
+    // Memory of arrays is given back some time after a collection.
+    for (let look = 0; look < 20 && held >= 10 * mebibyte; look++) {
+      await collectGarbage()
+      await turns(10)
+      held = process.memoryUsage().arrayBuffers - before
+    }
+    expect(held).toBeLessThan(10 * mebibyte)
+    shared.close()
+    for (const end of await Promise.allSettled(waiting)) expect(end.status).toBe('rejected')
+  })
+
+  it('has room for what there is when its turn has come, and that may be more than before', async () => {
+    let size = mebibyte / 4
+    const grown: Record<string, (room: ReplyRoom) => Promise<unknown>> = {
+      one: (room) =>
+        readInRoom(
+          room,
+          async () => new Uint8Array(size),
+          (bytes) => bytes,
+        ),
+      rows: (room) =>
+        rowsInRoom(room, async function* () {
+          yield { data: new Uint8Array(size) }
+        }),
+      all: (room) =>
+        allInRoom(
+          room,
+          async function* () {
+            yield size
+          },
+          mostBytes,
+        ),
+    }
+    for (const [name, read] of Object.entries(grown)) {
+      size = mebibyte / 4
+      const shared = rooms(8 * mebibyte)
+      const other = shared.of('peer')
+      other.tryTake(8 * mebibyte)
+      const take = vi.spyOn(shared, 'take')
+      const room = shared.of('peer')
+      const reading = read(room)
+      while (take.mock.calls.length < 1 || !room.isWaiting) await turns(1)
+      size = 2 * mebibyte
+      other.shrink(0)
+      await reading
+      expect(room.bytes, name).toBeGreaterThanOrEqual(2 * size)
+      shared.close()
+    }
+  })
+})
+
+describe('all of something in a reply', () => {
+  it('takes no more room than a message has, and less where there is less', async () => {
+    const ask = async (sizes: number[]) => {
+      const room = new ReplyRooms(defaultRoomLimits).of('peer')
+      const read = async function* () {
+        yield* sizes
+      }
+      expect(await allInRoom(room, read, (size) => size)).toEqual(sizes)
+      return room.bytes
+    }
+    expect(await ask([1, 2])).toBe(0)
+    expect(await ask([10_000, 10_000])).toBe(20_000)
+    expect(await ask([maxReplyBytes / 2, maxReplyBytes / 2])).toBe(maxReplyBytes)
+    expect(await ask([maxReplyBytes / 2, maxReplyBytes])).toBe(maxReplyBytes)
   })
 })
 

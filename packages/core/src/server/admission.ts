@@ -6,7 +6,10 @@ export interface AdmissionLimits {
   readonly inFlight: number
   /** Of one connection. */
   readonly inFlightPerPeer: number
-  /** Bytes of all requests under way. They are in memory: a flood of large ones would fill it. */
+  /**
+   * Bytes of requests that one connection may have under way while the others have none: half of what they leave of twice as
+   * many, so nobody takes the last. They are in memory: a flood of large ones would fill it.
+   */
   readonly bytesInFlight: number
 }
 
@@ -16,10 +19,19 @@ export const defaultAdmissionLimits: AdmissionLimits = {
   bytesInFlight: 256 * 1024 * 1024,
 }
 
+/** A request of no more is taken of a connection that has none under way, whatever the others have. */
+export const firstRequestBytes = 32 * 1024
+
+/** What one connection has under way. */
+interface Share {
+  requests: number
+  bytes: number
+}
+
 /** Keeps count of what is under way. */
 export class Admission {
   readonly #limits: AdmissionLimits
-  readonly #ofPeer = new Map<string, number>()
+  readonly #ofPeer = new Map<string, Share>()
   #requests = 0
   #bytes = 0
 
@@ -34,22 +46,37 @@ export class Admission {
 
   /** Takes the requests of one message in; or says why not, and takes none. */
   admit(peer: string, requests: number, bytes: number): WorkerError | undefined {
-    const { inFlight, inFlightPerPeer, bytesInFlight } = this.#limits
-    const ofPeer = (this.#ofPeer.get(peer) ?? 0) + requests
-    if (ofPeer > inFlightPerPeer) return busy('requests of this peer under way', inFlightPerPeer)
-    if (this.#requests + requests > inFlight) return busy('requests under way', inFlight)
-    if (this.#bytes + bytes > bytesInFlight) return busy('bytes of requests under way', bytesInFlight)
-    this.#ofPeer.set(peer, ofPeer)
+    const share = this.#ofPeer.get(peer)
+    const refusal = this.#refusal(share, requests, bytes)
+    if (refusal !== undefined) return refusal
+    if (share === undefined) this.#ofPeer.set(peer, { requests, bytes })
+    else {
+      share.requests += requests
+      share.bytes += bytes
+    }
     this.#requests += requests
     this.#bytes += bytes
     return undefined
   }
 
+  #refusal(share: Share | undefined, requests: number, bytes: number): WorkerError | undefined {
+    const { inFlight, inFlightPerPeer, bytesInFlight } = this.#limits
+    const own = share ?? { requests: 0, bytes: 0 }
+    if (own.requests + requests > inFlightPerPeer) return busy('requests of this peer under way', inFlightPerPeer)
+    // Those who connect again and again have a first one each: bounded as well.
+    const isFirst = share === undefined && requests === 1 && bytes <= firstRequestBytes
+    if (this.#requests + requests > (isFirst ? 2 * inFlight : inFlight)) return busy('requests under way', inFlight)
+    const others = this.#bytes - own.bytes
+    if (isFirst || own.bytes + bytes <= bytesInFlight - others / 2) return undefined
+    return busy('bytes of requests under way', bytesInFlight)
+  }
+
   /** What was admitted has ended. */
   release(peer: string, requests: number, bytes: number): void {
-    const ofPeer = this.#ofPeer.get(peer)! - requests
-    if (ofPeer === 0) this.#ofPeer.delete(peer)
-    else this.#ofPeer.set(peer, ofPeer)
+    const share = this.#ofPeer.get(peer)!
+    share.requests -= requests
+    share.bytes -= bytes
+    if (share.requests === 0) this.#ofPeer.delete(peer)
     this.#requests -= requests
     this.#bytes -= bytes
   }

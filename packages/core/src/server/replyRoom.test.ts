@@ -14,6 +14,16 @@ function fill(rooms: ReplyRooms, peer: string): number {
   return replies
 }
 
+/** Sends a peer a reply, which it has not read as long as a test holds it. */
+function send(rooms: ReplyRooms, peer: string, bytes: number): Uint8Array {
+  const reply = new Uint8Array(bytes)
+  const room = rooms.of(peer)
+  expect(room.tryTake(bytes)).toBe(true)
+  room.settle(reply)
+  room.sent()
+  return reply
+}
+
 it('the nearer all of them are to the limit, the less each may have; nobody takes the last', () => {
   const rooms = new ReplyRooms(limits)
   expect(['a', 'b', 'c', 'd', 'e'].map((peer) => fill(rooms, peer))).toEqual([8, 8, 4, 2, 1])
@@ -76,7 +86,7 @@ it('a reply beyond the limit is made when nothing else is there', async () => {
 
 it('who gets no room is told whether it has left too much unread itself, or all have', async () => {
   const rooms = new ReplyRooms({ ...limits, unreadPatienceMs: 0 })
-  for (const peer of ['a', 'b', 'c', 'd', 'e']) fill(rooms, peer)
+  const unread = [8, 8, 4, 2, 1].map((units, index) => send(rooms, 'abcde'[index]!, units * unit))
   const refusals = ['a', 'd', 'f'].map((peer) =>
     rooms
       .of(peer)
@@ -88,6 +98,7 @@ it('who gets no room is told whether it has left too much unread itself, or all 
     'Busy: too many bytes of replies that all peers have not read, at most 25165824',
     'Busy: too many bytes of replies that all peers have not read, at most 25165824',
   ])
+  expect(unread).toHaveLength(5)
 })
 
 it('looking for what was read takes a part of the time, however long it takes', async () => {
@@ -302,10 +313,21 @@ describe('who waits for room', () => {
     rooms.close()
   })
 
+  /** Looks until something happens, or until then. */
+  async function look(until = 60_000): Promise<void> {
+    const before = events.length
+    while (events.length === before && performance.now() + 250 <= until) {
+      vi.advanceTimersToNextTimer()
+      await looked()
+    }
+  }
+
+  const ownText = `Busy: too many bytes of replies that this peer has not read, at most ${8 * unit}`
+  const allText = `Busy: too many bytes of replies that all peers have not read, at most ${24 * unit}`
+
   it('is looked for four times in a second, and given up when his peer has read nothing for its time', async () => {
     const rooms = new ReplyRooms(patient)
-    const held = rooms.of('a')
-    held.tryTake(8 * unit)
+    const unread = [send(rooms, 'a', 8 * unit)]
     wait(rooms, 'a', unit)
     wait(rooms, 'a', unit, 'second')
     await setImmediate()
@@ -318,31 +340,21 @@ describe('who waits for room', () => {
       looks++
     }
     expect(looks).toBe(4)
-    const text = `Busy: too many bytes of replies that this peer has not read, at most ${8 * unit}`
-    expect(events).toEqual([`a: ${text}`, `second: ${text}`])
+    expect(events).toEqual([`a: ${ownText}`, `second: ${ownText}`])
     // Nobody waits, and nobody looks.
     expect([rooms.of('a').isWaiting, vi.getTimerCount()]).toEqual([false, 0])
     wait(rooms, 'a', unit)
     await setImmediate()
     expect(vi.getTimerCount()).toBe(1)
-    held.shrink(0)
-    await setImmediate()
-    expect(events.at(-1)).toBe('a')
+    unread.pop()
     vi.advanceTimersToNextTimer()
     for (let turn = 0; turn < 30; turn++) await setImmediate()
-    expect(vi.getTimerCount()).toBe(0)
+    expect([events.at(-1), vi.getTimerCount()]).toEqual(['a', 0])
   })
 
   it('has his time anew when his peer reads something, or begins to have something to read', async () => {
     const rooms = new ReplyRooms(patient)
-    // Held by the test as the socket holds what is unread.
-    const unread = [4, 4].map((units) => {
-      const reply = new Uint8Array(units * unit)
-      const room = rooms.of('a')
-      room.tryTake(reply.length)
-      room.settle(reply)
-      return reply
-    })
+    const unread = [4, 4].map((units) => send(rooms, 'a', units * unit))
     vi.advanceTimersByTime(500)
     wait(rooms, 'a', 5 * unit)
     await setImmediate()
@@ -351,14 +363,103 @@ describe('who waits for room', () => {
     await looked()
     // What was read was not enough.
     expect([events, vi.getTimerCount()]).toEqual([[], 1])
-    while (events.length === 0) {
-      vi.advanceTimersToNextTimer()
-      await looked()
-    }
-    expect(events).toEqual([`a: Busy: too many bytes of replies that this peer has not read, at most ${8 * unit}`])
+    await look()
+    expect(events).toEqual([`a: ${ownText}`])
     expect(performance.now()).toBeGreaterThanOrEqual(1750)
     expect(performance.now()).toBeLessThan(2100)
     expect(unread).toHaveLength(1)
+  })
+
+  it('is not given up because his reply, or others of his peer, take long to make', async () => {
+    const rooms = new ReplyRooms(patient)
+    const inWork = [5, 3].map((units) => {
+      const room = rooms.of('a')
+      room.tryTake(units * unit)
+      return { room, reply: new Uint8Array(units * unit) }
+    })
+    wait(rooms, 'a', unit)
+    await setImmediate()
+    await look(2000)
+    const [first, second] = inWork
+    // Made, as part of a message whose other replies are in work.
+    first!.room.settle(first!.reply)
+    await look(4000)
+    expect(events).toEqual([])
+    first!.room.sent()
+    second!.room.settle(second!.reply)
+    second!.room.sent()
+    await look(4900)
+    expect(events).toEqual([])
+    await look(5300)
+    expect(events).toEqual([`a: ${ownText}`])
+    expect(inWork).toHaveLength(2)
+  })
+
+  it('is given up when only what waits behind him could be sent: parts of messages that wait for room themselves', async () => {
+    const rooms = new ReplyRooms(patient)
+    const part = rooms.of('a')
+    part.tryTake(8 * unit)
+    vi.advanceTimersByTime(5000)
+    const reply = new Uint8Array(8 * unit)
+    part.settle(reply)
+    wait(rooms, 'a', unit)
+    await setImmediate()
+    await look(5900)
+    expect(events).toEqual([])
+    await look(6300)
+    expect(events).toEqual([`a: ${ownText}`])
+    expect(reply).toHaveLength(8 * unit)
+  })
+
+  it('is not given up because replies to others take long to make, or are read', async () => {
+    const { rooms, full } = fullRooms()
+    wait(rooms, 'new', unit)
+    await setImmediate()
+    await look(3000)
+    expect(events).toEqual([])
+    const unread = [new Uint8Array(8 * unit)]
+    full[0]!.settle(unread[0]!)
+    full[0]!.sent()
+    await look(3900)
+    unread.pop()
+    await look(6000)
+    expect(events).toEqual(['new'])
+    rooms.close()
+  })
+
+  it('is given up when what others have not read for his time leaves no room, once he has waited for as long', async () => {
+    const rooms = new ReplyRooms(patient)
+    const unread = [8, 8, 4].map((units, index) => send(rooms, 'xyz'[index]!, units * unit))
+    const inWork = rooms.of('x')
+    vi.advanceTimersByTime(5000)
+    wait(rooms, 'large', 5 * unit)
+    const middle = rooms.of('v')
+    middle.tryTake(2 * unit)
+    wait(rooms, 'fits', 4 * unit)
+    await setImmediate()
+    await look(5900)
+    expect(events).toEqual([])
+    await look(6300)
+    expect(events).toEqual([`large: ${allText}`])
+    await look(9000)
+    expect(events).toHaveLength(1)
+    middle.shrink(0)
+    await setImmediate()
+    expect(events.at(-1)).toBe('fits')
+    expect([unread.length, inWork.bytes]).toEqual([3, 0])
+    rooms.close()
+  })
+
+  it('lets others go first when he has just got some', async () => {
+    const { rooms, full } = fullRooms()
+    for (const name of ['a1', 'a2', 'b1', 'c1']) wait(rooms, name[0]!, unit, name)
+    await setImmediate()
+    for (const left of [7, 6, 5, 4, 3, 2]) {
+      full[0]!.shrink(left * unit)
+      await setImmediate()
+    }
+    expect(events).toEqual(['a1', 'b1', 'c1', 'a2'])
+    rooms.close()
   })
 
   it('gets it when enough was read', async () => {
@@ -366,9 +467,11 @@ describe('who waits for room', () => {
     const room = rooms.of('a')
     room.tryTake(8 * unit)
     room.settle(new Uint8Array(8 * unit))
+    room.sent()
     const last = rooms.of('b')
     last.tryTake(8 * unit)
     last.settleMessage(new Uint8Array(1))
+    last.sent()
     wait(rooms, 'a', 8 * unit)
     wait(rooms, 'b', 8 * unit)
     await setImmediate()

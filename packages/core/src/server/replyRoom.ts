@@ -21,7 +21,7 @@ export interface RoomLimits {
   readonly unreadBytesPerPeer: number
   /** That all of them have not read: the nearer it is, the less each may have. */
   readonly unreadBytes: number
-  /** A reply that waits for room is given up when its peer has read nothing for so long. */
+  /** A reply that waits for room is given up when its peer has read nothing of what it was sent for so long. */
   readonly unreadPatienceMs: number
 }
 
@@ -35,14 +35,27 @@ export const defaultRoomLimits: RoomLimits = {
 interface Peer {
   readonly name: string
   bytes: number
+  /** Of them those of replies that are made; the others are in work. */
+  madeBytes: number
+  /** Replies that were sent. */
+  unread: number
   /** In the order of their arrival. */
   readonly waiting: Waiting[]
-  /** When it last read something, or began to have something to read. */
-  readAt: number
+  /** When it last read something, or began to have something to read; before that, when the last reply was made. */
+  since: number
+}
+
+/** A reply that is made, and holds its room until it is read. */
+interface Made {
+  readonly peer: Peer
+  readonly bytes: number
+  /** Absent until it is sent: it may be part of a message that is not complete. */
+  sentAt?: number
 }
 
 interface Waiting {
   readonly bytes: number
+  readonly since: number
   resolve(): void
   reject(error: WorkerError): void
 }
@@ -53,15 +66,23 @@ interface Waiting {
  * A request of some hundred bytes may have a reply of 256 MiB: a peer that asks and never reads would fill the memory long before
  * the socket has counted its replies. Nobody tells what a peer has read, but the binding holds on to a reply until libzmq has
  * sent it: so what the garbage collector takes was read. It does not hear of that memory by itself, and is asked to look
- * before anybody has to wait. Who has left too much unread waits, and is refused when he reads nothing meanwhile.
+ * before anybody has to wait. Who has left too much unread waits, and is refused when he reads nothing meanwhile. Nobody is refused
+ * because the core is slow: what is in work is not there to be read.
  */
 export class ReplyRooms {
   readonly #limits: RoomLimits
   readonly #peers = new Map<string, Peer>()
-  readonly #read = new FinalizationRegistry<{ peer: Peer; bytes: number }>(({ peer, bytes }) => {
-    peer.readAt = performance.now()
+  readonly #read = new FinalizationRegistry<Made>((made) => {
+    const { peer, bytes } = made
+    if (this.#unread.delete(made)) {
+      peer.unread--
+      peer.since = performance.now()
+    }
+    peer.madeBytes -= bytes
     this.give(peer, bytes)
   })
+  /** Replies that were sent, in that order. */
+  readonly #unread = new Set<Made>()
   /** Of all peers. */
   #bytes = 0
   #collectAt = collectEveryBytes
@@ -100,7 +121,7 @@ export class ReplyRooms {
     if (this.#closed) throw new WorkerError('shutting_down', {})
     this.#peers.set(name, peer)
     await new Promise<void>((resolve, reject) => {
-      peer.waiting.push({ bytes, resolve, reject })
+      peer.waiting.push({ bytes, since: performance.now(), resolve, reject })
       this.#waiting++
       this.#looking ??= setTimeout(() => void this.#lookOnce(), this.#pauseMs)
     })
@@ -121,13 +142,26 @@ export class ReplyRooms {
   give(peer: Peer, bytes: number): void {
     peer.bytes -= bytes
     this.#bytes -= bytes
+    if (peer.unread === 0) peer.since = performance.now()
     if (peer.bytes === 0 && peer.waiting.length === 0) this.#peers.delete(peer.name)
     if (this.#waiting > 0) this.#serve()
   }
 
-  /** A reply that is about to be sent, for which room is taken: it gives that back when it was read. */
-  sent(peer: Peer, reply: Uint8Array, bytes: number): void {
-    this.#read.register(reply, { peer, bytes })
+  /** A reply for which room is taken is made: it gives that back when it was read. */
+  made(peer: Peer, reply: Uint8Array, bytes: number): Made {
+    const made = { peer, bytes }
+    peer.madeBytes += bytes
+    if (peer.unread === 0) peer.since = performance.now()
+    this.#read.register(reply, made)
+    return made
+  }
+
+  /** From now on its peer can read it. */
+  sent(made: Made): void {
+    const { peer } = made
+    made.sentAt = performance.now()
+    this.#unread.add(made)
+    if (peer.unread++ === 0) peer.since = made.sentAt
   }
 
   /** Nobody waits any more. */
@@ -138,7 +172,7 @@ export class ReplyRooms {
   }
 
   #peer(name: string): Peer {
-    return this.#peers.get(name) ?? { name, bytes: 0, waiting: [], readAt: performance.now() }
+    return this.#peers.get(name) ?? { name, bytes: 0, madeBytes: 0, unread: 0, waiting: [], since: performance.now() }
   }
 
   #fits(peer: Peer, bytes: number): boolean {
@@ -148,53 +182,69 @@ export class ReplyRooms {
   }
 
   #take(peer: Peer, bytes: number): void {
-    if (peer.bytes === 0) {
-      peer.readAt = performance.now()
-      this.#peers.set(peer.name, peer)
-    }
+    if (peer.bytes === 0) this.#peers.set(peer.name, peer)
     peer.bytes += bytes
     this.#bytes += bytes
   }
 
-  /** One reply of each peer in turn, as long as they fit. */
+  /** One reply of each peer in turn, as long as they fit: who has got one is the last to get the next. */
   #serve(): void {
-    for (let served = true; served; ) {
-      served = false
-      for (const peer of this.#peers.values()) {
-        const [next] = peer.waiting
-        if (next === undefined || !this.#fits(peer, next.bytes)) continue
-        peer.waiting.shift()
-        this.#waiting--
-        this.#take(peer, next.bytes)
-        next.resolve()
-        served = true
-      }
+    for (const peer of this.#peers.values()) {
+      const [next] = peer.waiting
+      if (next === undefined || !this.#fits(peer, next.bytes)) continue
+      peer.waiting.shift()
+      this.#waiting--
+      this.#peers.delete(peer.name)
+      this.#peers.set(peer.name, peer)
+      this.#take(peer, next.bytes)
+      next.resolve()
     }
   }
 
-  /** Looks for what was read, and gives those up who read nothing. */
+  /** Looks for what was read, and gives those up who read nothing, and what they have left no room for. */
   async #lookOnce(): Promise<void> {
     await this.#collect()
+    const before = performance.now() - this.#limits.unreadPatienceMs
+    const left = this.#limits.unreadBytes - this.#bytesSentUntil(before)
+    const isHopeless = ({ bytes, since }: Waiting) => since <= before && bytes > left
     for (const peer of this.#peers.values()) {
-      if (performance.now() - peer.readAt < this.#limits.unreadPatienceMs) continue
-      this.#refuse(peer, this.#busy(peer))
+      if (hasReadNothing(peer, before)) this.#refuse(peer, this.#busy(peer))
+      else if (left < this.#limits.unreadBytes) this.#refuse(peer, this.#busyForAll(), isHopeless)
     }
+    this.#serve()
     this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), this.#pauseMs) : undefined
   }
 
-  /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
-  #busy({ bytes, waiting: [next] }: Peer): WorkerError {
-    const { unreadBytesPerPeer, unreadBytes } = this.#limits
-    const isOwn = bytes > 0 && bytes + (next?.bytes ?? 0) > unreadBytesPerPeer
-    return isOwn
-      ? new WorkerError('busy', { limit: 'bytes of replies that this peer has not read', maximum: unreadBytesPerPeer })
-      : new WorkerError('busy', { limit: 'bytes of replies that all peers have not read', maximum: unreadBytes })
+  /** Bytes that were sent until then, and are still unread. */
+  #bytesSentUntil(time: number): number {
+    let bytes = 0
+    for (const made of this.#unread) {
+      if (made.sentAt! > time) break
+      bytes += made.bytes
+    }
+    return bytes
   }
 
-  #refuse(peer: Peer, error: WorkerError): void {
-    const refused = peer.waiting.splice(0)
+  /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
+  #busy(peer: Peer): WorkerError {
+    const maximum = this.#limits.unreadBytesPerPeer
+    const isOwn = peer.bytes > 0 && peer.bytes + (peer.waiting[0]?.bytes ?? 0) > maximum
+    if (!isOwn) return this.#busyForAll()
+    return new WorkerError('busy', { limit: 'bytes of replies that this peer has not read', maximum })
+  }
+
+  #busyForAll(): WorkerError {
+    const maximum = this.#limits.unreadBytes
+    return new WorkerError('busy', { limit: 'bytes of replies that all peers have not read', maximum })
+  }
+
+  #refuse(peer: Peer, error: WorkerError, which = (_: Waiting) => true): void {
+    const refused = peer.waiting.filter(which)
+    if (refused.length === 0) return
+    const others = peer.waiting.filter((waiting) => !refused.includes(waiting))
+    peer.waiting.splice(0, Infinity, ...others)
     this.#waiting -= refused.length
-    if (peer.bytes === 0) this.#peers.delete(peer.name)
+    if (peer.bytes === 0 && others.length === 0) this.#peers.delete(peer.name)
     for (const { reject } of refused) reject(error)
   }
 
@@ -213,12 +263,18 @@ export class ReplyRooms {
   }
 }
 
+/** Whether it has read nothing since then, though all was there to be read that its requests can wait for. */
+function hasReadNothing({ bytes, madeBytes, unread, since }: Peer, then: number): boolean {
+  return bytes > 0 && (unread > 0 || madeBytes === bytes) && since <= then
+}
+
 /** The room that one request takes for its reply. */
 export class ReplyRoom {
   /** Whose request it is: what belongs to one connection. */
   readonly peer: string
   readonly #rooms: ReplyRooms
   #peer: Peer | undefined
+  #made: Made | undefined
   #bytes = 0
 
   constructor(rooms: ReplyRooms, name: string) {
@@ -272,7 +328,7 @@ export class ReplyRoom {
   }
 
   /**
-   * The reply is made, and about to be sent: its room comes back when it was read, what it does not need comes back now.
+   * The reply is made: its room comes back when it was read, what it does not need comes back now.
    *
    * @returns whether it has room
    */
@@ -282,7 +338,7 @@ export class ReplyRoom {
     // Its memory may be larger than the reply; small ones share theirs.
     this.shrink(reply.length < largeBytes ? 0 : reply.buffer.byteLength)
     if (this.#bytes === 0) return false
-    this.#rooms.sent(peer, reply, this.#bytes)
+    this.#made = this.#rooms.made(peer, reply, this.#bytes)
     return true
   }
 
@@ -295,7 +351,12 @@ export class ReplyRoom {
     if (this.#peer === undefined) return last
     const held = last.length > copiedBytes ? last : new Uint8Array(copiedBytes + 1).fill(0x20)
     if (held !== last) held.set(last)
-    this.#rooms.sent(this.#peer, held, this.#bytes)
+    this.#made = this.#rooms.made(this.#peer, held, this.#bytes)
     return held
+  }
+
+  /** The message of the reply is with the socket: from now on its peer can read it. */
+  sent(): void {
+    if (this.#made !== undefined) this.#rooms.sent(this.#made)
   }
 }

@@ -254,10 +254,14 @@ describe('admission', () => {
     const three = connect(new Dealer(), server)
     await three.send('4th')
     while (server.inFlight < 4) await new Promise((resolve) => setImmediate(resolve))
-    await two.send('5th')
-    expect(String(await two.receive())).toBe('Busy: too many requests under way, at most 4')
+    await three.send('5th')
+    expect(await receive(three)).toBe('Busy: too many requests under way, at most 4')
+    // Who has nothing under way gets a small one in.
+    await two.send('6th')
+    while (server.inFlight < 5) await new Promise((resolve) => setImmediate(resolve))
     letGo()
     expect(await receive(three)).toBe('re: 4th')
+    expect(String(await two.receive())).toBe('re: 6th')
   })
 
   it('counts each frame of a message, and refuses a message as a whole', async () => {
@@ -280,7 +284,11 @@ describe('admission', () => {
     await peer.send('x')
     expect(await receive(peer)).toBe('Busy: too many bytes of requests under way, at most 4000')
     expect(server.inFlight).toBe(4)
+    const other = connect(new Request(), server)
+    await other.send('y')
+    while (server.inFlight < 5) await new Promise((resolve) => setImmediate(resolve))
     letGo()
+    expect(String(await other.receive())).toBe('re: y')
   })
 
   it('drops the replies of a peer that never reads, and answers the others', async () => {
@@ -367,7 +375,7 @@ describe('what the loop over requests holds', () => {
           return bytes('no')
         },
       },
-      { ...options, limits: { ...defaultServerLimits, bytesInFlight: 0 } },
+      { ...options, limits: { ...defaultServerLimits, inFlightPerPeer: 0 } },
     )
     const peer = connect(new Dealer(), server)
     open.push({ close: () => server.close(0) })

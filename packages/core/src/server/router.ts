@@ -126,6 +126,8 @@ interface Underway {
   readonly peer: string
   /** What the answers that have taken no room of their own take in memory. */
   smallBytes: number
+  /** Of the others; most messages have none. */
+  rooms?: ReplyRoom[]
 }
 
 /**
@@ -193,7 +195,7 @@ export async function serveRouter(
   async function answer(door: Door, peer: string, parts: Uint8Array[]): Promise<void> {
     const start = startOfRequests(parts)
     const frames = parts.length - start
-    const message = { parts, next: start, place: door.underway.length, refused: false, peer, smallBytes: 0 }
+    const message: Underway = { parts, next: start, place: door.underway.length, refused: false, peer, smallBytes: 0 }
     if (frames > maxFramesPerMessage) {
       const tooMany = handler.refuse(tooManyFrames())
       return refuse(door, message, () => tooMany)
@@ -214,8 +216,8 @@ export async function serveRouter(
         if (message.refused) return
         parts[message.next] = frame
       }
-      if (message.smallBytes < largeBytes) reply(door, parts)
-      else await replyInRoom(door, parts, rooms.of(peer), message.smallBytes)
+      if (message.smallBytes < largeBytes) reply(door, message)
+      else await replyInRoom(door, message, rooms.of(peer))
     } finally {
       remove(door.underway, message)
       admission.release(peer, frames, bytes)
@@ -227,6 +229,8 @@ export async function serveRouter(
     const room = rooms.of(message.peer)
     const answered = await handler.answer(frame, room, isAlone)
     if (!room.settle(answered)) message.smallBytes += sizeOf(answered)
+    else if (message.rooms === undefined) message.rooms = [room]
+    else message.rooms.push(room)
     return answered
   }
 
@@ -239,28 +243,30 @@ export async function serveRouter(
       message.smallBytes += sizeOf(parts[at]!)
     }
     const room = rooms.of(message.peer)
-    if (room.tryTake(message.smallBytes)) reply(door, parts, room)
+    if (room.tryTake(message.smallBytes)) reply(door, message, room)
     // They are in no account while they wait, so one message may.
     else if (room.isWaiting) drop()
-    else void replyInRoom(door, parts, room, message.smallBytes)
+    else void replyInRoom(door, message, room)
   }
 
   /** Sends a message whose small answers are much together, as soon as there is room for them. */
-  async function replyInRoom(door: Door, parts: Uint8Array[], room: ReplyRoom, bytes: number): Promise<void> {
+  async function replyInRoom(door: Door, message: Underway, room: ReplyRoom): Promise<void> {
     try {
-      await room.take(bytes)
-      reply(door, parts, room)
+      await room.take(message.smallBytes)
+      reply(door, message, room)
     } catch {
       // The peer reads nothing of what it was sent.
       drop()
     }
   }
 
-  /** @param room of the whole message, if it has taken some */
-  function reply({ socket }: Door, parts: Uint8Array[], room?: ReplyRoom): void {
+  /** @param room of the small answers together, if they have taken some */
+  function reply({ socket }: Door, { parts, rooms: large }: Underway, room?: ReplyRoom): void {
     if (room !== undefined) parts.push(room.settleMessage(parts.pop()!))
     // Nobody hears a reply after the end.
     if (socket.closed) return
+    for (const each of large ?? []) each.sent()
+    room?.sent()
     socket.send(parts).catch((error: NodeJS.ErrnoException) => {
       // A peer that went away is nobody to tell.
       if (error.code === 'EAGAIN') drop()
