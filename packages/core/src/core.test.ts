@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -75,6 +75,15 @@ describe('a core', () => {
     await rm(join(dataFolder, 'store'), { recursive: true })
     await using again = await start({ dataFolder })
     expect(again.core.endpoints).toHaveLength(1)
+  })
+
+  it('watches its sealing key where the system finds it', async () => {
+    const dataFolder = join(folder, 'data')
+    await mkdir(join(dataFolder, 'deep'), { recursive: true })
+    await symlink(join(dataFolder, 'deep'), join(folder, 'link'))
+    await using here = await start({ dataFolder, sealing: { path: `${folder}/link/../sealing.key` } })
+    expect(await readdir(dataFolder)).toContain('sealing.key')
+    expect(here.core.endpoints).toHaveLength(1)
   })
 
   it('that cannot be reached as asked is not started, and its folder is not made', async () => {

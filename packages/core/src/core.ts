@@ -322,7 +322,7 @@ function fileInFolder(
   path: string,
   mayBecome?: (content: Uint8Array) => boolean,
 ): WatchedFile | undefined {
-  return isInside(path, dataFolder) ? new WatchedFile(resolve(path), mayBecome) : undefined
+  return isInside(path, dataFolder) ? new WatchedFile(resolve(systemPath(path)), mayBecome) : undefined
 }
 
 function curveKeyPath(dataFolder: string, path: string | undefined): string {
