@@ -166,8 +166,12 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
   }
 }
 
-/** Gives back what is taken, and waits until there is as much as is needed. */
-async function waitForRoom(room: ReplyRoom, bytes: number): Promise<void> {
+/**
+ * Gives back what is taken, and waits until there is as much as is needed.
+ *
+ * @throws WorkerError `busy` if the peer does not read
+ */
+export async function waitForRoom(room: ReplyRoom, bytes: number): Promise<void> {
   room.shrink(0)
   await room.take(bytes)
   // Room comes for many at once.

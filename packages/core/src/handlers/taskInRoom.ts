@@ -1,7 +1,6 @@
-import { Pacer } from '@bletchley/store'
 import type { TaskReply } from '../engine/taskReplies.ts'
 import type { ReplyRoom } from '../server/replyRoom.ts'
-import { mostTaskBytes } from './replyRows.ts'
+import { mostTaskBytes, waitForRoom } from './replyRows.ts'
 
 /**
  * A task's reply, once there is room for it. If that takes waiting it is let go of meanwhile, and asked for again: the engine
@@ -14,9 +13,6 @@ export async function taskInRoom<R extends TaskReply>(room: ReplyRoom, run: () =
   const bytes = mostTaskBytes(reply.result)
   if (room.tryTake(bytes)) return reply
   reply = undefined
-  await room.take(bytes)
-  // Room comes for many at once.
-  const pacer = new Pacer(room.peer)
-  while (pacer.due) await pacer.pause()
+  await waitForRoom(room, bytes)
   return run()
 }
