@@ -84,12 +84,15 @@ class LmdbBackend implements KeyValueBackend {
   #flushing: Promise<void> | undefined
   #closing: Promise<void> | undefined
   readonly #files: readonly FileIdentity[]
+  /** The last transaction that was seen; there is never an earlier one, whoever writes. */
+  #transaction: number
   /** Why what is written would not be found at the next start, as of the last look. */
   #displaced: StorageError | undefined
 
   constructor(database: RootDatabase<Uint8Array, Uint8Array>, paths: readonly string[]) {
     this.#database = database
     this.#files = paths.flatMap((path) => identityOf(path) ?? [])
+    this.#transaction = this.#lastTransaction()
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -150,6 +153,21 @@ class LmdbBackend implements KeyValueBackend {
       this.#displaced = new StorageError(`${opened.path} was ${what} while it was open`)
       throw this.#displaced
     }
+    this.#assertNotSetBack()
+  }
+
+  /** An older copy that was written into the file leaves it where it is. */
+  #assertNotSetBack(): void {
+    const now = this.#lastTransaction()
+    if (now < this.#transaction) {
+      this.#displaced = new StorageError(`${this.#files[0]!.path} was set back to an earlier state while it was open`)
+      throw this.#displaced
+    }
+    this.#transaction = now
+  }
+
+  #lastTransaction(): number {
+    return (this.#database.getStats() as LmdbStats).lastTxnId
   }
 
   clearDeadReaders(): number | undefined {
@@ -195,9 +213,12 @@ class LmdbBackend implements KeyValueBackend {
       if (this.#displaced !== undefined) throw this.#displaced
       // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
       const conflicts = await this.#database.childTransaction(() => {
+        // Behind the next commit nobody could tell: it goes on counting where the last one was.
+        this.#assertNotSetBack()
         group = take()
         return group.map((commit) => this.#apply(commit))
       })
+      this.#transaction = Math.max(this.#transaction, this.#lastTransaction())
       group.forEach((commit, index) => {
         const conflict = conflicts[index]
         if (conflict) commit.reject(conflict)
@@ -281,6 +302,7 @@ interface LmdbStats {
   overflowPages: number
   entryCount: number
   lastPageNumber: number
+  lastTxnId: number
 }
 
 /** A range in lmdb's terms, from its beginning or from behind `last`. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,6 +67,59 @@ test.each([
     expect(await backend.get(Uint8Array.of(2))).toBeUndefined()
   } finally {
     await backend.close()
+  }
+})
+
+/** An earlier state of the database, written into its file, as `cp` does with a copy of before. */
+async function openAndSetBack(folder: string) {
+  const backend = openLmdb({ folder })
+  await backend.commit([record(1)])
+  const earlier = await readFile(join(folder, 'data.mdb'))
+  await backend.commit([record(2)])
+  await writeFile(join(folder, 'data.mdb'), earlier, { flag: 'r+' })
+  return backend
+}
+
+test('when the database is set back within its file, a look tells', async () => {
+  await using base = await temporaryFolder()
+  const backend = await openAndSetBack(join(base.path, 'store'))
+  try {
+    expect(() => backend.assertInPlace()).toThrow('data.mdb was set back to an earlier state')
+    await expect(backend.commit([record(3)])).rejects.toThrow(StorageError)
+  } finally {
+    await backend.close()
+  }
+})
+
+test('when the database is set back within its file, no commit is made onto it, before any look', async () => {
+  await using base = await temporaryFolder()
+  const backend = await openAndSetBack(join(base.path, 'store'))
+  try {
+    const several = [3, 4].map((byte) => backend.commit([record(byte)]))
+    for (const commit of several) await expect(commit).rejects.toThrow(StorageError)
+    expect(() => backend.assertInPlace()).toThrow('data.mdb was set back to an earlier state')
+    expect(await backend.get(Uint8Array.of(3))).toBeUndefined()
+  } finally {
+    await backend.close()
+  }
+})
+
+test('commits of another process, and commits that change nothing, are no step back', async () => {
+  await using base = await temporaryFolder()
+  const folder = join(base.path, 'store')
+  const [backend, other] = [openLmdb({ folder }), openLmdb({ folder })]
+  try {
+    for (let round = 0; round < 3; round++) {
+      for (const each of [backend, other, backend]) {
+        await each.commit([record(round)])
+        await each.commit([{ key: Uint8Array.of(99), value: undefined }])
+        backend.assertInPlace()
+        other.assertInPlace()
+      }
+    }
+  } finally {
+    await backend.close()
+    await other.close()
   }
 })
 
