@@ -134,7 +134,7 @@ async function connect(options: ClientOptions = {}) {
 
 describe('CoreClient', () => {
   it('refuses an endpoint that is none', () => {
-    for (const endpoint of ['nonsense', 'http://127.0.0.1:1', 'tcp://127.0.0.1:port', '']) {
+    for (const endpoint of ['nonsense', 'http://127.0.0.1:1', 'tcp://127.0.0.1:port', 'tcp://127.0.0.1:65536', '']) {
       expect(() => new CoreClient(endpoint), endpoint).toThrow(`${JSON.stringify(endpoint)} is no ZeroMQ endpoint`)
     }
   })

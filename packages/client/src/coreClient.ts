@@ -74,6 +74,8 @@ const heartbeatPart = 0.2
 /** The core drops this client's connection when it has been silent for so long. */
 const timeToLiveMs = 60_000
 
+const maxPort = 65_535
+
 /** libzmq has 16 bits for it, in tenths of a second. */
 const maxTimeToLiveMs = 6_553_500
 
@@ -152,6 +154,8 @@ export class CoreClient {
     })
     void this.#watch()
     try {
+      // libzmq would take the lower 16 bits of a larger port.
+      if (Number(/^tcp:.*:(\d+)$/.exec(endpoint)?.[1]) > maxPort) throw new RangeError(`ports end at ${maxPort}`)
       this.#socket.connect(endpoint)
     } catch (cause) {
       // Left open, it would keep the process from ending.

@@ -186,7 +186,7 @@ export function openComputeResult({
 /**
  * Checks and opens the failure of a deployment or a computation.
  *
- * The signature does not cover the text, but the text is opened with the key of this task, which only the worker has.
+ * The signature does not cover the text, but the text is opened with the key of this task, which only the user and the worker have.
  *
  * @param signingKey the worker's address, 20 bytes
  * @param exeCodeHash of the contract, 32 bytes; a failed computation is signed with it, a failed deployment is not
@@ -257,7 +257,12 @@ function assertSigned(items: Uint8Array[], signature: BytesLike, signingKey: Byt
   }
 }
 
+/** Opens what the worker encrypted. The key is the user's as well, so what they encrypted with it themselves is refused. */
 function open(task: TaskContext, blob: Uint8Array): Uint8Array {
+  const { encryptedArgs, encryptedFn } = task.input
+  if ([encryptedArgs, encryptedFn].includes(bytesToHex(blob))) {
+    throw new UserError('invalid_signature', 'The output is what was sent to the worker, and no answer')
+  }
   try {
     return decrypt(task.sharedKey.bytes, blob)
   } catch (error) {

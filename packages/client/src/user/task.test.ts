@@ -454,6 +454,14 @@ describe('the result of a computation', () => {
     }
   })
 
+  it.each(['encryptedArgs', 'encryptedFn'] as const)('is not %s, which the same key opens', (sent) => {
+    const { task, signingKey, result } = computed()
+    const output = task.input[sent]
+    expect(() => openComputeResult({ task, signingKey, result: { ...result, output } })).toThrow(invalidSignature)
+    const bytes = { ...result, output: hexToBytes(output) }
+    expect(() => openComputeResult({ task, signingKey, result: bytes })).toThrow(invalidSignature)
+  })
+
   it('cannot be decrypted with what is no key at all, which is a fault of the caller', () => {
     const { task, signingKey, result } = computed()
     const sharedKey = new Secret(new Uint8Array(31))
@@ -511,6 +519,17 @@ describe('the result of a task that failed', () => {
       verified: { signature: false, output: true, missing: ['exeCodeHash'] },
     })
   })
+
+  it.each(['encryptedArgs', 'encryptedFn'] as const)(
+    'is refused when its text is %s, which the same key opens',
+    (sent) => {
+      const { task, signingKey, result, exeCodeHash } = failed('compute')
+      const reflected = { ...result, output: task.input[sent].toUpperCase() }
+      expect(() => openFailedTask({ task, signingKey, result: reflected, exeCodeHash })).toThrow(
+        'The output is what was sent to the worker, and no answer',
+      )
+    },
+  )
 
   it('is refused when its text is none', () => {
     const { task, signingKey, result, sharedKey } = failed('deploy')

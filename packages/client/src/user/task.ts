@@ -49,6 +49,8 @@ export interface TaskContext {
   inputsHash: string
   gasLimit: bigint
   sharedKey: Secret
+  /** What was sent: the same key opens it, so it must not come back as an answer. */
+  input: Pick<DeployInput, 'encryptedArgs' | 'encryptedFn'>
 }
 
 /** The input of the message DeploySecretContract. */

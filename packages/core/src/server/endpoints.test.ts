@@ -45,11 +45,18 @@ describe('assertEndpoint', () => {
     expect(() => assertEndpoint(endpoint)).toThrow(new RangeError(text))
   })
 
-  it.each(['tcp://127.0.0.1', 'tcp://[::1]', 'tcp://127.0.0.1:', 'tcp://127.0.0.1:123456', 'tcp://127.0.0.1:x'])(
+  it.each(['tcp://127.0.0.1', 'tcp://[::1]', 'tcp://127.0.0.1:', 'tcp://127.0.0.1:x'])(
     'refuses %s, which has no port',
     (endpoint) => {
       const text = `${endpoint} has no port, as tcp://127.0.0.1:5552 has`
       expect(() => assertEndpoint(endpoint)).toThrow(new RangeError(text))
+    },
+  )
+
+  it.each(['tcp://127.0.0.1:65536', 'tcp://[::1]:99999', 'tcp://*:4294972848'])(
+    'refuses %s, a port that none is',
+    (endpoint) => {
+      expect(() => assertEndpoint(endpoint)).toThrow(new RangeError(`${endpoint}: ports end at 65535`))
     },
   )
 

@@ -10,6 +10,8 @@ import type { Router } from 'zeromq'
 /** Bytes, without the one that ends it. */
 const maxSocketPath = process.platform === 'darwin' ? 103 : 107
 
+const maxPort = 65_535
+
 /** More than a socket or an endpoint takes, and than peers can take in the moment that it needs. */
 const filesOfSocket = 16
 
@@ -23,9 +25,12 @@ export function assertEndpoint(endpoint: string): void {
   if (!/^(tcp|ipc|inproc):\/\/./.test(endpoint)) {
     throw new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
   }
-  if (endpoint.startsWith('tcp://') && !/:(\d{1,5}|\*)$/.test(endpoint)) {
+  const [, port] = /:(\d+|\*)$/.exec(endpoint) ?? []
+  if (endpoint.startsWith('tcp://') && port === undefined) {
     throw new RangeError(`${endpoint} has no port, as tcp://127.0.0.1:5552 has`)
   }
+  // libzmq would take the lower 16 bits.
+  if (Number(port) > maxPort) throw new RangeError(`${endpoint}: ports end at ${maxPort}`)
   const bytes = Buffer.byteLength(endpoint) - 'ipc://'.length
   if (endpoint.startsWith('ipc://') && bytes > maxSocketPath) {
     throw new RangeError(`${endpoint} is ${bytes} bytes long, and the path of a socket has at most ${maxSocketPath}`)
