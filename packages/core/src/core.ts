@@ -25,6 +25,8 @@ import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
+import { HeldTasks } from './handlers/heldTasks.ts'
+import { readingsOf } from './handlers/readings.ts'
 import { TipOmissions } from './handlers/tipOmissions.ts'
 import { type HttpAddress, loopbackAddress } from './http/httpAddress.ts'
 import type { HttpDoor } from './http/httpDoor.ts'
@@ -202,7 +204,9 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
       userKeys,
       stateKeys,
       ...(keyFetcher && { keyFetcher }),
+      readings: readingsOf(store),
       omissions,
+      heldTasks: new HeldTasks(),
       registration,
       logger,
     },

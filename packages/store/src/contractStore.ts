@@ -89,6 +89,7 @@ export class ContractStore extends ContractReader {
   #refusal: string | undefined
   /** The number that the next new contract gets, as far as this store knows; `undefined` must be read. */
   #nextSequence: bigint | undefined
+  #revision = 0
 
   private constructor(backend: KeyValueBackend, options: ContractStoreOptions) {
     super(backend)
@@ -104,6 +105,14 @@ export class ContractStore extends ContractReader {
 
   close(): Promise<void> {
     return this.backend.close()
+  }
+
+  /**
+   * Another number behind each write of this store: what was read since it was the same is what a reading would give now, as
+   * long as nobody else writes to the database.
+   */
+  get revision(): number {
+    return this.#revision
   }
 
   /** As the backend's: what is written must be found at the next start. */
@@ -333,6 +342,8 @@ export class ContractStore extends ContractReader {
       this.#nextSequence = undefined
       if (error instanceof ConflictError) return false
       throw error
+    } finally {
+      this.#revision++
     }
     if (this.#onChange !== undefined) for (const edit of edits) this.#onChange(changeOf(edit))
     return true

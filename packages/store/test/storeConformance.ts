@@ -120,6 +120,25 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
       expect(await second.allAddresses()).toStrictEqual([address, bytes32(2), bytes32(3)])
     })
 
+    test('the revision is another one behind each write that changed something, before anybody hears of it', async () => {
+      await withStore(async (store) => {
+        const seen = new Set([store.revision])
+        const writes = [
+          () => store.putBytecode(address, bytes(1)),
+          () => store.putDeltas([{ address, key: 1, data: bytes(2) }]),
+          () => store.removeDeltas([{ address, from: 0, to: 9 }]),
+          () => store.removeContract(address),
+        ]
+        for (const write of writes) {
+          await write()
+          seen.add(store.revision)
+        }
+        expect(seen.size).toBe(5)
+        await store.getTip(address)
+        expect(seen.has(store.revision)).toBe(true)
+      })
+    })
+
     test('concurrent creations keep the order of the calls', async () => {
       await withStore(async (store) => {
         const addresses = Array.from({ length: 100 }, (_, index) => bytes32(index).fill(7, 0, 16))

@@ -397,6 +397,58 @@ describe('a computation', () => {
   })
 })
 
+describe('a task that may not begin', () => {
+  const refusal = new WorkerError('busy', { limit: 'bytes', maximum: 1 })
+  const mayBegin = () => {
+    throw refusal
+  }
+
+  it('is asked about in its turn, and nothing is done: no key is burnt', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    let refused = false
+    const turn = {
+      mayBegin: () => {
+        if (refused) throw refusal
+      },
+    }
+    const first = world.set(address, 1)
+    const { input } = world.request(address, 'set()', '2')
+    const second = world.engine.compute(input, turn)
+    refused = true
+    expect((await first).kind).toBe('computed')
+    await expect(second).rejects.toBe(refusal)
+    expect(world.ended).toHaveLength(1)
+    const other = randomBytes(32)
+    world.installKey(other)
+    const deployment = { ...world.request(other, 'construct()').input, preCode }
+    await expect(world.engine.deploy(deployment, turn)).rejects.toBe(refusal)
+    refused = false
+    expect((await world.engine.compute(input, turn)).kind).toBe('computed')
+    expect((await world.engine.deploy(deployment, turn)).kind).toBe('deployed')
+  })
+
+  it('gets its reply if it was done before', async () => {
+    const world = await World.start()
+    const address = await world.deployed()
+    const { input } = world.request(address, 'set()', '1')
+    const reply = await world.engine.compute(input)
+    expect(await world.engine.compute(input, { mayBegin })).toBe(reply)
+    expect(await (await world.again()).engine.compute(input, { mayBegin })).toEqual(reply)
+  })
+})
+
+it('a task that was taken before gets its reply, however many wait for its contract', async () => {
+  const world = await World.start({ maxQueue: 1 })
+  const address = await world.deployed()
+  const { input } = world.request(address, 'set()', '1')
+  const reply = await world.engine.compute(input)
+  const running = world.set(address, 2)
+  await expect(world.engine.compute(input)).rejects.toMatchObject(code('busy', {}))
+  expect(await world.engine.compute(input, { isAgain: true })).toBe(reply)
+  await running
+})
+
 describe('a task that is sent again', () => {
   it('gets the same signed bytes behind a restart, without key or run', async () => {
     const world = await World.start()

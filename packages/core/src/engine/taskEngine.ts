@@ -63,6 +63,14 @@ interface TaskIdentity {
   preCodeHash: Uint8Array
 }
 
+/** How a task is taken: by default it is new, and may always begin. */
+export interface Turn {
+  /** Is called when nothing is done yet, and no key used up; what it throws is the answer. */
+  mayBegin?(): void
+  /** It was taken before, and its reply is asked for: however many wait for the contract, it is not refused. */
+  readonly isAgain?: boolean
+}
+
 /** Contracts whose code hash is remembered. */
 const rememberedCodeHashes = { entries: 100_000 }
 
@@ -131,8 +139,8 @@ export class TaskEngine {
    *
    * @throws WorkerError when the task cannot be answered for: key missing, address in use, storage
    */
-  deploy(input: DeployInput): Promise<DeployedReply | FailedReply> {
-    return this.#task('DeploySecretContract', input, async (request, { taskId, preCodeHash }) => {
+  deploy(input: DeployInput, turn?: Turn): Promise<DeployedReply | FailedReply> {
+    return this.#task('DeploySecretContract', input, turn, async (request, { taskId, preCodeHash }) => {
       const { store } = this.#parts
       const address = input.contractAddress
       if (await store.hasContract(address)) {
@@ -159,8 +167,8 @@ export class TaskEngine {
    *
    * @throws WorkerError when the task cannot be answered for: contract or key missing, state unusable, storage
    */
-  compute(input: ComputeInput): Promise<ComputedReply | FailedReply> {
-    return this.#task('ComputeTask', input, async (request, { taskId }) => {
+  compute(input: ComputeInput, turn?: Turn): Promise<ComputedReply | FailedReply> {
+    return this.#task('ComputeTask', input, turn, async (request, { taskId }) => {
       const address = input.contractAddress
       const codeHash = await this.#hashOnThread(address)
       const run = await this.#pool.run('compute', { ...request, codeHash }, () => this.#loadTip(address))
@@ -236,22 +244,29 @@ export class TaskEngine {
 
   /** Waits for the contracts' turn, unless too many wait already: nothing is done then, and no key is burnt. */
   async #inTurn<T>(names: readonly string[], job: () => Promise<T>): Promise<T> {
+    this.#assertQueueIsFree(names)
+    return this.#queue.run(names, job)
+  }
+
+  #assertQueueIsFree(names: readonly string[]): void {
     const { maxQueue } = this.#parts
     if (names.some((name) => this.#queue.length(name) >= maxQueue)) {
       throw new WorkerError('busy', { limit: 'requests waiting for this contract', maximum: maxQueue })
     }
-    return this.#queue.run(names, job)
   }
 
   /** What deployment and computation share: the retry, the one-time key, the state key, the home thread. */
-  #task<R extends TaskReply>(
+  async #task<R extends TaskReply>(
     type: TaskType,
     input: ComputeInput & { preCode?: Uint8Array },
+    { mayBegin, isAgain = false }: Turn = {},
     run: (request: TaskRequest, identity: TaskIdentity) => Promise<R>,
   ): Promise<R> {
     const { userKeys, observer } = this.#parts
     const address = input.contractAddress
-    return this.#inTurn([bytesToHex(address)], async () => {
+    const names = [bytesToHex(address)]
+    if (!isAgain) this.#assertQueueIsFree(names)
+    return this.#queue.run(names, async () => {
       const identity = await identityOf(type, input)
       const { taskId } = identity
       // The id names the type of the task, so what is kept under it is a reply of that type.
@@ -260,6 +275,7 @@ export class TaskEngine {
       if (type === 'ComputeTask') await this.#requireBytecode(address)
 
       const userKey = parseUserKey(input.userDHKey)
+      mayBegin?.()
       const sharedKey = userKeys.take(userKey)
       if (sharedKey === undefined) throw enclaveError('KeysError')
       try {

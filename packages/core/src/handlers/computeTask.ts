@@ -1,7 +1,7 @@
 import type { Handler } from './handler.ts'
 import { taskInRoom } from './taskInRoom.ts'
 
-export const computeTask: Handler<'ComputeTask'> = async (input, { engine, room }) => {
-  const reply = await taskInRoom(room, () => engine.compute(input))
+export const computeTask: Handler<'ComputeTask'> = async (input, request) => {
+  const reply = await taskInRoom(request, (turn) => request.engine.compute(input, turn))
   return reply.kind === 'failed' ? { failedTask: reply.result } : reply.result
 }

@@ -1,7 +1,7 @@
 import type { Handler } from './handler.ts'
 import { taskInRoom } from './taskInRoom.ts'
 
-export const deploySecretContract: Handler<'DeploySecretContract'> = async (input, { engine, room }) => {
-  const reply = await taskInRoom(room, () => engine.deploy(input))
+export const deploySecretContract: Handler<'DeploySecretContract'> = async (input, request) => {
+  const reply = await taskInRoom(request, (turn) => request.engine.deploy(input, turn))
   return reply.kind === 'failed' ? { failedTask: reply.result } : reply.result
 }

@@ -6,6 +6,8 @@ import type { KeyFetcher } from '../keys/keyFetcher.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
 import type { ReplyRoom } from '../server/replyRoom.ts'
+import type { HeldTasks } from './heldTasks.ts'
+import type { Readings } from './readings.ts'
 import type { TipOmissions } from './tipOmissions.ts'
 
 /** What a handler may reach. */
@@ -16,7 +18,10 @@ export interface WorkerContext {
   stateKeys: StateKeys
   /** Absent if a p2p node brings the keys. */
   keyFetcher?: KeyFetcher | undefined
+  readings: Readings
   omissions: TipOmissions
+  /** Results that wait for room. */
+  heldTasks: HeldTasks
   registration: Result<'GetRegistrationParams'>
   logger: Logger
 }
@@ -29,8 +34,9 @@ export interface RequestContext extends WorkerContext {
 
 /** Member by member: to spread the worker would take as long as half of a small request. */
 export function contextOf(worker: WorkerContext, room: ReplyRoom): RequestContext {
-  const { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger } = worker
-  return { store, engine, userKeys, stateKeys, keyFetcher, omissions, registration, logger, room }
+  const { store, engine, userKeys, stateKeys, keyFetcher, readings, omissions, heldTasks, registration, logger } =
+    worker
+  return { store, engine, userKeys, stateKeys, keyFetcher, readings, omissions, heldTasks, registration, logger, room }
 }
 
 /** Answers one type of message; refuses by throwing a WorkerError. */

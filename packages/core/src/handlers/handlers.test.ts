@@ -20,6 +20,8 @@ import { StateKeys } from '../keys/stateKeys.ts'
 import { UserKeys } from '../keys/userKeys.ts'
 import { defaultRoomLimits, ReplyRooms, type RoomLimits } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
+import { HeldTasks } from './heldTasks.ts'
+import { readingsOf } from './readings.ts'
 import { TipOmissions } from './tipOmissions.ts'
 
 const worker = generateKeyPair()
@@ -53,7 +55,9 @@ async function start(limits: Partial<RoomLimits> = {}) {
   const context = {
     ...{ store, engine, stateKeys, keyFetcher, logger, userKeys: new UserKeys(worker.secretKey) },
     ...{
+      readings: readingsOf(store),
       omissions: new TipOmissions(logger),
+      heldTasks: new HeldTasks(),
       registration: { signingKey: new Uint8Array(20), report: new Uint8Array() },
     },
   }

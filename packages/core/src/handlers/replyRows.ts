@@ -78,59 +78,6 @@ async function readWithin<T>(
 }
 
 /**
- * Reads all that a reply is made of, however much it is, and takes room for it meanwhile; no more than a message has. Where there
- * is none at once, what was read is let go of, and read once more when there is.
- *
- * @param sizeOf what an item takes in a reply, at most
- * @throws WorkerError `busy` if the peer does not read
- */
-export async function allInRoom<T>(
-  room: ReplyRoom,
-  read: () => AsyncIterable<T>,
-  sizeOf: (item: T) => number,
-): Promise<T[]> {
-  const growth = new Growth(room)
-  const all = await gather(read(), (item) => growth.add(sizeOf(item)))
-  if (all !== undefined) {
-    growth.end()
-    return all
-  }
-  room.shrink(0)
-  for (;;) {
-    const bytes = Math.min(await total(read(), sizeOf), maxReplyBytes)
-    await waitForRoom(room, bytes)
-    let most = 0
-    const again = await gather(read(), (item) => {
-      most += sizeOf(item)
-      // There may be more by now.
-      return most <= bytes || bytes === maxReplyBytes
-    })
-    if (again !== undefined) return again
-  }
-}
-
-/** In a function of its own: the caller would hold on to the last item. */
-async function total<T>(source: AsyncIterable<T>, sizeOf: (item: T) => number): Promise<number> {
-  let bytes = 0
-  for await (const item of source) bytes += sizeOf(item)
-  return bytes
-}
-
-/** Undefined, and nothing in memory, as soon as one does not fit. */
-async function gather<T>(
-  source: AsyncIterable<T>,
-  fits: (item: T) => boolean | Promise<boolean>,
-): Promise<T[] | undefined> {
-  const items: T[] = []
-  for await (const item of source) {
-    const answer = fits(item)
-    if (!(answer === true || (await answer))) return undefined
-    items.push(item)
-  }
-  return items
-}
-
-/**
  * Reads the rows that a reply is made of, and takes room for them meanwhile. Where there is none at once they are let go of,
  * and read once more when there is.
  *
@@ -141,29 +88,54 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
   read: () => AsyncIterable<T>,
 ): Promise<T[]> {
   const growth = new Growth(room)
-  let count = 0
-  // Undefined if there is no room for them at once, or if it takes counting to know whether they fit into a message.
-  const rows = await gather(read(), ({ data }) => {
-    assertRows(++count)
-    return growth.add(rowBytes + mostBytes(data.length))
-  })
-  if (rows !== undefined) {
+  const first = await gatherOrCount(room, read(), ({ data }) => growth.add(rowBytes + mostBytes(data.length)))
+  if (first.rows !== undefined) {
     growth.end()
-    return rows
+    return first.rows
   }
-  room.shrink(0)
-  for (;;) {
-    await waitForRoom(room, await countRows(room, read()))
-    count = 0
+  for (let { bytes } = first; ; ) {
+    await waitForRoom(room, bytes)
     let least = 0
-    const again = await gather(read(), ({ data }) => {
-      assertRows(++count)
+    const again = await gatherOrCount(room, read(), ({ data }) => {
       least += leastBytes(data.length)
       // There may be more by now.
       return least <= Math.max(room.bytes, largeBytes)
     })
-    if (again !== undefined) return again
+    if (again.rows !== undefined) return again.rows
+    bytes = again.bytes
   }
+}
+
+/** Rows as long as they fit. As soon as one does not, none are kept, and it is counted what all of them take in a reply. */
+async function gatherOrCount<T extends { data: Uint8Array }>(
+  room: ReplyRoom,
+  source: AsyncIterable<T>,
+  fits: (row: T) => boolean | Promise<boolean>,
+): Promise<{ rows?: T[]; bytes: number }> {
+  const pacer = new Pacer(room.peer)
+  let rows: T[] | undefined = []
+  let [count, bytes] = [0, 0]
+  const add = async ({ data }: T) => {
+    bytes += rowBytes + (await countBytes(data, pacer))
+    if (bytes > maxReplyBytes) {
+      throw new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: maxReplyBytes })
+    }
+  }
+  for await (const row of source) {
+    if (++count > maxRows) throw new WorkerError('limit_exceeded', { limit: 'deltas in a reply', maximum: maxRows })
+    if (rows !== undefined) {
+      const answer = fits(row)
+      if (answer === true || (await answer)) {
+        rows.push(row)
+        continue
+      }
+      for (const each of rows) await add(each)
+      rows = undefined
+      room.shrink(0)
+    }
+    await add(row)
+  }
+  return rows === undefined ? { bytes } : { rows, bytes }
 }
 
 /**
@@ -204,22 +176,4 @@ class Growth {
   end(): void {
     this.#room.shrink(this.#most)
   }
-}
-
-/** What rows take in a reply: counted, since a bound is not enough. */
-async function countRows<T extends { data: Uint8Array }>(room: ReplyRoom, source: AsyncIterable<T>): Promise<number> {
-  const pacer = new Pacer(room.peer)
-  let [count, bytes] = [0, 0]
-  for await (const { data } of source) {
-    assertRows(++count)
-    bytes += rowBytes + (await countBytes(data, pacer))
-    if (bytes > maxReplyBytes) {
-      throw new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: maxReplyBytes })
-    }
-  }
-  return bytes
-}
-
-function assertRows(count: number): void {
-  if (count > maxRows) throw new WorkerError('limit_exceeded', { limit: 'deltas in a reply', maximum: maxRows })
 }

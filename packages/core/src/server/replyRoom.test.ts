@@ -5,7 +5,10 @@ import { collectGarbage } from './collectGarbage.ts'
 import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms } from './replyRoom.ts'
 
 const unit = 1024 * 1024
-const limits = { unreadBytesPerPeer: 8 * unit, unreadBytes: 24 * unit, unreadPatienceMs: 300_000 }
+const limits = {
+  ...{ unreadBytesPerPeer: 8 * unit, unreadBytes: 24 * unit, unreadPatienceMs: 300_000 },
+  leastBytesPerSecond: Number.POSITIVE_INFINITY,
+}
 
 /** How many replies of a unit a peer may leave unread. */
 function fill(rooms: ReplyRooms, peer: string): number {
@@ -220,9 +223,10 @@ describe('room', () => {
     expect(rooms.of('a').tryTake(24 * unit)).toBe(true)
   })
 
-  it('is 512 MiB for a peer by default, 2 GiB for all, and a peer has 10 s to read something', () => {
+  it('is 512 MiB for a peer by default, 2 GiB for all, and a peer has 10 s to read something, and a second for each MiB', () => {
     expect(defaultRoomLimits).toEqual({
       ...{ unreadBytesPerPeer: 512 * unit, unreadBytes: 2048 * unit, unreadPatienceMs: 10_000 },
+      leastBytesPerSecond: unit,
     })
   })
 
@@ -367,6 +371,25 @@ describe('who waits for room', () => {
     expect(events).toEqual([`a: ${ownText}`])
     expect(performance.now()).toBeGreaterThanOrEqual(1750)
     expect(performance.now()).toBeLessThan(2100)
+    expect(unread).toHaveLength(1)
+  })
+
+  it('has the time besides that a slow line takes for the reply that is on its way, and no more', async () => {
+    const rooms = new ReplyRooms({ ...patient, leastBytesPerSecond: unit })
+    const unread = [send(rooms, 'a', 5 * unit), send(rooms, 'a', 3 * unit)]
+    wait(rooms, 'a', unit)
+    await setImmediate()
+    await look(5900)
+    expect(events).toEqual([])
+    // It comes through, and the next one begins.
+    unread.shift()
+    await look(6300)
+    expect(events).toEqual(['a'])
+    wait(rooms, 'a', 8 * unit, 'second')
+    await look(9900)
+    expect(events).toEqual(['a'])
+    await look(10_600)
+    expect(events).toEqual(['a', `second: ${ownText}`])
     expect(unread).toHaveLength(1)
   })
 

@@ -21,14 +21,17 @@ export interface RoomLimits {
   readonly unreadBytesPerPeer: number
   /** That all of them have not read: the nearer it is, the less each may have. */
   readonly unreadBytes: number
-  /** A reply that waits for room is given up when its peer has read nothing of what it was sent for so long. */
+  /** A reply that waits for room is given up when its peer has read nothing of what it was sent for so long, … */
   readonly unreadPatienceMs: number
+  /** … and for as long as a line that is so slow takes for the reply that is on its way. */
+  readonly leastBytesPerSecond: number
 }
 
 export const defaultRoomLimits: RoomLimits = {
   unreadBytesPerPeer: 512 * 1024 * 1024,
   unreadBytes: 2048 * 1024 * 1024,
   unreadPatienceMs: 10_000,
+  leastBytesPerSecond: 1024 * 1024,
 }
 
 /** Bytes of large replies that a peer has not read yet, or that are in work for it. */
@@ -37,8 +40,8 @@ interface Peer {
   bytes: number
   /** Of them those of replies that are made; the others are in work. */
   madeBytes: number
-  /** Replies that were sent. */
-  unread: number
+  /** Of them those that were sent, in that order. */
+  readonly unread: Set<Made>
   /** In the order of their arrival. */
   readonly waiting: Waiting[]
   /** When it last read something, or began to have something to read; before that, when the last reply was made. */
@@ -74,15 +77,10 @@ export class ReplyRooms {
   readonly #peers = new Map<string, Peer>()
   readonly #read = new FinalizationRegistry<Made>((made) => {
     const { peer, bytes } = made
-    if (this.#unread.delete(made)) {
-      peer.unread--
-      peer.since = performance.now()
-    }
+    if (peer.unread.delete(made)) peer.since = performance.now()
     peer.madeBytes -= bytes
     this.give(peer, bytes)
   })
-  /** Replies that were sent, in that order. */
-  readonly #unread = new Set<Made>()
   /** Of all peers. */
   #bytes = 0
   #collectAt = collectEveryBytes
@@ -142,7 +140,7 @@ export class ReplyRooms {
   give(peer: Peer, bytes: number): void {
     peer.bytes -= bytes
     this.#bytes -= bytes
-    if (peer.unread === 0) peer.since = performance.now()
+    if (peer.unread.size === 0) peer.since = performance.now()
     if (peer.bytes === 0 && peer.waiting.length === 0) this.#peers.delete(peer.name)
     if (this.#waiting > 0) this.#serve()
   }
@@ -151,7 +149,7 @@ export class ReplyRooms {
   made(peer: Peer, reply: Uint8Array, bytes: number): Made {
     const made = { peer, bytes }
     peer.madeBytes += bytes
-    if (peer.unread === 0) peer.since = performance.now()
+    if (peer.unread.size === 0) peer.since = performance.now()
     this.#read.register(reply, made)
     return made
   }
@@ -160,8 +158,8 @@ export class ReplyRooms {
   sent(made: Made): void {
     const { peer } = made
     made.sentAt = performance.now()
-    this.#unread.add(made)
-    if (peer.unread++ === 0) peer.since = made.sentAt
+    if (peer.unread.size === 0) peer.since = made.sentAt
+    peer.unread.add(made)
   }
 
   /** Nobody waits any more. */
@@ -172,7 +170,16 @@ export class ReplyRooms {
   }
 
   #peer(name: string): Peer {
-    return this.#peers.get(name) ?? { name, bytes: 0, madeBytes: 0, unread: 0, waiting: [], since: performance.now() }
+    return (
+      this.#peers.get(name) ?? {
+        name,
+        bytes: 0,
+        madeBytes: 0,
+        unread: new Set(),
+        waiting: [],
+        since: performance.now(),
+      }
+    )
   }
 
   #fits(peer: Peer, bytes: number): boolean {
@@ -204,11 +211,12 @@ export class ReplyRooms {
   /** Looks for what was read, and gives those up who read nothing, and what they have left no room for. */
   async #lookOnce(): Promise<void> {
     await this.#collect()
-    const before = performance.now() - this.#limits.unreadPatienceMs
+    const now = performance.now()
+    const before = now - this.#limits.unreadPatienceMs
     const left = this.#limits.unreadBytes - this.#bytesSentUntil(before)
     const isHopeless = ({ bytes, since }: Waiting) => since <= before && bytes > left
     for (const peer of this.#peers.values()) {
-      if (hasReadNothing(peer, before)) this.#refuse(peer, this.#busy(peer))
+      if (this.#hasReadNothing(peer, now)) this.#refuse(peer, this.#busy(peer))
       else if (left < this.#limits.unreadBytes) this.#refuse(peer, this.#busyForAll(), isHopeless)
     }
     this.#serve()
@@ -218,11 +226,24 @@ export class ReplyRooms {
   /** Bytes that were sent until then, and are still unread. */
   #bytesSentUntil(time: number): number {
     let bytes = 0
-    for (const made of this.#unread) {
-      if (made.sentAt! > time) break
-      bytes += made.bytes
+    for (const { unread } of this.#peers.values()) {
+      for (const made of unread) {
+        if (made.sentAt! > time) break
+        bytes += made.bytes
+      }
     }
     return bytes
+  }
+
+  /**
+   * Whether it has read nothing for too long, though all was there to be read that its requests can wait for. A reply is seen to
+   * be read when all of it is: before that its peer has the time that a slow line takes for the one that is on its way.
+   */
+  #hasReadNothing({ bytes, madeBytes, unread, since }: Peer, now: number): boolean {
+    if (bytes === 0 || (unread.size === 0 && madeBytes < bytes)) return false
+    const { unreadPatienceMs, leastBytesPerSecond } = this.#limits
+    const [first] = unread
+    return since + unreadPatienceMs + (1000 * (first?.bytes ?? 0)) / leastBytesPerSecond <= now
   }
 
   /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
@@ -261,11 +282,6 @@ export class ReplyRooms {
     })()
     await this.#collecting
   }
-}
-
-/** Whether it has read nothing since then, though all was there to be read that its requests can wait for. */
-function hasReadNothing({ bytes, madeBytes, unread, since }: Peer, then: number): boolean {
-  return bytes > 0 && (unread > 0 || madeBytes === bytes) && since <= then
 }
 
 /** The room that one request takes for its reply. */

@@ -435,7 +435,10 @@ describe('unread replies', () => {
       }),
       {
         ...options,
-        limits: { ...defaultServerLimits, unreadBytesPerPeer: 8 * mebibyte, unreadPatienceMs, deafnessMs },
+        limits: {
+          ...{ ...defaultServerLimits, unreadBytesPerPeer: 8 * mebibyte },
+          ...{ unreadPatienceMs, leastBytesPerSecond: Number.POSITIVE_INFINITY, deafnessMs },
+        },
       },
     )
     open.push({ close: () => server.close(0) })
