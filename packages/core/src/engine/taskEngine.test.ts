@@ -418,7 +418,7 @@ describe('the line of a contract', () => {
     const { world, address, compute, text, letGo } = await held(4)
     const taken = [1, 2, 3, 4].map(() => compute('a'))
     await expect(compute('a')).rejects.toMatchObject(text)
-    const { rows } = { rows: [{ address, key: 9, data: randomBytes(9) }] }
+    const rows = [{ address, key: 9, data: randomBytes(9) }]
     taken.push(compute('b'), compute('b'))
     await expect(compute('b')).rejects.toMatchObject(text)
     await expect(world.engine.putDeltas(rows, 'b')).rejects.toMatchObject(text)
