@@ -35,6 +35,13 @@ export class MsgPackReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
+  /** Another one that stands where this one does. */
+  clone(): MsgPackReader {
+    const clone = new MsgPackReader(this.#bytes)
+    clone.#offset = this.#offset
+    return clone
+  }
+
   /** The type of the next value, which stays unread. */
   peekType(): MsgPackType {
     const { type } = this.#token()

@@ -181,6 +181,43 @@ describe('decoding', () => {
     expect(decodeDelta(encodeDelta(delta))).toStrictEqual(delta)
   })
 
+  test('a long patch, which is not held, is the same, has the same errors in the same order, and is taken back as a whole', () => {
+    const many = Array.from({ length: 12_000 }, (_, at): Patch[0] => ({ op: 'add', path: `/${at}`, value: [at] }))
+    const removals = Array.from({ length: 6000 }, (): Patch[0] => ({ op: 'remove', path: '/a/0' }))
+    const items = object(`{"a":[${Array.from({ length: 6001 }, (_, at) => at).join()}]}`)
+    const patch: Patch = [...many, { op: 'add', path: '/a', value: items.get('a')! }, ...removals]
+    const delta = { patch, previousHash: zeros }
+    expect(decodeDelta(encodeDelta(delta))).toStrictEqual(delta)
+    const state = initialState()
+    applyDelta(state, 0, key, sealDelta(key, delta))
+    expect([state.json.size, state.json.get('11999'), state.json.get('a')]).toEqual([12_001, [11_999], [6000]])
+    expect(stateExtent(state.json)).toEqual({ size: state.size, memory: state.memory })
+
+    const before = encodeState(state)
+    const next = (patch: Patch, previousHash = state.deltaHash) => sealDelta(key, { patch, previousHash })
+    const absent: Patch = [{ op: 'remove', path: '/none' }]
+    const refusals: [code: string, blob: Uint8Array][] = [
+      ['invalid_patch', next([...many, ...absent])],
+      ['invalid_patch', next([...many, { op: 'replace', path: '', value: new Map() }, ...many, ...absent])],
+      ['hash_mismatch', next([...many, ...absent], zeros)],
+    ]
+    const writer = new MsgPackWriter()
+    writer.arrayHeader(2)
+    writer.arrayHeader(12_000)
+    for (let at = 0; at < 12_000; at++) {
+      writer.arrayHeader(2)
+      writer.str(at < 11_999 ? 'remove' : 'removed')
+      writer.str('/none')
+    }
+    writer.byteArray(zeros)
+    refusals.push(['malformed', encrypt(key, writer.bytes())])
+    for (const [code, blob] of refusals) {
+      expect(() => applyDelta(state, 1, key, blob), code).toThrow(stateError(code))
+      expect(encodeState(state)).toEqual(before)
+    }
+    expect(() => applyDelta(state, 1, key, refusals[0]![1])).toThrow('operation 12000 of the patch')
+  })
+
   test.each<[string, (writer: MsgPackWriter) => void]>([
     ['nothing', () => {}],
     ['a scalar', (writer) => writer.int(1)],

@@ -32,8 +32,13 @@ export function encodeDelta(delta: Delta): Uint8Array {
 
 /** @throws StateError `malformed` */
 export function decodeDelta(bytes: Uint8Array): Delta {
+  const { patch, previousHash } = readDelta(bytes)
+  return { patch: [...patch], previousHash }
+}
+
+function readDelta(bytes: Uint8Array): { patch: Iterable<Operation>; previousHash: Uint8Array } {
   return decodeMessage(bytes, (reader) => {
-    const delta: Delta = { patch: [], previousHash: new Uint8Array(32) }
+    const delta: ReturnType<typeof readDelta> = { patch: [], previousHash: new Uint8Array(32) }
     readStruct(reader, ['patch', 'previous_hash'], (name) => {
       if (name === 'patch') delta.patch = readPatch(reader)
       else delta.previousHash = readHash(reader)
@@ -67,7 +72,7 @@ export function openDelta(stateKey: Uint8Array, blob: Uint8Array): Delta {
 export function applyDelta(state: ContractState, index: number, stateKey: Uint8Array, blob: Uint8Array): void {
   const expected = nextDeltaIndex(state)
   if (index !== expected) throw new StateError('index_gap', `delta ${index} where delta ${expected} should follow`)
-  const delta = openDelta(stateKey, blob)
+  const delta = readDelta(openBlob(stateKey, blob))
   if (!equalBytes(delta.previousHash, state.deltaHash)) {
     throw new StateError('hash_mismatch', `delta ${index} belongs to another predecessor`)
   }
@@ -75,6 +80,9 @@ export function applyDelta(state: ContractState, index: number, stateKey: Uint8A
   state.deltaHash = keccak256(blob)
   state.deltaIndex = index
 }
+
+/** A patch of more operations is not held as a whole: each takes some hundred bytes, and a delta may have millions. */
+const heldOperations = 10_000
 
 /** The members of each operation behind its name, in the order in which they are written. */
 const operationMembers = {
@@ -94,10 +102,17 @@ function writeOperation(writer: MsgPackWriter, operation: Operation): void {
   if ('value' in operation) writeJson(writer, operation.value)
 }
 
-function readPatch(reader: MsgPackReader): Patch {
-  const patch: Patch = []
-  for (let left = reader.arrayHeader(); left > 0; left--) patch.push(readOperation(reader))
-  return patch
+/** All operations of a short patch; those of a long one are looked at here, and made again one by one as they are asked for. */
+function readPatch(reader: MsgPackReader): Iterable<Operation> {
+  const count = reader.arrayHeader()
+  if (count <= heldOperations) return [...readOperations(reader, count)]
+  const again = reader.clone()
+  for (const _ of readOperations(reader, count));
+  return { [Symbol.iterator]: () => readOperations(again.clone(), count) }
+}
+
+function* readOperations(reader: MsgPackReader, count: number): Generator<Operation> {
+  for (let left = count; left > 0; left--) yield readOperation(reader)
 }
 
 interface Members {

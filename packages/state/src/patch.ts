@@ -31,17 +31,17 @@ export function applyPatch(root: JsonObject, patch: Patch): JsonObject {
 }
 
 /**
- * `applyPatch` without the copies: the containers inside `patch` become part of `root`.
+ * `applyPatch` without the copies: the containers inside `patch` become part of `root`. Of each operation only what it takes to
+ * reverse it is held: about 30 bytes, and what it has put in another's place.
  *
+ * @param patch operations one by one; there may be millions
  * @returns by how much `stateExtent(root)` has grown
  */
-export function applyOwnedPatch(root: JsonObject, patch: Patch): Extent {
+export function applyOwnedPatch(root: JsonObject, patch: Iterable<Operation>): Extent {
   const run = new PatchRun(root)
   let index = 0
   try {
-    while (index < patch.length) {
-      const operation = patch[index]!
-      const repeats = operation.op === 'remove' ? countRepeats(patch, index) : 1
+    for (const { operation, repeats } of withRepeats(patch)) {
       run.apply(operation, repeats)
       index += repeats
     }
@@ -54,18 +54,39 @@ export function applyOwnedPatch(root: JsonObject, patch: Patch): Extent {
 }
 
 /** A shortened array is written as the same `remove` again and again; taken one by one that is quadratic. */
-function countRepeats(patch: Patch, start: number): number {
-  const { path } = patch[start]!
-  let end = start + 1
-  while (patch[end]?.op === 'remove' && patch[end]!.path === path) end++
-  return end - start
+function* withRepeats(patch: Iterable<Operation>): Generator<{ operation: Operation; repeats: number }> {
+  let last: { operation: Operation; repeats: number } | undefined
+  for (const operation of patch) {
+    if (operation.op === 'remove' && last?.operation.op === 'remove' && operation.path === last.operation.path) {
+      last.repeats++
+      continue
+    }
+    if (last !== undefined) yield last
+    last = { operation, repeats: 1 }
+  }
+  if (last !== undefined) yield last
 }
 
 class Refusal extends Error {}
 
+/** Items that were taken from an array, side by side. */
+class Removed {
+  readonly items: JsonValue[]
+
+  constructor(items: JsonValue[]) {
+    this.items = items
+  }
+}
+
 class PatchRun {
   readonly #root: JsonObject
-  readonly #undo: (() => void)[] = []
+  // What was changed: which container, where in it, and what stood there before; nothing, if that is new. Three arrays take a
+  // fifth of what a function for each would.
+  readonly #changed: (JsonObject | JsonValue[])[] = []
+  readonly #places: (string | number)[] = []
+  readonly #before: (JsonValue | Removed | undefined)[] = []
+  /** The members of the root before it was replaced: what comes after that changes nothing of them. */
+  #replaced: JsonObject | undefined
   #copied = 0
   /** Of the root's `stateExtent`, so far. */
   readonly growth: Extent = { size: 0, memory: 0 }
@@ -111,7 +132,28 @@ class PatchRun {
   }
 
   rollBack(): void {
-    for (let step = this.#undo.pop(); step; step = this.#undo.pop()) step()
+    if (this.#replaced !== undefined) fill(this.#root, this.#replaced)
+    for (let at = this.#changed.length - 1; at >= 0; at--) {
+      const container = this.#changed[at]!
+      const place = this.#places[at]!
+      const before = this.#before[at]
+      if (container instanceof Map) {
+        if (before === undefined) container.delete(place as string)
+        else container.set(place as string, before as JsonValue)
+      } else {
+        const index = place as number
+        if (before === undefined) takeItem(container, index)
+        else if (before instanceof Removed) insertAll(container, index, before.items)
+        else container[index] = before
+      }
+    }
+  }
+
+  #remember(container: JsonObject | JsonValue[], place: string | number, before?: JsonValue | Removed): void {
+    if (this.#replaced !== undefined) return
+    this.#changed.push(container)
+    this.#places.push(place)
+    this.#before.push(before)
   }
 
   #add(path: string[], value: JsonValue): void {
@@ -138,9 +180,7 @@ class PatchRun {
       const index = Number(last)
       parent[index] = value
       this.#exchange(old, value)
-      this.#undo.push(() => {
-        parent[index] = old
-      })
+      this.#remember(parent, index, old)
     }
   }
 
@@ -158,12 +198,12 @@ class PatchRun {
       for (const item of removed) shrink(this.growth, itemExtent(item))
       // An array has a comma less than items, an empty one none as well.
       if (length === 0) this.growth.size += 1
-      this.#undo.push(() => insertAll(parent, index, removed))
+      this.#remember(parent, index, new Removed(removed))
     } else if (parent instanceof Map) {
       if (repeats > 1) throw new Refusal('no such place')
       parent.delete(last)
       shrink(this.growth, this.#memberGrowth(parent, last, old))
-      this.#undo.push(() => parent.set(last, old))
+      this.#remember(parent, last, old)
     }
   }
 
@@ -175,10 +215,7 @@ class PatchRun {
     if (length === 0) this.growth.size -= 1
     if (index === length) parent.push(value)
     else parent.splice(index, 0, value)
-    this.#undo.push(() => {
-      if (index < length) parent.splice(index, 1)
-      trim(parent, length)
-    })
+    this.#remember(parent, index)
   }
 
   #setMember(parent: JsonObject, key: string, value: JsonValue): void {
@@ -186,17 +223,16 @@ class PatchRun {
     if (old === undefined) grow(this.growth, this.#memberGrowth(parent, key, value))
     else this.#exchange(old, value)
     parent.set(key, value)
-    this.#undo.push(() => (old === undefined ? parent.delete(key) : parent.set(key, old)))
+    this.#remember(parent, key, old)
   }
 
   #replaceRoot(value: JsonValue): void {
     if (!(value instanceof Map)) throw new Refusal('the root must stay an object')
     const root = this.#root
-    const old = new Map(root)
+    this.#replaced ??= new Map(root)
     grow(this.growth, stateExtent(value))
     shrink(this.growth, stateExtent(root))
     fill(root, value)
-    this.#undo.push(() => fill(root, old))
   }
 
   /** What a member adds to an object that does not hold it. A state counts a comma for each, an object inside for all but one. */
@@ -264,6 +300,13 @@ function fill(target: JsonObject, source: JsonObject): void {
 /** To this length, or the one that it has already. Setting it gives memory back, which `splice` and `pop` do not. */
 function trim(array: JsonValue[], length: number): void {
   array.length = length
+}
+
+/** Takes out an item that was put in. */
+function takeItem(array: JsonValue[], index: number): void {
+  const length = array.length - 1
+  if (index < length) array.splice(index, 1)
+  trim(array, length)
 }
 
 /** Not `splice(index, 0, ...items)`, which overflows the stack when there are many. */

@@ -34,7 +34,7 @@ import {
   snapshotKey,
   wholeSpan,
 } from './keys.ts'
-import { Pacer } from './pacer.ts'
+import { forEachPaced, Pacer } from './pacer.ts'
 import { type DeltaRange, mergeRanges, type Range, rangesBetween } from './ranges.ts'
 import { encodeContract, encodeSnapshot, type Receipt, type Snapshot } from './records.ts'
 
@@ -132,13 +132,13 @@ export class ContractStore extends ContractReader {
 
   /** Creates or replaces the bytecode and leaves all else. */
   async putBytecode(address: Uint8Array, bytecode: Uint8Array): Promise<void> {
-    await this.#write([address], async (edit) => edit.put(bytecodeKey(address), bytecode))
+    await this.#write(address, async (edit) => edit.put(bytecodeKey(address), bytecode))
   }
 
   /** Creates or replaces the bytecode and one delta. */
   async putContract(address: Uint8Array, bytecode: Uint8Array, delta: Delta): Promise<void> {
     assertIndex(delta.key)
-    await this.#write([address], async (edit) => {
+    await this.#write(address, async (edit) => {
       edit.put(bytecodeKey(address), bytecode)
       await this.#putDeltas(edit, new Map([[delta.key, delta.data]]))
     })
@@ -151,18 +151,14 @@ export class ContractStore extends ContractReader {
   async putDeltas(rows: DeltaRow[]): Promise<void> {
     for (const { key } of rows) assertIndex(key)
     const contracts = groupByAddress(rows)
-    await this.#write(
-      [...contracts.values()].map(({ address }) => address),
-      (edit) => {
-        const group = contracts.get(nameOf(edit.address))
-        return this.#putDeltas(edit, new Map(group?.rows.map(({ key, data }) => [key, data])))
-      },
+    await this.#writeAll(contracts, (edit, deltas) =>
+      this.#putDeltas(edit, new Map(deltas.map(({ key, data }) => [key, data]))),
     )
   }
 
   /** Removes all that is stored of a contract. One that is unknown is fine. */
   async removeContract(address: Uint8Array): Promise<void> {
-    await this.#write([address], async (edit) => {
+    await this.#write(address, async (edit) => {
       if (edit.stored === undefined) return
       edit.remains = false
       await this.#deleteAll(edit, contractSpan(address))
@@ -176,27 +172,24 @@ export class ContractStore extends ContractReader {
   async removeDeltas(ranges: DeltaRange[]): Promise<void> {
     for (const { from, to } of ranges) assertRange(from, to)
     const contracts = groupByAddress(ranges)
-    await this.#write(
-      [...contracts.values()].map(({ address }) => address),
-      async (edit) => {
-        if (edit.stored === undefined) return
-        const merged = mergeRanges(contracts.get(nameOf(edit.address))?.rows ?? [])
-        const pacer = new Pacer()
-        for (const { from, to } of merged) {
-          await this.#deleteAll(edit, deltaSpan(edit.address, from, to))
-          await pacer.pause()
-        }
-        if (edit.writes.length === 0) return
-        edit.delete(snapshotKey(edit.address))
-        for (const { from, to } of merged) {
-          await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
-          await pacer.pause()
-        }
-        edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
-        edit.remains = edit.tip !== undefined || (await this.exists(bytecodeSpan(edit.address)))
-        if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
-      },
-    )
+    await this.#writeAll(contracts, async (edit, removed) => {
+      if (edit.stored === undefined) return
+      const merged = mergeRanges(removed)
+      const pacer = new Pacer()
+      for (const { from, to } of merged) {
+        await this.#deleteAll(edit, deltaSpan(edit.address, from, to))
+        await pacer.pause()
+      }
+      if (edit.writes.length === 0) return
+      edit.delete(snapshotKey(edit.address))
+      for (const { from, to } of merged) {
+        await this.#deleteAll(edit, receiptSpan(edit.address, from, to))
+        await pacer.pause()
+      }
+      edit.tip = await this.#highestDelta(edit, rangesBetween(merged))
+      edit.remains = edit.tip !== undefined || (await this.exists(bytecodeSpan(edit.address)))
+      if (!edit.remains) await this.#deleteAll(edit, contractSpan(edit.address))
+    })
   }
 
   /**
@@ -213,7 +206,7 @@ export class ContractStore extends ContractReader {
     if (bytecode ? delta.key !== 0 : (task.previousHash === undefined) !== (delta.key === 0)) {
       throw new RangeError('a deployment makes delta 0, and every delta but 0 needs the hash of the one before')
     }
-    await this.#write([address], async (edit) => {
+    await this.#write(address, async (edit) => {
       if (bytecode) await this.#assertNoBytecode(edit)
       else await this.#assertPredecessor(edit, delta.key, task.previousHash)
 
@@ -237,7 +230,7 @@ export class ContractStore extends ContractReader {
    * is not that of `deltaHash` any more.
    */
   async putSnapshot(address: Uint8Array, snapshot: Snapshot, deltaHash: Uint8Array): Promise<void> {
-    await this.#write([address], async (edit) => {
+    await this.#write(address, async (edit) => {
       const delta = await this.getDelta(address, snapshot.key)
       if (delta === undefined || !equalBytes(await this.#hashDelta(delta), deltaHash)) return
       edit.put(snapshotKey(address), encodeSnapshot(snapshot))
@@ -311,33 +304,57 @@ export class ContractStore extends ContractReader {
     return undefined
   }
 
+  #write(address: Uint8Array, prepare: (edit: ContractEdit) => Promise<void>): Promise<void> {
+    return this.#writeAll(groupByAddress([{ address }]), prepare)
+  }
+
   /** Prepares and commits until nobody interferes. `prepare` may run several times. */
-  async #write(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<void> {
-    addresses.forEach(assertAddress)
-    await this.#queue.run(addresses.map(nameOf), async () => {
-      while (!(await this.#tryWrite(addresses, prepare)));
+  async #writeAll<T>(
+    contracts: ReadonlyMap<string, RowsOfContract<T>>,
+    prepare: (edit: ContractEdit, rows: T[]) => Promise<void>,
+  ): Promise<void> {
+    await this.#queue.run(contracts.keys(), async () => {
+      while (!(await this.#tryWrite(contracts.values(), prepare)));
     })
   }
 
-  async #tryWrite(addresses: Uint8Array[], prepare: (edit: ContractEdit) => Promise<void>): Promise<boolean> {
+  async #tryWrite<T>(
+    contracts: Iterable<RowsOfContract<T>>,
+    prepare: (edit: ContractEdit, rows: T[]) => Promise<void>,
+  ): Promise<boolean> {
     const edits: ContractEdit[] = []
-    const pacer = new Pacer()
-    for (const [index, address] of addresses.entries()) {
+    const batch: Write[] = []
+    const expectations: Expectation[] = []
+    const created: ContractEdit[] = []
+    let pacer: Pacer | undefined
+    for (const { address, rows } of contracts) {
       // Not behind the last one: those who come later would overtake a write that is ready.
-      if (index > 0) await pacer.pause()
-      const edit = new ContractEdit(address, await this.backend.get(contractKey(address)))
-      await prepare(edit)
-      if (edit.writes.length > 0) edits.push(edit)
+      if (pacer === undefined) pacer = new Pacer()
+      else await pacer.pause()
+      const key = contractKey(address)
+      const edit = new ContractEdit(address, await this.backend.get(key))
+      await prepare(edit, rows)
+      if (edit.writes.length === 0) continue
+      edits.push(edit)
+      expectations.push({ key, value: edit.stored })
+      for (const write of edit.writes) batch.push(write)
+      const { record, remains, tip } = edit
+      if (!remains) {
+        batch.push({ key, value: undefined })
+        if (record) batch.push({ key: orderKey(record.sequence), value: undefined })
+      } else if (record) batch.push({ key, value: encodeContract({ ...record, revision: record.revision + 1n, tip }) })
+      else created.push(edit)
     }
     if (edits.length === 0) return true
-    if (edits.some(({ record }) => record === undefined)) {
+    if (created.length > 0) {
       const sequence = this.#nextSequence ?? (await this.#readSequence())
       this.#nextSequence ??= sequence // another write may have read it, and used it, meanwhile
     }
     try {
       // Nothing is awaited between taking sequence numbers and the commit, so concurrent creations commit in the order of
       // their numbers and can share a flush.
-      await this.#commit(edits)
+      this.#number(created, batch, expectations)
+      await this.#commit(batch, expectations)
     } catch (error) {
       this.#nextSequence = undefined
       if (error instanceof ConflictError) return false
@@ -345,42 +362,32 @@ export class ContractStore extends ContractReader {
     } finally {
       this.#revision++
     }
-    if (this.#onChange !== undefined) for (const edit of edits) this.#onChange(changeOf(edit))
+    const onChange = this.#onChange
+    if (onChange !== undefined) await forEachPaced(edits, (edit) => onChange(changeOf(edit)))
     return true
   }
 
-  #commit(edits: ContractEdit[]): Promise<void> {
-    const batch: Write[] = []
-    const expectations: Expectation[] = []
-    const firstSequence = this.#nextSequence
-    for (const { address, stored, record, writes, remains, tip } of edits) {
-      const key = contractKey(address)
-      expectations.push({ key, value: stored })
-      for (const write of writes) batch.push(write)
-      if (!remains) {
-        batch.push({ key, value: undefined })
-        if (record) batch.push({ key: orderKey(record.sequence), value: undefined })
-      } else if (record) {
-        batch.push({ key, value: encodeContract({ ...record, revision: record.revision + 1n, tip }) })
-      } else if (this.#nextSequence !== undefined) {
-        const sequence = this.#nextSequence++
-        batch.push({ key, value: encodeContract({ sequence, revision: 0n, tip }) })
-        batch.push({ key: orderKey(sequence), value: address })
-      }
+  /** Gives new contracts their numbers, and adds their records to a batch. */
+  #number(created: ContractEdit[], batch: Write[], expectations: Expectation[]): void {
+    if (created.length === 0) return
+    const first = this.#nextSequence!
+    let sequence = first
+    for (const { address, tip } of created) {
+      batch.push({ key: contractKey(address), value: encodeContract({ sequence, revision: 0n, tip }) })
+      batch.push({ key: orderKey(sequence), value: address })
+      sequence += 1n
     }
-    if (firstSequence !== undefined && this.#nextSequence !== firstSequence) {
-      expectations.push({ key: sequenceKey, value: u64be(firstSequence) })
-      batch.push({ key: sequenceKey, value: u64be(this.#nextSequence!) })
-    }
-    return this.#commitBatch(batch, expectations)
+    expectations.push({ key: sequenceKey, value: u64be(first) })
+    batch.push({ key: sequenceKey, value: u64be(sequence) })
+    this.#nextSequence = sequence
   }
 
   /** Writes something that is there already: resolves if the database takes writes, and throws StorageError if not. */
   async probe(): Promise<void> {
-    await this.#commitBatch([{ key: schemaKey, value: u32be(schemaVersion) }])
+    await this.#commit([{ key: schemaKey, value: u32be(schemaVersion) }])
   }
 
-  async #commitBatch(batch: Write[], expectations?: Expectation[]): Promise<void> {
+  async #commit(batch: Write[], expectations?: Expectation[]): Promise<void> {
     if (this.#refusal !== undefined) throw new StorageError('no write is taken', { cause: new Error(this.#refusal) })
     await this.backend.commit(batch, expectations)
   }
@@ -424,9 +431,15 @@ function changeOf({ address, record, remains, writes }: ContractEdit): ContractC
   }
 }
 
+/** What a write has for one contract. */
+interface RowsOfContract<T> {
+  address: Uint8Array
+  rows: T[]
+}
+
 /** In order of first appearance. */
-function groupByAddress<T extends { address: Uint8Array }>(rows: T[]): Map<string, { address: Uint8Array; rows: T[] }> {
-  const groups = new Map<string, { address: Uint8Array; rows: T[] }>()
+function groupByAddress<T extends { address: Uint8Array }>(rows: readonly T[]): Map<string, RowsOfContract<T>> {
+  const groups = new Map<string, RowsOfContract<T>>()
   for (const row of rows) {
     assertAddress(row.address)
     const name = nameOf(row.address)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { KeyedQueue } from './keyedQueue.ts'
 
@@ -86,5 +87,25 @@ describe('KeyedQueue', () => {
     const next = queue.run(['a'], async () => 'next')
     await expect(failing).rejects.toThrow('failed')
     expect(await next).toBe('next')
+  })
+
+  it('lets go of many keys with pauses for others, and runs who comes meanwhile', async () => {
+    const queue = new KeyedQueue()
+    const count = 200_000
+    const keys = Array.from({ length: count }, (_, key) => String(key))
+    let ended = false
+    const later: Promise<string>[] = []
+    const look = (): void => {
+      if (queue.size < count && later.length === 0) {
+        expect(ended).toBe(false)
+        for (const key of ['0', String(count - 1)]) later.push(queue.run([key], async () => key))
+      }
+      if (!ended) setImmediate(look)
+    }
+    setImmediate(look)
+    await queue.run(keys, () => nextTurn())
+    ended = true
+    expect(await Promise.all(later)).toEqual(['0', String(count - 1)])
+    expect(queue.size).toBe(0)
   })
 })

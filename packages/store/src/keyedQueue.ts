@@ -1,3 +1,13 @@
+import { forEachPaced } from './pacer.ts'
+
+/** The jobs of one key. */
+interface Line {
+  /** Settles when the last of them has ended. */
+  tail: Promise<void>
+  /** How many run or wait. */
+  jobs: number
+}
+
 /**
  * Runs jobs of one key one after another, in the order of arrival; jobs of different keys run side by side.
  *
@@ -5,47 +15,50 @@
  * step, so two jobs can never wait for each other.
  */
 export class KeyedQueue {
-  readonly #tails = new Map<string, Promise<void>>()
-  readonly #lengths = new Map<string, number>()
+  readonly #lines = new Map<string, Line>()
 
   /** Keys that have a job running or waiting. */
   get size(): number {
-    return this.#tails.size
+    return this.#lines.size
   }
 
   /** Jobs of a key that run or wait. */
   length(key: string): number {
-    return this.#lengths.get(key) ?? 0
+    return this.#lines.get(key)?.jobs ?? 0
   }
 
-  /** How many jobs each of these keys has, running or waiting. */
-  get lengths(): ReadonlyMap<string, number> {
-    return this.#lengths
+  /** How many jobs each key has, running or waiting, if it has any. */
+  *lengths(): Generator<[key: string, jobs: number]> {
+    for (const [key, { jobs }] of this.#lines) yield [key, jobs]
   }
 
   async run<T>(keys: Iterable<string>, job: () => Promise<T>): Promise<T> {
-    const claimed = [...new Set(keys)]
-    const earlier = claimed.map((key) => this.#tails.get(key))
+    const claimed = keys instanceof Set ? (keys as ReadonlySet<string>) : new Set(keys)
     let release!: () => void
     const mine = new Promise<void>((resolve) => {
       release = resolve
     })
+    // Many keys may be behind the same job.
+    const earlier = new Set<Promise<void>>()
     for (const key of claimed) {
-      this.#tails.set(key, mine)
-      this.#lengths.set(key, (this.#lengths.get(key) ?? 0) + 1)
+      const line = this.#lines.get(key)
+      if (line === undefined) this.#lines.set(key, { tail: mine, jobs: 1 })
+      else {
+        earlier.add(line.tail)
+        line.tail = mine
+        line.jobs += 1
+      }
     }
     await Promise.all(earlier)
     try {
       return await job()
     } finally {
-      for (const key of claimed) {
-        const left = this.#lengths.get(key)! - 1
-        if (left > 0) this.#lengths.set(key, left)
-        else {
-          this.#lengths.delete(key)
-          this.#tails.delete(key)
-        }
-      }
+      // Those who come meanwhile find the key free, or wait for all of them: the job has ended either way.
+      await forEachPaced(claimed, (key) => {
+        const line = this.#lines.get(key)!
+        line.jobs -= 1
+        if (line.jobs === 0) this.#lines.delete(key)
+      })
       release()
     }
   }

@@ -1,4 +1,4 @@
-import { concatBytes, u32At, u64At, u64be } from '@bletchley/bytes'
+import { concatBytes, u32At, u64At } from '@bletchley/bytes'
 
 /**
  * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.
@@ -50,7 +50,10 @@ export const wholeSpan: Span = { gte: Uint8Array.of(0), lt: Uint8Array.of(0xff) 
 
 /** @param sequence u64 */
 export function orderKey(sequence: bigint): Uint8Array {
-  return concatBytes(Uint8Array.of(tags.order), u64be(sequence))
+  const key = new Uint8Array(9)
+  key[0] = tags.order
+  new DataView(key.buffer).setBigUint64(1, sequence)
+  return key
 }
 
 export function snapshotKey(address: Uint8Array): Uint8Array {

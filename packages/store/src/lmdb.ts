@@ -49,7 +49,7 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
     open<Uint8Array, Uint8Array>({
       path: options.folder,
       noSubdir: false, // otherwise a folder with a dot in its name would become a file
-      encoder: { encode: (value: Uint8Array) => value, decode: copyValue },
+      encoder: { encode: placeValue, decode: copyValue },
       keyEncoder: { writeKey, readKey },
       compression: false,
       cache: false,
@@ -341,6 +341,20 @@ function copyValue(bytes: Uint8Array): Uint8Array {
   value.set(source)
   pieceUsed += length
   return value
+}
+
+// And it takes values by their address, which it has to ask the engine for once for each piece of memory: a third of what a
+// write takes. So small ones are placed in one piece, from where they go into the transaction at once: all of them are written
+// in one (`#apply`).
+
+/** As lmdb wants it: a value's place in a larger piece. */
+const place = Object.assign(new Uint8Array(4096), { start: 0, end: 0 })
+
+function placeValue(value: Uint8Array): Uint8Array {
+  if (value.length > place.length) return value
+  place.set(value)
+  place.end = value.length
+  return place
 }
 
 function writeKey(key: Uint8Array, target: Uint8Array, start: number): number {

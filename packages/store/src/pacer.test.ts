@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Turns } from '../test/turns.ts'
-import { Pacer, paced } from './pacer.ts'
+import { forEachPaced, Pacer, paced } from './pacer.ts'
 
 /** Keeps the thread busy until a pause is due. */
 function work(pacer: Pacer): void {
@@ -67,4 +67,23 @@ it('finishes work that stops, with its result', async () => {
     return 'done'
   }
   expect(await paced(steps())).toBe('done')
+})
+
+it('quick steps pause for others, but not for a few of them', async () => {
+  const turns = new Turns()
+  const pacer = new Pacer()
+  const met: number[] = []
+  const step = (number: number): void => {
+    if (number % 256 === 0) work(pacer)
+    met.push(turns.count)
+  }
+  const numbers = Array.from({ length: 2560 }, (_, number) => number)
+  await forEachPaced(numbers, step)
+  expect(met).toHaveLength(2560)
+  expect(new Set(met).size).toBeGreaterThanOrEqual(10)
+  met.length = 0
+  await forEachPaced(numbers.slice(0, 255), step)
+  turns.stop()
+  expect(met).toHaveLength(255)
+  expect(new Set(met).size).toBe(1)
 })

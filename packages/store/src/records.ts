@@ -1,4 +1,4 @@
-import { concatBytes, u32At, u32be, u64At, u64be } from '@bletchley/bytes'
+import { concatBytes, u32At, u32be, u64At } from '@bletchley/bytes'
 
 /** The values that are more than the bytes of one thing; `keys.ts` lists them. A value that does not parse counts as absent. */
 
@@ -24,7 +24,12 @@ export interface Receipt {
 }
 
 export function encodeContract({ sequence, revision, tip }: ContractRecord): Uint8Array {
-  return concatBytes(u64be(sequence), u64be(revision), tip === undefined ? new Uint8Array() : u32be(tip))
+  const value = new Uint8Array(tip === undefined ? 16 : 20)
+  const view = new DataView(value.buffer)
+  view.setBigUint64(0, sequence)
+  view.setBigUint64(8, revision)
+  if (tip !== undefined) view.setUint32(16, tip)
+  return value
 }
 
 export function decodeContract(value: Uint8Array): ContractRecord | undefined {

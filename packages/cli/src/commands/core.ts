@@ -64,7 +64,7 @@ export const coreOptions = (): Option[] => [
   insecureOption(),
   limitOption('--max-in-flight <number>', 'requests under way, of all peers', defaultCoreLimits.inFlight),
   limitOption('--max-in-flight-per-peer <number>', 'requests of one peer under way', defaultCoreLimits.inFlightPerPeer),
-  limitOption('--max-queue <number>', 'requests that wait for one contract', defaultCoreLimits.queue),
+  limitOption('--max-queue <number>', 'requests of one peer that wait for one contract', defaultCoreLimits.queue),
   httpOption('show health, metrics and the console there; loopback only, port 0 takes a free one'),
   logLevelOption(),
   logFormatOption(),

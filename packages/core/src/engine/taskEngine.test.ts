@@ -180,7 +180,7 @@ class World {
   /** A deployed contract. */
   async deployed(address = randomBytes(32)): Promise<Uint8Array> {
     this.installKey(address)
-    const reply = await this.engine.deploy({ ...this.request(address, 'construct()').input, preCode })
+    const reply = await this.engine.deploy({ ...this.request(address, 'construct()').input, preCode }, peer)
     expect(reply.kind).toBe('deployed')
     this.ended.length = 0
     this.states.length = 0
@@ -189,13 +189,16 @@ class World {
   }
 
   set(address: Uint8Array, value: number) {
-    return this.engine.compute(this.request(address, 'set()', String(value)).input)
+    return this.engine.compute(this.request(address, 'set()', String(value)).input, peer)
   }
 
   deltas(address: Uint8Array): Promise<number[]> {
     return this.store.getTip(address).then((tip) => Array.from({ length: (tip?.key ?? -1) + 1 }, (_, key) => key))
   }
 }
+
+/** Whose requests they are. */
+const peer = 'peer'
 
 const signer = (items: Uint8Array[], signature: Uint8Array) => recoverAddress(lengthPrefixed(items), signature)
 const noCall = { payload: new Uint8Array(), address: new Uint8Array(20) }
@@ -207,7 +210,7 @@ describe('a deployment', () => {
     const address = randomBytes(32)
     const stateKey = world.installKey(address)
     const { input } = world.request(address, 'construct()')
-    const reply = await world.engine.deploy({ ...input, preCode })
+    const reply = await world.engine.deploy({ ...input, preCode }, peer)
     if (reply.kind !== 'deployed') throw new Error('it failed')
     const { result, codeHash } = reply
     expect(result.output).toEqual(await world.store.getBytecode(address))
@@ -235,7 +238,9 @@ describe('a deployment', () => {
     const world = await World.start()
     const address = await world.deployed()
     const { input } = world.request(address, 'construct()')
-    await expect(world.engine.deploy({ ...input, preCode })).rejects.toMatchObject(code('already_exists', { address }))
+    await expect(world.engine.deploy({ ...input, preCode }, peer)).rejects.toMatchObject(
+      code('already_exists', { address }),
+    )
     expect(world.ended).toEqual([{ address, type: 'DeploySecretContract', outcome: 'error', usedGas: 0n }])
     expect([world.pool.jobs, world.userKeys.size]).toEqual([[], 0])
   })
@@ -246,13 +251,13 @@ describe('a deployment', () => {
     world.installKey(address)
     const { input, sharedKey } = world.request(address, 'construct()')
     const task = { ...input, preCode: hexToBytes('00') }
-    const reply = await world.engine.deploy(task)
+    const reply = await world.engine.deploy(task, peer)
     expect(reply.kind).toBe('failed')
     expect(new TextDecoder().decode(decrypt(sharedKey, reply.result.output))).not.toBe('')
     expect(world.ended).toEqual([{ address, type: 'DeploySecretContract', outcome: 'failed', usedGas: 0n }])
     expect(world.states).toEqual([])
     expect(await world.store.hasContract(address)).toBe(false)
-    expect(await world.engine.deploy(task)).toBe(reply)
+    expect(await world.engine.deploy(task, peer)).toBe(reply)
     expect(world.pool.jobs).toEqual(['deploy'])
   })
 })
@@ -263,7 +268,7 @@ describe('a computation', () => {
     const address = await world.deployed()
     const first = (await world.store.getTip(address))!
     const { input } = world.request(address, 'set()', '5')
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     if (reply.kind !== 'computed') throw new Error('it failed')
     const { delta, output, usedGas, signature } = reply.result
     expect([delta.key, delta]).toEqual([1, await world.store.getTip(address)])
@@ -290,14 +295,14 @@ describe('a computation', () => {
     const address = await world.deployed()
     await world.set(address, 1)
     const { input } = world.request(address, 'keep()')
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     expect(reply).toMatchObject({ kind: 'computed', result: { delta: { key: 0 } } })
     expect('data' in (reply.result as { delta: object }).delta).toBe(false)
     expect(world.ended.at(-1)).toEqual({
       ...{ address, type: 'ComputeTask', outcome: 'success', usedGas: reply.result.usedGas, delta: undefined },
     })
     expect(await world.deltas(address)).toEqual([0, 1])
-    expect(await world.engine.compute(input)).toBe(reply)
+    expect(await world.engine.compute(input, peer)).toBe(reply)
     expect(world.pool.jobs).toEqual(['compute', 'compute'])
     expect(world.ended).toHaveLength(2)
   })
@@ -306,7 +311,7 @@ describe('a computation', () => {
     const world = await World.start()
     const address = await world.deployed()
     const { input, sharedKey } = world.request(address, 'fail()')
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     expect(reply.kind).toBe('failed')
     expect(reply.result.usedGas).toBeGreaterThan(0n)
     expect(new TextDecoder().decode(decrypt(sharedKey, reply.result.output))).toContain('Error in execution')
@@ -314,7 +319,7 @@ describe('a computation', () => {
       { address, type: 'ComputeTask', outcome: 'failed', usedGas: reply.result.usedGas, delta: undefined },
     ])
     expect([world.states, await world.deltas(address)]).toEqual([[], [0]])
-    expect(await world.engine.compute(input)).toBe(reply)
+    expect(await world.engine.compute(input, peer)).toBe(reply)
     expect(world.pool.jobs).toEqual(['compute'])
   })
 
@@ -323,13 +328,13 @@ describe('a computation', () => {
     const unknown = randomBytes(32)
     const { input } = world.request(unknown, 'keep()')
     const notFound = code('not_found', { command: 'get_contract', address: unknown })
-    await expect(world.engine.compute(input)).rejects.toMatchObject(notFound)
+    await expect(world.engine.compute(input, peer)).rejects.toMatchObject(notFound)
     expect(world.userKeys.size).toBe(1)
     const address = await world.deployed()
     const keysError = code('enclave_error', { name: 'KeysError' })
     for (const userDHKey of [generateKeyPair().publicKey, new Uint8Array(64), new Uint8Array(10)]) {
       const task = { ...input, contractAddress: address, userDHKey }
-      await expect(world.engine.compute(task), String(userDHKey.length)).rejects.toMatchObject(keysError)
+      await expect(world.engine.compute(task, peer), String(userDHKey.length)).rejects.toMatchObject(keysError)
     }
     expect([world.pool.jobs, world.ended]).toEqual([[], []])
   })
@@ -344,7 +349,7 @@ describe('a computation', () => {
     }
     world = await World.start({ fetchStateKey })
     const address = randomBytes(32)
-    await world.engine.write([address], () => world.store.putBytecode(address, preCode))
+    await world.engine.write([address], () => world.store.putBytecode(address, preCode), peer)
     await expect(world.set(address, 1)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
     expect([world.userKeys.size, asked]).toEqual([0, [bytesToHex(address)]])
     expect(world.ended).toEqual([{ address, type: 'ComputeTask', outcome: 'error', usedGas: 0n }])
@@ -364,10 +369,10 @@ describe('a computation', () => {
     const address = await world.deployed()
     const { input } = world.request(address, 'set()', '5')
     world.pool.next.set('compute', () => Promise.reject(error))
-    await expect(world.engine.compute(input)).rejects.toBe(error)
+    await expect(world.engine.compute(input, peer)).rejects.toBe(error)
     expect(world.ended).toEqual([{ address, type: 'ComputeTask', outcome: 'error', usedGas: 0n }])
     expect(world.userKeys.size).toBe(keys)
-    if (keys === 1) expect((await world.engine.compute(input)).kind).toBe('computed')
+    if (keys === 1) expect((await world.engine.compute(input, peer)).kind).toBe('computed')
   })
 
   it('is not taken by a queue that is full, and no key is burnt; other contracts are', async () => {
@@ -381,8 +386,8 @@ describe('a computation', () => {
     const running = [world.set(address, 1), world.set(address, 2)]
     const { input } = world.request(address, 'set()', '3')
     const full = code('busy', { limit: 'requests waiting for this contract', maximum: 2 })
-    await expect(world.engine.compute(input)).rejects.toMatchObject(full)
-    await expect(world.engine.write([other, address], async () => {})).rejects.toMatchObject(full)
+    await expect(world.engine.compute(input, peer)).rejects.toMatchObject(full)
+    await expect(world.engine.write([other, address], async () => {}, peer)).rejects.toMatchObject(full)
     const elsewhere = world.set(other, 9)
     expect([...world.engine.queue]).toEqual([
       [bytesToHex(address), 2],
@@ -393,7 +398,64 @@ describe('a computation', () => {
     go()
     await Promise.all(running)
     expect(world.engine.jobs).toBe(0)
-    expect((await world.engine.compute(input)).kind).toBe('computed')
+    expect((await world.engine.compute(input, peer)).kind).toBe('computed')
+  })
+})
+
+describe('the line of a contract', () => {
+  /** A contract with a task that runs until it is let go. */
+  async function held(maxQueue: number) {
+    const world = await World.start({ maxQueue })
+    const address = await world.deployed()
+    const gate = deferred<void>()
+    world.pool.next.set('compute', (work) => gate.promise.then(work))
+    const text = code('busy', { limit: 'requests waiting for this contract', maximum: maxQueue })
+    const compute = (peer: string) => world.engine.compute(world.request(address, 'set()', '1').input, peer)
+    return { world, address, compute, text, letGo: () => gate.resolve() }
+  }
+
+  it('has a place for whoever has none in it, and half of what the others leave for each', async () => {
+    const { world, address, compute, text, letGo } = await held(4)
+    const taken = [1, 2, 3, 4].map(() => compute('a'))
+    await expect(compute('a')).rejects.toMatchObject(text)
+    const rows = [{ address, key: 9, data: randomBytes(9) }]
+    taken.push(compute('b'), compute('b'))
+    await expect(compute('b')).rejects.toMatchObject(text)
+    await expect(world.engine.putDeltas(rows, 'b')).rejects.toMatchObject(text)
+    await expect(world.engine.write([randomBytes(32), address], async () => {}, 'b')).rejects.toMatchObject(text)
+    for (const peer of ['c', 'd', 'e']) {
+      taken.push(compute(peer))
+      await expect(compute(peer)).rejects.toMatchObject(text)
+    }
+    // Elsewhere they have what they would have anyway.
+    expect(await world.engine.write([randomBytes(32)], async () => 7, 'a')).toBe(7)
+    expect([...world.engine.queue]).toEqual([[bytesToHex(address), 9]])
+    letGo()
+    for (const reply of await Promise.all(taken)) expect(reply.kind).toBe('computed')
+    expect(await Promise.all([1, 2, 3, 4].map(() => compute('e')))).toHaveLength(4)
+  })
+
+  it('counts a rebuild to the one whose keys it is for, and refuses none', async () => {
+    const { world, address, compute, text, letGo } = await held(2)
+    const running = compute('other')
+    const rebuilt = [1, 2, 3].map(() => world.engine.rebuild([address], 'a'))
+    await expect(compute('a')).rejects.toMatchObject(text)
+    const next = compute('b')
+    letGo()
+    expect((await running).kind).toBe('computed')
+    expect(await Promise.all(rebuilt)).toEqual([[], [], []])
+    expect((await next).kind).toBe('computed')
+    expect((await compute('a')).kind).toBe('computed')
+  })
+
+  it('counts a contract once that a request names again and again', async () => {
+    const { world, address, letGo, text } = await held(3)
+    const write = (peer: string) => world.engine.write([address, address, address], async () => 7, peer)
+    const taken = [1, 2, 3].map(() => write('a'))
+    await expect(write('a')).rejects.toMatchObject(text)
+    letGo()
+    expect(await Promise.all(taken)).toEqual([7, 7, 7])
+    expect([...world.engine.queue]).toEqual([])
   })
 })
 
@@ -414,7 +476,7 @@ describe('a task that may not begin', () => {
     }
     const first = world.set(address, 1)
     const { input } = world.request(address, 'set()', '2')
-    const second = world.engine.compute(input, turn)
+    const second = world.engine.compute(input, peer, turn)
     refused = true
     expect((await first).kind).toBe('computed')
     await expect(second).rejects.toBe(refusal)
@@ -422,19 +484,19 @@ describe('a task that may not begin', () => {
     const other = randomBytes(32)
     world.installKey(other)
     const deployment = { ...world.request(other, 'construct()').input, preCode }
-    await expect(world.engine.deploy(deployment, turn)).rejects.toBe(refusal)
+    await expect(world.engine.deploy(deployment, peer, turn)).rejects.toBe(refusal)
     refused = false
-    expect((await world.engine.compute(input, turn)).kind).toBe('computed')
-    expect((await world.engine.deploy(deployment, turn)).kind).toBe('deployed')
+    expect((await world.engine.compute(input, peer, turn)).kind).toBe('computed')
+    expect((await world.engine.deploy(deployment, peer, turn)).kind).toBe('deployed')
   })
 
   it('gets its reply if it was done before', async () => {
     const world = await World.start()
     const address = await world.deployed()
     const { input } = world.request(address, 'set()', '1')
-    const reply = await world.engine.compute(input)
-    expect(await world.engine.compute(input, { mayBegin })).toBe(reply)
-    expect(await (await world.again()).engine.compute(input, { mayBegin })).toEqual(reply)
+    const reply = await world.engine.compute(input, peer)
+    expect(await world.engine.compute(input, peer, { mayBegin })).toBe(reply)
+    expect(await (await world.again()).engine.compute(input, peer, { mayBegin })).toEqual(reply)
   })
 })
 
@@ -442,10 +504,10 @@ it('a task that was taken before gets its reply, however many wait for its contr
   const world = await World.start({ maxQueue: 1 })
   const address = await world.deployed()
   const { input } = world.request(address, 'set()', '1')
-  const reply = await world.engine.compute(input)
+  const reply = await world.engine.compute(input, peer)
   const running = world.set(address, 2)
-  await expect(world.engine.compute(input)).rejects.toMatchObject(code('busy', {}))
-  expect(await world.engine.compute(input, { isAgain: true })).toBe(reply)
+  await expect(world.engine.compute(input, peer)).rejects.toMatchObject(code('busy', {}))
+  expect(await world.engine.compute(input, peer, { isAgain: true })).toBe(reply)
   await running
 })
 
@@ -456,10 +518,12 @@ describe('a task that is sent again', () => {
     world.installKey(address)
     const deployment = { ...world.request(address, 'construct()').input, preCode }
     const computation = world.request(address, 'set()', '5').input
-    const replies = [await world.engine.deploy(deployment), await world.engine.compute(computation)]
+    const replies = [await world.engine.deploy(deployment, peer), await world.engine.compute(computation, peer)]
     await world.set(address, 6)
     const again = await world.again()
-    expect([await again.engine.deploy(deployment), await again.engine.compute(computation)]).toEqual(replies)
+    expect([await again.engine.deploy(deployment, peer), await again.engine.compute(computation, peer)]).toEqual(
+      replies,
+    )
     expect([again.pool.jobs, again.ended]).toEqual([['hashCode'], []])
   })
 
@@ -467,9 +531,9 @@ describe('a task that is sent again', () => {
     const world = await World.start()
     const address = await world.deployed()
     const { input } = world.request(address, 'set()', '5')
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     const sec1 = concatBytes(Uint8Array.of(4), input.userDHKey)
-    expect(await world.engine.compute({ ...input, userDHKey: sec1 })).toBe(reply)
+    expect(await world.engine.compute({ ...input, userDHKey: sec1 }, peer)).toBe(reply)
     const other = await world.deployed()
     const variants = [
       { encryptedFn: randomBytes(40) },
@@ -480,17 +544,20 @@ describe('a task that is sent again', () => {
     ]
     const keysError = code('enclave_error', { name: 'KeysError' })
     for (const variant of variants) {
-      await expect(world.engine.compute({ ...input, ...variant }), String(Object.keys(variant))).rejects.toMatchObject(
-        keysError,
-      )
+      await expect(
+        world.engine.compute({ ...input, ...variant }, peer),
+        String(Object.keys(variant)),
+      ).rejects.toMatchObject(keysError)
     }
     // A deployment with the same inputs is another task.
-    await expect(world.engine.deploy({ ...input, preCode })).rejects.toMatchObject(keysError)
+    await expect(world.engine.deploy({ ...input, preCode }, peer)).rejects.toMatchObject(keysError)
     const fresh = randomBytes(32)
     world.installKey(fresh)
     const deployment = { ...world.request(fresh, 'construct()').input, preCode }
-    await world.engine.deploy(deployment)
-    await expect(world.engine.deploy({ ...deployment, preCode: hexToBytes('00') })).rejects.toMatchObject(keysError)
+    await world.engine.deploy(deployment, peer)
+    await expect(world.engine.deploy({ ...deployment, preCode: hexToBytes('00') }, peer)).rejects.toMatchObject(
+      keysError,
+    )
   })
 
   it('is run again behind a commit that failed, and not behind one that only seemed to', async () => {
@@ -511,19 +578,19 @@ describe('a task that is sent again', () => {
     const address = await world.deployed()
     const { input } = world.request(address, 'set()', '5')
     fault = 'before'
-    await expect(world.engine.compute(input)).rejects.toBeInstanceOf(StorageError)
+    await expect(world.engine.compute(input, peer)).rejects.toBeInstanceOf(StorageError)
     expect([await world.deltas(address), world.userKeys.size]).toEqual([[0], 1])
     expect(world.ended.map(({ outcome }) => outcome)).toEqual(['error'])
     fault = undefined
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     expect(reply).toMatchObject({ kind: 'computed', result: { delta: { key: 1 } } })
     expect(world.pool.jobs).toEqual(['compute', 'compute'])
 
     const next = world.request(address, 'set()', '6').input
     fault = 'behind'
-    await expect(world.engine.compute(next)).rejects.toBeInstanceOf(StorageError)
+    await expect(world.engine.compute(next, peer)).rejects.toBeInstanceOf(StorageError)
     fault = undefined
-    const stored = await world.engine.compute(next)
+    const stored = await world.engine.compute(next, peer)
     expect(stored).toMatchObject({ kind: 'computed', result: { delta: await world.store.getTip(address) } })
     expect(world.pool.jobs).toHaveLength(3)
   })
@@ -541,8 +608,8 @@ describe('a task that is sent again', () => {
       return result
     })
     const failed = code('store_failed', { command: 'update', failure: 'Failed to update the key' })
-    await expect(world.engine.compute(input)).rejects.toMatchObject(failed)
-    expect(await world.engine.compute(input)).toMatchObject({ kind: 'computed', result: { delta: { key: 2 } } })
+    await expect(world.engine.compute(input, peer)).rejects.toMatchObject(failed)
+    expect(await world.engine.compute(input, peer)).toMatchObject({ kind: 'computed', result: { delta: { key: 2 } } })
   })
 
   it('is looked for in the store once for each contract, until so many tasks are remembered', async () => {
@@ -558,7 +625,7 @@ describe('a task that is sent again', () => {
     }
     // Of the deployment nothing was remembered but itself.
     expect(await set(1)).toBe(0)
-    await engine.write([address], async () => {})
+    await engine.write([address], async () => {}, peer)
     expect(await set(1)).toBe(1)
     expect(await set(253)).toBe(1)
     // With the three from before: 256 are remembered, and 257 are not.
@@ -576,12 +643,12 @@ describe('a task that is sent again', () => {
     const world = await World.start()
     const address = await world.deployed()
     const { input } = world.request(address, 'set()', '5')
-    const reply = await world.engine.compute(input)
+    const reply = await world.engine.compute(input, peer)
     const again = await world.again()
     // Another process may write between any two reads.
     vi.spyOn(world.store, read as 'getDelta').mockResolvedValueOnce(undefined)
-    await expect(again.engine.compute(input)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
-    expect(await again.engine.compute(input)).toEqual(reply)
+    await expect(again.engine.compute(input, peer)).rejects.toMatchObject(code('enclave_error', { name: 'KeysError' }))
+    expect(await again.engine.compute(input, peer)).toEqual(reply)
   })
 
   it('makes what is remembered of contracts take no more than 64 MiB, by the tasks of each', async () => {
@@ -593,7 +660,7 @@ describe('a task that is sent again', () => {
     const ask = async (address: Uint8Array) => {
       const { length } = look.mock.calls
       const input = { ...world.request(address, 'keep()').input }
-      await expect(engine.compute(input)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(engine.compute(input, peer)).rejects.toMatchObject({ code: 'not_found' })
       return look.mock.calls.length - length
     }
     // 160 bytes for each task, and 512.
@@ -609,23 +676,23 @@ describe('a write from elsewhere', () => {
     const world = await World.start()
     const [address, other] = [await world.deployed(), await world.deployed()]
     const tasks = [address, other].map((each) => world.request(each, 'keep()').input)
-    for (const task of tasks) await world.engine.compute(task)
+    for (const task of tasks) await world.engine.compute(task, peer)
     world.pool.forgotten.length = 0
     const failure = new Error('no space')
-    const write = world.engine.write([address], () => Promise.reject(failure))
+    const write = world.engine.write([address], () => Promise.reject(failure), peer)
     await expect(write).rejects.toBe(failure)
     expect(world.pool.forgotten).toEqual([bytesToHex(address)])
     // Its replies too, of tasks that left no receipt.
-    await expect(world.engine.compute(tasks[0]!)).rejects.toMatchObject({ code: 'enclave_error' })
-    expect((await world.engine.compute(tasks[1]!)).kind).toBe('computed')
+    await expect(world.engine.compute(tasks[0]!, peer)).rejects.toMatchObject({ code: 'enclave_error' })
+    expect((await world.engine.compute(tasks[1]!, peer)).kind).toBe('computed')
 
     const hash = await world.engine.codeHash(address)
     const bytecode = Uint8Array.of(1, 2, 3)
-    await world.engine.write([address], () => world.store.putBytecode(address, bytecode))
-    expect(await world.engine.write([], async () => 7)).toBe(7)
+    await world.engine.write([address], () => world.store.putBytecode(address, bytecode), peer)
+    expect(await world.engine.write([], async () => 7, peer)).toBe(7)
     expect(await world.engine.codeHash(address)).toEqual(keccak256(bytecode))
     expect(await world.engine.codeHash(other)).toEqual(hash)
-    await world.engine.write([address, other], () => world.store.removeContract(address))
+    await world.engine.write([address, other], () => world.store.removeContract(address), peer)
     await expect(world.engine.codeHash(address)).rejects.toMatchObject(code('not_found', { command: 'get_contract' }))
     expect(world.pool.forgotten.slice(-2)).toEqual([bytesToHex(address), bytesToHex(other)])
   })
@@ -674,7 +741,7 @@ describe('a write from elsewhere', () => {
         if (!ended) setImmediate(count)
       }
       setImmediate(count)
-      await world.engine.putDeltas(rows)
+      await world.engine.putDeltas(rows, peer)
       ended = true
       // After each three milliseconds.
       expect(turns).toBeGreaterThan(10)
@@ -691,7 +758,7 @@ describe('a write from elsewhere', () => {
     const row = (key: number) => ({ address, key, data: randomBytes(20) })
     const forgets = async (rows: ReturnType<typeof row>[]) => {
       world.pool.forgotten.length = 0
-      await world.engine.putDeltas(rows)
+      await world.engine.putDeltas(rows, peer)
       for (const { address, key, data } of rows) expect(await world.store.getDelta(address, key)).toEqual(data)
       return world.pool.forgotten
     }
@@ -704,7 +771,7 @@ describe('a write from elsewhere', () => {
     expect(await forgets([{ ...row(0), address: unknown }])).toEqual([])
     expect(await forgets([{ ...row(0), address: unknown }])).toEqual([])
     world.pool.known.add(bytesToHex(unknown))
-    await world.engine.write([unknown], () => world.store.removeContract(unknown))
+    await world.engine.write([unknown], () => world.store.removeContract(unknown), peer)
     expect(await forgets([row(7), { ...row(0), address: unknown }])).toEqual([bytesToHex(unknown)])
     expect(await forgets([{ ...row(1), address: unknown }, row(8)])).toEqual([])
   })
@@ -717,8 +784,8 @@ describe('a write from elsewhere', () => {
     world.pool.next.set('compute', (work) => work().finally(note('task')))
     await Promise.all([
       world.set(address, 1),
-      world.engine.putDeltas([{ address, key: 9, data: randomBytes(9) }]).then(note('deltas')),
-      world.engine.write([address], async () => {}).then(note('write')),
+      world.engine.putDeltas([{ address, key: 9, data: randomBytes(9) }], peer).then(note('deltas')),
+      world.engine.write([address], async () => {}, peer).then(note('write')),
     ])
     expect(order).toEqual(['task', 'deltas', 'write'])
   })
@@ -765,7 +832,7 @@ describe('what is stored of a contract and may be large', () => {
     const address = await world.deployed()
     const again = await world.again()
     const seen = reads(world.store)
-    await expect(again.engine.compute(world.request(address, 'keep()').input)).rejects.toMatchObject(
+    await expect(again.engine.compute(world.request(address, 'keep()').input, peer)).rejects.toMatchObject(
       code('enclave_error', { name: 'KeysError' }),
     )
     expect([seen, again.pool.jobs]).toEqual([[], []])
@@ -794,11 +861,11 @@ describe('what is stored of a contract and may be large', () => {
     const address = randomBytes(32)
     world.installKey(address)
     const deployment = { ...world.request(address, 'construct()').input, preCode }
-    const reply = await world.engine.deploy(deployment)
+    const reply = await world.engine.deploy(deployment, peer)
     const again = await world.again()
     const seen = reads(world.store)
     const hashes = waitingFor(again, 'hashCode')
-    const repeated = again.engine.deploy(deployment)
+    const repeated = again.engine.deploy(deployment, peer)
     await hashes.waits
     expect(seen).toEqual([])
     hashes.go()
@@ -810,7 +877,7 @@ describe('what is stored of a contract and may be large', () => {
     const address = await world.deployed()
     const seen = reads(world.store)
     const rebuild = waitingFor(world, 'rebuild')
-    const failed = world.engine.rebuild([address])
+    const failed = world.engine.rebuild([address], peer)
     await rebuild.waits
     expect(seen).toEqual([])
     rebuild.go()
@@ -836,7 +903,7 @@ describe('what is stored of a contract and may be large', () => {
     const world = await World.start()
     const address = await world.deployed()
     const seen = reads(world.store)
-    await world.engine.putDeltas([{ address, key: 1, data: randomBytes(9) }])
+    await world.engine.putDeltas([{ address, key: 1, data: randomBytes(9) }], peer)
     expect(seen).toEqual(['getSnapshot'])
   })
 })
@@ -856,7 +923,7 @@ describe('a rebuild', () => {
     again.installKey(broken)
     again.installKey(bare)
     await world.store.putBytecode(bare, preCode)
-    expect(await again.engine.rebuild([whole, broken, keyless, bare])).toEqual([broken])
+    expect(await again.engine.rebuild([whole, broken, keyless, bare], peer)).toEqual([broken])
     expect(again.states).toEqual([[bytesToHex(whole), 6]])
     expect(again.pool.jobs).toEqual(['rebuild', 'rebuild'])
   })
@@ -866,7 +933,7 @@ describe('a rebuild', () => {
     const address = await world.deployed()
     const rebuild = (error: Error) => {
       world.pool.next.set('rebuild', () => Promise.reject(error))
-      return world.engine.rebuild([address])
+      return world.engine.rebuild([address], peer)
     }
     expect(await rebuild(new WorkerError('task_aborted', { reason: 'took too long' }))).toEqual([address])
     expect(world.states).toEqual([])

@@ -9,6 +9,7 @@ import type { UserKeys } from '../keys/userKeys.ts'
 import { copyWithPauses, hashWithPauses } from '../largeBytes.ts'
 import { enclaveError, notFound, storeFailed } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
+import { ContractQueue } from './contractQueue.ts'
 import type { Computed, Deployed, FailedRun, Rebuilt, RefusedRun, TaskRequest } from './contractRunner.ts'
 import type { ContractRecords, NewSnapshot, StoredDelta } from './contractStates.ts'
 import { copy, storedRecords, storedTip } from './storedRecords.ts'
@@ -31,7 +32,10 @@ export interface EngineParts {
   stateKeys: StateKeys
   /** Tries to get a state key that is not held, and throws nothing; absent if a p2p node does that. */
   fetchStateKey?: (address: Uint8Array) => Promise<void>
-  /** Requests that change one contract and run or wait; further ones are refused. */
+  /**
+   * Requests of one connection that change one contract and run or wait, while the others have none: half of what they leave of
+   * twice as many. Further ones are refused.
+   */
   maxQueue: number
   observer?: TaskObserver
   logger: Logger
@@ -71,8 +75,14 @@ export interface Turn {
   readonly isAgain?: boolean
 }
 
+/** Whose jobs are the worker's own: no connection has that name. */
+const nobody = ''
+
 /** Contracts whose code hash is remembered. */
 const rememberedCodeHashes = { entries: 100_000 }
+
+/** Contracts that are forgotten before others have their turn. */
+const forgottenAtOnce = 256
 
 /** What a name in a set takes, and a set beside its names, in bytes. Measured on Node 20: 110 and less than 500. */
 const memoryPerName = 160
@@ -92,12 +102,13 @@ const maxRememberedTasks = 256
 /**
  * Takes tasks through their whole life: the user's key, the contract's home thread, the commit, the signed reply.
  *
- * Everything that changes a contract goes through its queue, one thing at a time; reads of the store do not.
+ * Everything that changes a contract goes through its queue, one thing at a time; reads of the store do not. Of that, each
+ * connection (`peer`) has its share; what the worker does by itself is nobody's.
  */
 export class TaskEngine {
   readonly #parts: EngineParts
   readonly #pool: ComputePool
-  readonly #queue = new KeyedQueue()
+  readonly #queue: ContractQueue
   readonly #replies = new TaskReplies()
   /** Codes are hashed one at a time for whoever looks at contracts. */
   readonly #hashing = new KeyedQueue()
@@ -110,6 +121,7 @@ export class TaskEngine {
   /** @param startPool starts the threads, given where they get contracts' records from */
   constructor(parts: EngineParts, startPool: (records: ContractRecords) => ComputePool) {
     this.#parts = parts
+    this.#queue = new ContractQueue(parts.maxQueue)
     this.#pool = startPool(storedRecords(parts.store))
   }
 
@@ -118,14 +130,14 @@ export class TaskEngine {
   }
 
   /** How many jobs each contract has, running or waiting, by its address in hex. */
-  get queue(): ReadonlyMap<string, number> {
+  get queue(): Iterable<readonly [address: string, jobs: number]> {
     return this.#queue.lengths
   }
 
   /** Jobs of all contracts, running or waiting. */
   get jobs(): number {
     let sum = 0
-    for (const length of this.#queue.lengths.values()) sum += length
+    for (const [, length] of this.#queue.lengths) sum += length
     return sum
   }
 
@@ -139,8 +151,8 @@ export class TaskEngine {
    *
    * @throws WorkerError when the task cannot be answered for: key missing, address in use, storage
    */
-  deploy(input: DeployInput, turn?: Turn): Promise<DeployedReply | FailedReply> {
-    return this.#task('DeploySecretContract', input, turn, async (request, { taskId, preCodeHash }) => {
+  deploy(input: DeployInput, peer: string, turn?: Turn): Promise<DeployedReply | FailedReply> {
+    return this.#task('DeploySecretContract', input, peer, turn, async (request, { taskId, preCodeHash }) => {
       const { store } = this.#parts
       const address = input.contractAddress
       if (await store.hasContract(address)) {
@@ -167,8 +179,8 @@ export class TaskEngine {
    *
    * @throws WorkerError when the task cannot be answered for: contract or key missing, state unusable, storage
    */
-  compute(input: ComputeInput, turn?: Turn): Promise<ComputedReply | FailedReply> {
-    return this.#task('ComputeTask', input, turn, async (request, { taskId }) => {
+  compute(input: ComputeInput, peer: string, turn?: Turn): Promise<ComputedReply | FailedReply> {
+    return this.#task('ComputeTask', input, peer, turn, async (request, { taskId }) => {
       const address = input.contractAddress
       const codeHash = await this.#hashOnThread(address)
       const run = await this.#pool.run('compute', { ...request, codeHash }, () => this.#loadTip(address))
@@ -184,12 +196,15 @@ export class TaskEngine {
     })
   }
 
-  /** Rebuilds contracts' states from their deltas with the keys that are held now; tells which ones do not rebuild. */
-  async rebuild(addresses: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  /**
+   * Rebuilds contracts' states from their deltas with the keys that are held now; tells which ones do not rebuild. It counts to
+   * its peer's share, and is not refused.
+   */
+  async rebuild(addresses: readonly Uint8Array[], peer: string): Promise<Uint8Array[]> {
     const pacer = new Pacer()
     const failed = await Promise.all(
       addresses.map((address) =>
-        this.#queue.run([bytesToHex(address)], async () => {
+        this.#queue.run(peer, [bytesToHex(address)], async () => {
           while (pacer.due) await pacer.pause()
           const stateKey = this.#parts.stateKeys.get(address)
           if (stateKey === undefined || (await this.#parts.store.getTipKey(address)) === undefined) return []
@@ -209,18 +224,18 @@ export class TaskEngine {
    *
    * What is known of the contracts is forgotten with it, here and on their home threads.
    */
-  write<T>(addresses: readonly Uint8Array[], job: () => Promise<T>): Promise<T> {
-    return this.#inTurn(addresses.map(bytesToHex), async () => {
+  write<T>(addresses: readonly Uint8Array[], job: () => Promise<T>, peer: string): Promise<T> {
+    return this.#queue.runWithinShare(peer, addresses.map(bytesToHex), async () => {
       try {
         return await job()
       } finally {
-        this.#forget(addresses)
+        await this.#forget(addresses)
       }
     })
   }
 
   /** Stores deltas that come from elsewhere. Those behind a contract's tip leave what is known of it as it is. */
-  putDeltas(rows: DeltaRow[]): Promise<void> {
+  putDeltas(rows: DeltaRow[], peer: string): Promise<void> {
     const { store } = this.#parts
     const firstKeys = new Map<string, DeltaRow>()
     for (const row of rows) {
@@ -228,7 +243,7 @@ export class TaskEngine {
       const first = firstKeys.get(name)
       if (first === undefined || row.key < first.key) firstKeys.set(name, row)
     }
-    return this.#inTurn([...firstKeys.keys()], async () => {
+    return this.#queue.runWithinShare(peer, [...firstKeys.keys()], async () => {
       const pacer = new Pacer()
       const changed: Uint8Array[] = []
       for (const { address, key } of firstKeys.values()) {
@@ -237,36 +252,23 @@ export class TaskEngine {
         const tip = await store.getTipKey(address)
         if (tip === undefined || key <= tip) changed.push(address)
       }
-      this.#forget(changed)
+      await this.#forget(changed)
       await store.putDeltas(rows)
     })
-  }
-
-  /** Waits for the contracts' turn, unless too many wait already: nothing is done then, and no key is burnt. */
-  async #inTurn<T>(names: readonly string[], job: () => Promise<T>): Promise<T> {
-    this.#assertQueueIsFree(names)
-    return this.#queue.run(names, job)
-  }
-
-  #assertQueueIsFree(names: readonly string[]): void {
-    const { maxQueue } = this.#parts
-    if (names.some((name) => this.#queue.length(name) >= maxQueue)) {
-      throw new WorkerError('busy', { limit: 'requests waiting for this contract', maximum: maxQueue })
-    }
   }
 
   /** What deployment and computation share: the retry, the one-time key, the state key, the home thread. */
   async #task<R extends TaskReply>(
     type: TaskType,
     input: ComputeInput & { preCode?: Uint8Array },
+    peer: string,
     { mayBegin, isAgain = false }: Turn = {},
     run: (request: TaskRequest, identity: TaskIdentity) => Promise<R>,
   ): Promise<R> {
     const { userKeys, observer } = this.#parts
     const address = input.contractAddress
     const names = [bytesToHex(address)]
-    if (!isAgain) this.#assertQueueIsFree(names)
-    return this.#queue.run(names, async () => {
+    const job = async (): Promise<R> => {
       const identity = await identityOf(type, input)
       const { taskId } = identity
       // The id names the type of the task, so what is kept under it is a reply of that type.
@@ -298,7 +300,8 @@ export class TaskEngine {
         if (!isWorkerError(error) || error.retryable) userKeys.giveBack(userKey, sharedKey)
         throw error
       }
-    })
+    }
+    return isAgain ? this.#queue.run(peer, names, job) : this.#queue.runWithinShare(peer, names, job)
   }
 
   async #loadTip(address: Uint8Array): Promise<{ tip: StoredDelta | undefined }> {
@@ -339,18 +342,23 @@ export class TaskEngine {
     const name = bytesToHex(address)
     if (this.#snapshots.has(name)) return
     this.#snapshots.add(name)
-    this.rebuild([address])
+    this.rebuild([address], nobody)
       .catch(() => {})
       .finally(() => this.#snapshots.delete(name))
   }
 
-  #forget(addresses: readonly Uint8Array[]): void {
-    this.#pool.forget(addresses)
-    for (const address of addresses) {
-      const name = bytesToHex(address)
-      this.#codeHashes.delete(name)
-      this.#receipts.delete(name)
-      this.#replies.forget(address)
+  async #forget(addresses: readonly Uint8Array[]): Promise<void> {
+    const pacer = new Pacer()
+    for (let at = 0; at < addresses.length; at += forgottenAtOnce) {
+      await pacer.pause()
+      const some = addresses.slice(at, at + forgottenAtOnce)
+      this.#pool.forget(some)
+      for (const address of some) {
+        const name = bytesToHex(address)
+        this.#codeHashes.delete(name)
+        this.#receipts.delete(name)
+        this.#replies.forget(address)
+      }
     }
   }
 

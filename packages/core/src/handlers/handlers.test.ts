@@ -35,20 +35,33 @@ async function start(limits: Partial<RoomLimits> = {}) {
   const logger = pino({ base: null }, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[0]) })
   const seen: string[] = []
   const broken: Uint8Array[] = []
+  /** Whose requests the engine was brought. */
+  const peers: string[] = []
   const name = (each: Uint8Array) => bytesToHex(each).slice(0, 8)
   let task: object = {}
   const engine = {
-    write: async (addresses: Uint8Array[], job: () => Promise<unknown>) => {
+    write: async (addresses: Uint8Array[], job: () => Promise<unknown>, peer: string) => {
       seen.push(`write ${addresses.map(name)}`)
+      peers.push(peer)
       return job()
     },
-    putDeltas: (rows: Parameters<ContractStore['putDeltas']>[0]) => store.putDeltas(rows),
-    rebuild: async (addresses: Uint8Array[]) => {
+    putDeltas: (rows: Parameters<ContractStore['putDeltas']>[0], peer: string) => {
+      peers.push(peer)
+      return store.putDeltas(rows)
+    },
+    rebuild: async (addresses: Uint8Array[], peer: string) => {
       seen.push(`rebuild ${addresses.map(name)}`)
+      peers.push(peer)
       return broken
     },
-    deploy: async () => task,
-    compute: async () => task,
+    deploy: async (_: unknown, peer: string) => {
+      peers.push(peer)
+      return task
+    },
+    compute: async (_: unknown, peer: string) => {
+      peers.push(peer)
+      return task
+    },
   }
   const stateKeys = new StateKeys(worker.secretKey, addressOf(principal.publicKey))
   const keyFetcher = { want: (addresses: Uint8Array[]) => seen.push(`want ${addresses.map(name)}`) }
@@ -76,7 +89,7 @@ async function start(limits: Partial<RoomLimits> = {}) {
   const give = (reply: object) => {
     task = reply
   }
-  return { store, stateKeys, seen, broken, log, rooms, ask, give, name }
+  return { store, stateKeys, seen, peers, broken, log, rooms, ask, give, name }
 }
 
 const hex = bytesToHex
@@ -132,7 +145,7 @@ describe('a read', () => {
 
 describe('a write', () => {
   it('is done in its turn, and has the keys of new contracts fetched', async () => {
-    const { store, ask, seen, name } = await start()
+    const { store, ask, seen, peers, name } = await start()
     const done = { result: { status: 0 } }
     expect(await ask('UpdateNewContract', { address, bytecode: Uint8Array.of(9) })).toMatchObject(done)
     expect(await store.getBytecode(address)).toEqual(Uint8Array.of(9))
@@ -160,6 +173,7 @@ describe('a write', () => {
       ...[`write ${name(address)}`, `want ${name(address)}`, `write ${name(other)}`, `want ${name(other)}`],
       ...[`write ${name(other)}`, `write ${name(address)}`, `write ${name(address)}`],
     ])
+    expect(peers).toEqual(Array(6).fill('peer'))
   })
 })
 
@@ -185,13 +199,13 @@ describe('keys', () => {
   })
 
   it('of states are installed, and the contracts that do not rebuild are told and logged', async () => {
-    const { ask, seen, broken, log, stateKeys, name } = await start()
+    const { ask, seen, peers, broken, log, stateKeys, name } = await start()
     const { result } = (await ask('GetPTTRequest', undefined)) as { result: { request: string } }
     broken.push(other)
     expect(await ask('PTTResponse', responseTo(result.request, [address, other]))).toEqual({
       result: { errors: [{ address: hex(other), status: -1 }] },
     })
-    expect([stateKeys.size, seen]).toEqual([2, [`rebuild ${name(address)},${name(other)}`]])
+    expect([stateKeys.size, seen, peers]).toEqual([2, [`rebuild ${name(address)},${name(other)}`], ['peer']])
     const msg = 'contracts do not rebuild from their deltas'
     expect(log).toMatchObject([{ level: 40, contracts: 1, first: [hex(other)], msg }])
   })

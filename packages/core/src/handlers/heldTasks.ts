@@ -1,4 +1,5 @@
 import { WorkerError } from '@bletchley/protocol'
+import { isWithinShare } from '../shares.ts'
 
 /** Of all peers. */
 const mostHeldBytes = 512 * 1024 * 1024
@@ -15,7 +16,7 @@ export class HeldTasks {
   /** Whether a result may be held; then `release` must follow. */
   tryHold(peer: string, bytes: number): boolean {
     const own = this.#ofPeer.get(peer) ?? 0
-    if (2 * (own + bytes) > this.#leftBy(own)) return false
+    if (!isWithinShare(own + bytes, this.#bytes - own, mostHeldBytes / 2)) return false
     this.#ofPeer.set(peer, own + bytes)
     this.#bytes += bytes
     return true
@@ -35,12 +36,7 @@ export class HeldTasks {
    */
   assertMayBegin(peer: string): void {
     const own = this.#ofPeer.get(peer) ?? 0
-    if (own === 0 || 3 * own < this.#leftBy(own)) return
+    if (own === 0 || 3 * own < mostHeldBytes - (this.#bytes - own)) return
     throw new WorkerError('busy', { limit: 'bytes of replies that this peer has not read', maximum: mostHeldBytes })
-  }
-
-  /** What the others leave for a peer that has so many. */
-  #leftBy(own: number): number {
-    return mostHeldBytes - (this.#bytes - own)
   }
 }

@@ -7,10 +7,13 @@ import type { Handler } from './handler.ts'
 const loggedAddresses = 10
 
 /** Reports only contracts of this response: a p2p node takes any error for the failure of its own deployment. */
-export const pttResponse: Handler<'PTTResponse'> = async ({ response, sig }, { stateKeys, engine, logger }) => {
+export const pttResponse: Handler<'PTTResponse'> = async ({ response, sig }, { stateKeys, engine, logger, room }) => {
   try {
     const keys = stateKeys.install(response, sig)
-    const failed = await engine.rebuild(keys.map(({ address }) => address))
+    const failed = await engine.rebuild(
+      keys.map(({ address }) => address),
+      room.peer,
+    )
     if (failed.length > 0) {
       const first = failed.slice(0, loggedAddresses).map(bytesToHex)
       logger.warn({ contracts: failed.length, first }, 'contracts do not rebuild from their deltas')

@@ -4,7 +4,7 @@ export const updateNewContractOnDeployment: Handler<'UpdateNewContractOnDeployme
   { address, bytecode, delta },
   worker,
 ) => {
-  await worker.engine.write([address], () => worker.store.putContract(address, bytecode, delta))
+  await worker.engine.write([address], () => worker.store.putContract(address, bytecode, delta), worker.room.peer)
   worker.keyFetcher?.want([address])
   return { status: 0 }
 }

@@ -62,4 +62,55 @@ describe('ContractIndex', () => {
     expect(names).toHaveLength(200)
     expect(names).toEqual([...names].sort())
   })
+
+  it('takes many that come and go one by one among many others in less time than it takes to read those', () => {
+    const addressOf = (number: number): Uint8Array => {
+      const address = new Uint8Array(32)
+      new DataView(address.buffer).setUint32(0, Math.imul(number, 2_654_435_761) >>> 0)
+      return address
+    }
+    const stored = Array.from({ length: 200_000 }, (_, number) => addressOf(number))
+    const index = new ContractIndex()
+    const before = process.cpuUsage()
+    index.load(stored)
+    const read = process.cpuUsage(before).user
+    const others = process.cpuUsage()
+    for (const kind of ['created', 'removed'] as const) {
+      for (let number = 0; number < 5000; number++) {
+        index.take({
+          ...{ address: addressOf(200_000 + number), kind },
+          ...{ firstDelta: 0, bytecode: false, snapshot: false },
+        })
+      }
+    }
+    expect(process.cpuUsage(others).user).toBeLessThan(read)
+    expect(index.size).toBe(200_000)
+  })
+
+  it('names each contract once, and all that stay, to whoever walks while others come and go', async () => {
+    const nameOf = (number: number) => number.toString(16).padStart(64, '0')
+    const change = (number: number, kind: 'created' | 'removed') =>
+      index.take({ address: hexToBytes(nameOf(number)), kind, firstDelta: 0, bytecode: false, snapshot: false })
+    const index = new ContractIndex()
+    index.load(Array.from({ length: 10_000 }, (_, number) => hexToBytes(nameOf(3 * number))))
+    const walked: string[] = []
+    let at = 0
+    for (const name of index.names) {
+      walked.push(name)
+      // Behind the walk, where it is, and before it: blocks are split, and some disappear.
+      change(3 * (at % 10_000) + 1, 'created')
+      change(3 * ((7 * at) % 10_000) + 2, 'created')
+      if (at > 2000 && at < 6000) change(3 * (at - 2000), 'removed')
+      if (at > 2000 && at < 4000) change(3 * (at + 4000), 'removed')
+      at++
+    }
+    expect([...new Set(walked)]).toEqual(walked)
+    expect([...walked].sort()).toEqual(walked)
+    const stay = Array.from({ length: 10_000 }, (_, number) => number).filter(
+      (number) => !(number > 0 && number < 4000) && !(number > 6000 && number < 8000),
+    )
+    const met = new Set(walked)
+    expect(stay.filter((number) => !met.has(nameOf(3 * number)))).toEqual([])
+    expect([...index.names]).toHaveLength(index.size)
+  })
 })

@@ -1,5 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { type ContractChange, Pacer } from '@bletchley/store'
+import { SortedNames } from './sortedNames.ts'
 
 /** Addresses that are searched between two looks at the time. */
 const lookedAtOnce = 1000
@@ -9,12 +10,12 @@ const lookedAtOnce = 1000
  * about 90 bytes of memory for each.
  */
 export class ContractIndex {
-  /** In hex, ascending. */
-  #names: string[] = []
+  /** In hex. */
+  readonly #names = new SortedNames()
   #version = 0
 
   get size(): number {
-    return this.#names.length
+    return this.#names.size
   }
 
   /** Another one whenever a contract came or went. */
@@ -22,22 +23,21 @@ export class ContractIndex {
     return this.#version
   }
 
-  get names(): readonly string[] {
+  /** In order; see {@link SortedNames}. */
+  get names(): Iterable<string> {
     return this.#names
   }
 
   load(addresses: readonly Uint8Array[]): void {
-    this.#names = addresses.map(bytesToHex).sort()
+    this.#names.load(addresses.map(bytesToHex))
     this.#version += 1
   }
 
   take({ address, kind }: ContractChange): void {
     if (kind === 'changed') return
     const name = bytesToHex(address)
-    const at = this.#firstFrom(name)
-    const isThere = this.#names[at] === name
-    if (kind === 'created' && !isThere) this.#names.splice(at, 0, name)
-    if (kind === 'removed' && isThere) this.#names.splice(at, 1)
+    if (kind === 'created') this.#names.add(name)
+    else this.#names.delete(name)
     this.#version += 1
   }
 
@@ -47,10 +47,11 @@ export class ContractIndex {
    * @param after only those behind this address
    */
   async page({ search, after, limit }: { search: string; after: string; limit: number }): Promise<ContractPage> {
-    const first = this.#firstFrom(search)
-    const end = search === '' ? this.size : this.#firstFrom(`${search}~`)
+    const first = this.#names.countBefore(search)
+    // No digit is greater.
+    const end = search === '' ? this.size : this.#names.countBefore(`${search}~`)
     if (end === first) return this.#pageOfParts(search, after, limit)
-    const start = after === '' ? first : Math.min(Math.max(first, this.#firstFrom(`${after}~`)), end)
+    const start = after === '' ? first : Math.min(Math.max(first, this.#names.countBefore(`${after}~`)), end)
     const names = this.#names.slice(start, Math.min(start + limit, end))
     return { names, total: end - first, more: start + limit < end }
   }
@@ -60,19 +61,14 @@ export class ContractIndex {
     const pacer = new Pacer()
     const least = after === '' ? '' : `${after}~`
     const names: string[] = []
-    let [total, behind] = [0, 0]
-    for (let at = 0; at < this.#names.length; at++) {
-      if (at % lookedAtOnce === 0) await pacer.pause()
-      const name = this.#names[at]!
+    let [total, behind, looked] = [0, 0, 0]
+    for (const name of this.#names) {
+      if (looked++ % lookedAtOnce === 0) await pacer.pause()
       if (!name.includes(search)) continue
       total++
       if (name >= least && ++behind <= limit) names.push(name)
     }
     return { names, total, more: behind > limit }
-  }
-
-  #firstFrom(name: string): number {
-    return firstFrom(this.#names, name)
   }
 }
 
@@ -82,15 +78,4 @@ export interface ContractPage {
   total: number
   /** Whether some that match come behind the page. */
   more: boolean
-}
-
-/** The position of the first text that is not less; `~` is greater than any digit. */
-function firstFrom(sorted: readonly string[], text: string): number {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < text) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -108,9 +108,7 @@ export function createRegistry(observed: Observed): Registry {
     taskTypes.map(([type, { gas }]) => [{ type }, Number(gas)] as const),
   )
   gauge('bletchley_queue_jobs', 'Jobs on contracts that run or wait for their turn.', [], () => engine.jobs)
-  gauge('bletchley_queue_longest_jobs', 'Jobs of the contract that has most of them.', [], () =>
-    greatest(engine.queue.values()),
-  )
+  gauge('bletchley_queue_longest_jobs', 'Jobs of the contract that has most of them.', [], () => mostJobs(engine.queue))
 
   gauge('bletchley_threads', 'Compute threads by state: idle, busy, down.', ['state'], () => {
     const states = { idle: 0, busy: 0, down: 0 }
@@ -204,8 +202,8 @@ function sum(values: Iterable<number>): number {
 }
 
 /** Not `Math.max(...)`: there may be more values than a call may have arguments. */
-function greatest(values: Iterable<number>): number {
+function mostJobs(queue: Iterable<readonly [address: string, jobs: number]>): number {
   let most = 0
-  for (const value of values) most = Math.max(most, value)
+  for (const [, jobs] of queue) most = Math.max(most, jobs)
   return most
 }

@@ -133,11 +133,11 @@ export class Observation {
    * for others where they are many: until then it is the number of before.
    */
   missingKeys(stateKeys: StateKeys): number {
-    const { version, names } = this.contracts
+    const { version, size } = this.contracts
     const isKnown = this.#missing.contracts === version && this.#missing.keys === stateKeys.size
     if (isKnown || this.#countsMissing) return this.#missing.count
     // Before the first look no key is known of.
-    if (this.#missing.contracts === -1) this.#missing.count = names.length
+    if (this.#missing.contracts === -1) this.#missing.count = size
     const counting = this.#countMissing(stateKeys)
     if (!counting.next().done) void paced(counting)
     return this.#missing.count

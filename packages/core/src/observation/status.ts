@@ -48,8 +48,8 @@ export function statusOf(observed: Observed) {
 }
 
 /** The contracts with most jobs, the longest first. One response may have tens of thousands queue: they are not sorted. */
-function longest(queue: ReadonlyMap<string, number>): [string, number][] {
-  const rows: [string, number][] = []
+function longest(queue: Iterable<readonly [address: string, jobs: number]>) {
+  const rows: (readonly [address: string, jobs: number])[] = []
   for (const row of queue) {
     if (rows.length === maxQueueRows && row[1] <= rows.at(-1)![1]) continue
     const place = rows.findIndex(([, waiting]) => waiting < row[1])

@@ -1,4 +1,5 @@
 import { WorkerError } from '@bletchley/protocol'
+import { isWithinShare } from '../shares.ts'
 
 /** How many requests may be under way: a message that goes beyond is refused at once, as a whole. */
 export interface AdmissionLimits {
@@ -67,7 +68,7 @@ export class Admission {
     const isFirst = share === undefined && requests === 1 && bytes <= firstRequestBytes
     if (this.#requests + requests > (isFirst ? 2 * inFlight : inFlight)) return busy('requests under way', inFlight)
     const others = this.#bytes - own.bytes
-    if (isFirst || own.bytes + bytes <= bytesInFlight - others / 2) return undefined
+    if (isFirst || isWithinShare(own.bytes + bytes, others, bytesInFlight)) return undefined
     return busy('bytes of requests under way', bytesInFlight)
   }
 
