@@ -212,7 +212,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   await observation?.start(store, () => engine.jobs)
   const server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
   opened.push(() => server.close(0))
-  folderWatch.watchDoors(server.endpoints, curveKeyFile)
+  folderWatch.watchDoors(server, curveKeyFile)
   const traffic: RouterCounts = server
   logger.info(
     {
