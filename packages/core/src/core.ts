@@ -15,11 +15,11 @@ import {
   signingKeyFileName,
   systemPath,
 } from '@bletchley/crypto/key-file'
+import { boundLines } from '@bletchley/http/bound-lines'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
-import { boundLines } from './boundLines.ts'
 import { storeFolder } from './dataFolder.ts'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
