@@ -18,7 +18,7 @@ const arrows: Record<string, readonly string[]> = {
   care: ['store', 'crypto', 'state', 'core'],
   principal: ['crypto', 'http'],
   client: ['protocol', 'crypto'],
-  cli: ['protocol', 'crypto', 'sandbox', 'console', 'contract', 'core', 'care', 'principal', 'client'],
+  cli: ['protocol', 'crypto', 'sandbox', 'http', 'console', 'contract', 'core', 'care', 'principal', 'client'],
   testkit: ['protocol', 'crypto', 'client'],
 }
 

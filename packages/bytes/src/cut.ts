@@ -1,5 +1,5 @@
 /** V8 copies shorter parts of a text; a longer one is a view that keeps the whole text in memory. */
-const shortestView = 13
+export const shortestView = 13
 
 /** `text.slice(start, end)` for a part that may outlive the text: it has memory of its own. */
 export function cut(text: string, start: number, end = text.length): string {

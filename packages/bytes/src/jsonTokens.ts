@@ -1,4 +1,4 @@
-import { cut } from './cut.ts'
+import { cut, shortestView } from './cut.ts'
 
 /** Bytes that are not JSON, or not JSON that the reader takes. The message names the place, never the content. */
 export class JsonSyntaxError extends Error {
@@ -15,6 +15,11 @@ export interface NumberToken {
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Strings up to this length are built from their character codes, which is quicker than a TextDecoder call. */
 const shortString = 24
+/** Likewise, quicker than a copy of a part of the text. */
+const shortPart = 20
+
+/** What a view takes beside the text that it is of, less what a string takes beside its characters; in bytes. */
+const viewOverhead = 32
 
 const quote = 0x22
 const comma = 0x2c
@@ -22,6 +27,11 @@ const minus = 0x2d
 const colon = 0x3a
 const backslash = 0x5c
 const closeBrace = 0x7d
+
+/** 1 for each byte that in a string stands for itself, as a character of ASCII. Its own table: a test of four costs more. */
+const plain = Uint8Array.from({ length: 256 }, (_, code) =>
+  Number(code >= 0x20 && code < 0x80 && code !== quote && code !== backslash),
+)
 
 /** White space of JSON. */
 export function isJsonSpace(code: number): boolean {
@@ -42,6 +52,8 @@ export class JsonTokens {
   readonly bytes: Uint8Array
   /** Where the next token, or the white space before it, begins. A reader may move it. */
   position: number
+  /** Whether the last string had escapes: only they can bring in a lone surrogate. */
+  hadEscapes = false
   readonly #text: string | undefined
   /** How many more bytes than UTF-16 units the text has before the position. */
   #surplus = 0
@@ -117,6 +129,7 @@ export class JsonTokens {
     let hasEscapes = false
     let surplus = 0
     for (;;) {
+      while (at < end && plain[bytes[at]!] === 1) at++
       if (at >= end) {
         if (end < bytes.length) return undefined
         throw this.error('unexpected end in a string')
@@ -131,15 +144,16 @@ export class JsonTokens {
       else if (code === backslash) {
         hasEscapes = true
         at++
-      } else if (code < 0x20) {
+      } else {
         this.position = at - 1
         throw this.error('control character in a string')
       }
     }
     let value: string
-    if (hasEscapes) value = this.#unescape(this.#slice(start, at, surplus))
+    if (hasEscapes) value = this.#unescape(this.#view(start, at, surplus))
     else if (isAscii) value = this.#ascii(start + 1, at - 1)
     else value = this.#slice(start + 1, at - 1, surplus)
+    this.hadEscapes = hasEscapes
     this.#surplus += surplus
     this.position = at
     return value
@@ -158,8 +172,10 @@ export class JsonTokens {
       const end = start + partBytes
       let at = start
       let hasEscapes = false
-      let code = bytes[at]
-      while (at < end && code !== quote) {
+      for (;;) {
+        while (at < end && plain[bytes[at]!] === 1) at++
+        const code = bytes[at]
+        if (at >= end || code === quote) break
         if (code === undefined) throw this.error('unexpected end in a string')
         if (code < 0x20) {
           this.position = at
@@ -170,7 +186,6 @@ export class JsonTokens {
           hasEscapes = true
           at += bytes[at + 1] === 0x75 ? 6 : 2
         } else at++
-        code = bytes[at]
       }
       // Nor inside of a character, of which at most three bytes follow the first one.
       for (let more = 0; more < 3 && (bytes[at]! & 0xc0) === 0x80; more++) at++
@@ -248,17 +263,31 @@ export class JsonTokens {
   }
 
   #ascii(start: number, end: number): string {
-    if (this.#text !== undefined || end - start > shortString) return this.#slice(start, end, 0)
+    const length = end - start
+    if (this.#text === undefined ? length > shortString : length < shortestView || length > shortPart) {
+      return this.#slice(start, end, 0)
+    }
     // A plain array: V8 passes one on as arguments at once, a typed array by way of a list.
-    const codes = new Array<number>(end - start)
+    const codes = new Array<number>(length)
     for (let at = start; at < end; at++) codes[at - start] = this.bytes[at] as number
     return String.fromCharCode.apply(null, codes)
   }
 
   /** @param surplus how many more bytes than UTF-16 units there are in between */
   #slice(start: number, end: number, surplus: number): string {
-    if (this.#text !== undefined) return cut(this.#text, start - this.#surplus, end - this.#surplus - surplus)
-    return this.#decode(start, end)
+    const text = this.#text
+    if (text === undefined) return this.#decode(start, end)
+    const from = start - this.#surplus
+    const to = end - this.#surplus - surplus
+    // In ASCII, a string that is most of the text takes, with it, no more than two bytes for each of its characters.
+    const mayKeepText = text.length === this.bytes.length && text.length + viewOverhead <= 2 * (to - from)
+    return mayKeepText ? text.slice(from, to) : cut(text, from, to)
+  }
+
+  /** The same, for a moment: it may keep all of the text in memory. */
+  #view(start: number, end: number, surplus: number): string {
+    if (this.#text === undefined) return this.#decode(start, end)
+    return this.#text.slice(start - this.#surplus, end - this.#surplus - surplus)
   }
 
   #decode(start: number, end: number): string {

@@ -17,6 +17,8 @@ export function coreFolder(dataFolder: string): string {
   return join(dataFolder, 'core')
 }
 
+const none = Number.POSITIVE_INFINITY
+
 /**
  * Starts a principal and a core that fetches its keys by itself; each deals with the other only.
  *
@@ -37,7 +39,7 @@ export async function startDevNetwork(
     host: '127.0.0.1',
     ...principalOptions,
     dataFolder: join(dataFolder, 'principal'),
-    limits: { perWorker: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY, newKeys: Number.POSITIVE_INFINITY },
+    limits: { perWorker: none, inAll: none, newKeys: none, contracts: none },
     authorize: async (address) => address === (await worker),
   })
   try {

@@ -1,3 +1,4 @@
+import { boundLines } from '@bletchley/http/bound-lines'
 import type { Logger } from 'pino'
 import { exitCodes } from './exitCodes.ts'
 import { flushOutput } from './log.ts'
@@ -42,8 +43,9 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   }
   // A supervisor sends it to have lists read again, also where there are none. A terminal sends it when it is closed.
   const onHangUp = process.stderr.isTTY ? stop : reload
-  // A defect of ours must not end the service for all its peers.
-  const onRejection = (error: unknown): void => logger.error({ err: error }, 'unhandled rejection')
+  // A defect of ours must not end the service for all its peers, nor fill its log if one of them brings it about.
+  const bounded = boundLines(logger)
+  const onRejection = (error: unknown): void => bounded.error({ err: error }, 'unhandled rejection')
   // A second one that asks for a stop ends the process at once.
   for (const signal of stopSignals) process.once(signal, stop)
   process.on('SIGHUP', onHangUp)

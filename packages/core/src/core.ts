@@ -15,11 +15,11 @@ import {
   signingKeyFileName,
   systemPath,
 } from '@bletchley/crypto/key-file'
+import { boundLines } from '@bletchley/http/bound-lines'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
-import { boundLines } from './boundLines.ts'
 import { storeFolder } from './dataFolder.ts'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
@@ -216,7 +216,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   await observation?.start(store, () => engine.jobs)
   const server = await serveRouter(options.endpoints, dispatcher, { limits, logger, ...(curve && { curve }) })
   opened.push(() => server.close(0))
-  folderWatch.watchDoors(server.endpoints, curveKeyFile)
+  folderWatch.watchDoors(server, curveKeyFile)
   const traffic: RouterCounts = server
   logger.info(
     {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +7,9 @@ import { lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
 import { signingKeyFileName } from '@bletchley/crypto/key-file'
 import { ContractReader, ContractStore, openLmdb } from '@bletchley/store'
 import { pino } from 'pino'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DataFolderWatch } from './dataFolderWatch.ts'
+import { SocketFiles } from './server/socketFiles.ts'
 import { WatchedFile } from './watchedFile.ts'
 
 let folder: string
@@ -143,34 +144,61 @@ it('a lock that was removed has writes refused', async () => {
   await put()
 })
 
-it.skipIf(process.platform === 'win32')('a socket without its file is told of, and writes go on', async () => {
-  const path = join(folder, 'socket')
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(path, resolve))
-  watch.watchDoors([`ipc://${path}`, 'tcp://127.0.0.1:5552', `ipc://${path}.none`])
-  watch.look()
-  watch.look()
-  expect(watch.unreachable).toBe(undefined)
-  await rename(path, `${path}.away`)
-  watch.look()
-  // It may be made anew at this moment.
-  expect([watch.unreachable, lines]).toEqual([undefined, []])
-  watch.look()
-  watch.look()
-  const reason = `the file of ipc://${path} was removed: nobody can connect to it`
-  expect([watch.unreachable, watch.problem]).toEqual([reason, undefined])
-  expect(lines).toMatchObject([{ level: 50, reason, msg: 'peers cannot connect, or could not after the next start' }])
-  await put()
-  await rename(`${path}.away`, path)
-  watch.look()
-  expect([watch.unreachable, lines.length]).toEqual([undefined, 2])
-  server.close()
+describe.skipIf(process.platform === 'win32')('a socket in a file', () => {
+  const listen = async (path: string) => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    return { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) }
+  }
+
+  it.each([
+    ['removed', async () => null],
+    ['replaced', listen],
+    ['replaced', (path: string) => writeFile(path, '').then(() => null)],
+  ])('that was %s is told of, and writes go on', async (what, replace) => {
+    const path = join(folder, 'socket')
+    await using _socket = await listen(path)
+    watch.watchDoors(new SocketFiles([`ipc://${path}`, 'tcp://127.0.0.1:5552', `ipc://${path}.none`]))
+    await chmod(path, 0o660)
+    await utimes(path, 1, 1)
+    watch.look()
+    watch.look()
+    expect(watch.unreachable).toBe(undefined)
+    await rename(path, `${path}.away`)
+    {
+      await using _other = await replace(path)
+      watch.look()
+      // It may be made anew at this moment.
+      expect([watch.unreachable, lines]).toEqual([undefined, []])
+      watch.look()
+      watch.look()
+    }
+    const reason = `the file of ipc://${path} was ${what}: nobody can connect to it`
+    expect([watch.unreachable, watch.problem]).toEqual([reason, undefined])
+    expect(lines).toMatchObject([{ level: 50, reason, msg: 'peers cannot connect, or could not after the next start' }])
+    await put()
+    await rename(`${path}.away`, path)
+    watch.look()
+    expect([watch.unreachable, lines.length]).toEqual([undefined, 2])
+  })
+
+  it('that nobody can look for is told of', async () => {
+    const path = join(folder, 'sockets')
+    await mkdir(path)
+    await using _socket = await listen(join(path, 'socket'))
+    watch.watchDoors(new SocketFiles([`ipc://${join(path, 'socket')}`]))
+    await rename(path, `${path}.away`)
+    await symlink(path, path)
+    watch.look()
+    watch.look()
+    expect(watch.unreachable).toContain('ELOOP')
+  })
 })
 
 it('a CURVE key pair that is another one is told of, and writes go on', async () => {
   const path = join(folder, 'curve.key')
   await writeFile(path, 'pair')
-  watch.watchDoors([], new WatchedFile(path))
+  watch.watchDoors(new SocketFiles([]), new WatchedFile(path))
   await writeFile(path, 'else')
   watch.look()
   expect([watch.unreachable, watch.problem]).toEqual([`${path} was replaced or changed`, undefined])

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { type FolderLock, lockFileName } from '@bletchley/crypto/folder-lock'
 import type { ContractStore } from '@bletchley/store'
 import type { Logger } from 'pino'
-import { isFileThere } from './server/endpoints.ts'
-import type { WatchedFile } from './watchedFile.ts'
+import type { Watched } from './watchedFile.ts'
 
 const lookMs = 1000
 
@@ -22,13 +21,13 @@ export class DataFolderWatch {
   readonly #dataFolder: string
   readonly #store: ContractStore
   readonly #lock: FolderLock
-  readonly #keyFiles: readonly WatchedFile[]
+  readonly #keyFiles: readonly Watched[]
   readonly #logger: Logger
   readonly #timer: NodeJS.Timeout
   #problem: string | undefined
-  #sockets: readonly string[] = []
-  #curveKey: WatchedFile | undefined
-  #missingSocket: string | undefined
+  #sockets: Watched | undefined
+  #curveKey: Watched | undefined
+  #lostSocket: string | undefined
   #unreachable: string | undefined
   #oldest: OldestReader | undefined
 
@@ -37,7 +36,7 @@ export class DataFolderWatch {
     dataFolder: string,
     store: ContractStore,
     lock: FolderLock,
-    keyFiles: readonly WatchedFile[],
+    keyFiles: readonly Watched[],
     logger: Logger,
   ) {
     this.#dataFolder = dataFolder
@@ -58,9 +57,9 @@ export class DataFolderWatch {
     return this.#unreachable
   }
 
-  /** Looks after the files of these endpoints' sockets, too, and after the key pair that peers know the core by. */
-  watchDoors(endpoints: readonly string[], curveKey?: WatchedFile): void {
-    this.#sockets = endpoints.filter(isFileThere)
+  /** Looks after the sockets that peers connect to, too, and after the key pair that they know the core by. */
+  watchDoors(sockets: Watched, curveKey?: Watched): void {
+    this.#sockets = sockets
     this.#curveKey = curveKey
   }
 
@@ -95,12 +94,11 @@ export class DataFolderWatch {
     else this.#logger.error(facts, 'peers cannot connect, or could not after the next start')
   }
 
-  /** A socket's file that is missing twice in a row is: while all connections are made anew, each is for a moment. */
+  /** A socket's file that is lost twice in a row is: while all connections are made anew, each is for a moment. */
   #findClosedDoor(): string | undefined {
-    const before = this.#missingSocket
-    this.#missingSocket = this.#sockets.find((endpoint) => !isFileThere(endpoint))
-    if (this.#missingSocket === undefined || this.#missingSocket !== before) return lookAt(this.#curveKey)
-    return `the file of ${before} was removed: nobody can connect to it`
+    const before = this.#lostSocket
+    this.#lostSocket = lookAt(this.#sockets)
+    return before !== undefined && this.#lostSocket === before ? before : lookAt(this.#curveKey)
   }
 
   #lookForReaders(): void {
@@ -128,7 +126,7 @@ export class DataFolderWatch {
   }
 }
 
-function lookAt(file: WatchedFile | undefined): string | undefined {
+function lookAt(file: Watched | undefined): string | undefined {
   try {
     return file?.look()
   } catch (error) {

@@ -3,8 +3,14 @@ import { equalBytes } from '@bletchley/bytes'
 import { sha256 } from '@bletchley/crypto'
 import { maxFileBytes } from '@bletchley/crypto/key-file'
 
+/** Something that must stay what it is. */
+export interface Watched {
+  /** What is wrong with it; undefined if nothing is. */
+  look(): string | undefined
+}
+
 /** A small file that must stay what it is, or become it again. Its content is read only when something of it has changed. */
-export class WatchedFile {
+export class WatchedFile implements Watched {
   readonly #path: string
   readonly #mayBecome: (content: Uint8Array) => boolean
   #hash: Uint8Array

@@ -21,7 +21,7 @@ export interface AuditEntry {
   reason?: string
   /** How many contracts it was about. */
   count: number
-  /** Which ones, up to 1000; in hex. */
+  /** Which ones, up to 1000; of a refused request the first 10; in hex. */
   contracts?: readonly string[]
   /** How many of them had no key before. */
   made?: number

@@ -31,6 +31,8 @@ const notAuthorisedCode = -32_001
 const maxAddresses = 1000
 /** A request has some 250 bytes. */
 const maxRequestBytes = 1024
+/** A stranger can name any address, at no cost, and gets nothing: the log has so many of them. */
+const maxStrangersAddresses = 10
 const signatureLength = 65
 const contractAddressLength = 32
 
@@ -100,7 +102,8 @@ export function getStateKeys(context: GetStateKeysContext) {
     const about = { worker, count: named?.length ?? 0, ...(named && { contracts: named }) }
     if (authorize !== undefined && !(await authorize(worker))) {
       assertPace(limiter.stranger())
-      await appendAudit({ ...about, outcome: 'refused', reason: 'not authorised' })
+      const contracts = named && { contracts: named.slice(0, maxStrangersAddresses) }
+      await appendAudit({ ...about, ...contracts, outcome: 'refused', reason: 'not authorised' })
       throw notAuthorised()
     }
     assertPace(limiter.request(worker))
@@ -110,6 +113,8 @@ export function getStateKeys(context: GetStateKeysContext) {
     // Where the folder is gone, contracts that have a key would get another one.
     await audit.assertInPlace()
     const wanted = named ?? (await stateKeys.addresses())
+    const listed = wanted.length <= maxAddresses ? wanted : undefined
+    assertPace(limiter.contracts(worker, listed?.length ?? 0))
     const made = named === undefined ? 0 : await stateKeys.countMissing(named)
     if (made > 0) assertPace(limiter.newKeys(worker, made))
     const keys = await stateKeys.get(wanted).catch(async (error: unknown) => {
@@ -118,8 +123,14 @@ export function getStateKeys(context: GetStateKeysContext) {
     })
     const encrypted = encrypt(sharedKey, encodeStateKeys(keys))
     const response = encodePttResponse({ id: request.id, publicKey: pair.publicKey, encrypted })
-    const contracts = wanted.length <= maxAddresses ? { contracts: wanted } : {}
-    const { n, hash } = await appendAudit({ worker, outcome: 'given', count: wanted.length, made, ...contracts })
+    const given = {
+      worker,
+      outcome: 'given',
+      count: wanted.length,
+      made,
+      ...(listed && { contracts: listed }),
+    } as const
+    const { n, hash } = await appendAudit(given)
     logger.info({ worker, contracts: wanted.length, auditLine: n, auditHash: hash }, 'state keys handed out')
     return { data: bytesToHex(response), sig: bytesToHex(sign(secretKey, response)) }
   }

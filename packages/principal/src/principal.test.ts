@@ -462,6 +462,40 @@ describe('who may have keys', () => {
     ])
   })
 
+  it('is asked to wait when it has named more contracts than the log has room for, in one request or all of them', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
+    await using principal = await runPrincipal({ limits: { contracts: 5 } })
+    const [busy, other] = [makeWorker(), makeWorker()]
+    const askAll = ({ data, sig }: typeof busy) => call(principal.url, 'getStateKeys', { data, sig })
+    expect((await ask(principal.url, busy, 1)).result).toBeDefined()
+    expect((await ask(principal.url, busy, 2)).result).toBeDefined()
+    expect((await askAll(busy)).result).toBeDefined()
+    expect((await askAll(busy)).error).toMatchObject({ code: -32005, data: { retryAfterMs: expect.any(Number) } })
+    expect((await ask(principal.url, busy, 3)).result).toBeDefined()
+    expect((await ask(principal.url, busy, 1)).error).toMatchObject({ code: -32005 })
+    expect((await askAll(other)).result).toBeDefined()
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines.map(({ contracts }) => (contracts as string[]).length)).toEqual([1, 1, 2, 1, 3])
+    expect(lines.map(({ omitted }) => omitted)).toEqual([undefined, undefined, undefined, 1, 1])
+  })
+
+  it('is written down for a stranger in a line that is short, whatever he names', async () => {
+    await using principal = await runPrincipal({ authorize: () => false })
+    const { data, sig, address } = makeWorker()
+    const addresses = Array.from({ length: 1000 }, (_, i) => i.toString(16).padStart(64, '0'))
+    for (const named of [addresses, addresses.slice(0, 10)]) {
+      const { error } = await call(principal.url, 'getStateKeys', { data, sig, addresses: named })
+      expect(error.code).toBe(-32001)
+    }
+    const refused = { worker: address, outcome: 'refused', contracts: addresses.slice(0, 10) }
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines).toMatchObject([
+      { ...refused, count: 1000 },
+      { ...refused, count: 10 },
+    ])
+    expect(JSON.stringify(lines[0]).length).toBeLessThan(1100)
+  })
+
   it('is written down for some strangers a minute, and counted for the others', async () => {
     vi.spyOn(performance, 'now').mockReturnValue(performance.now())
     let authorized = false
@@ -588,6 +622,32 @@ describe('startPrincipal', () => {
     expect(log).not.toContain(result.data.slice(0, 40))
     const sealingKey = await readFile(join(principal.dataFolder, 'sealing.key'), 'utf8')
     expect(log).not.toContain(sealingKey.slice(24, 60))
+  })
+
+  it('shows 60 lines of the log a minute of each kind that callers bring about', async () => {
+    const lines: Record<string, unknown>[] = []
+    const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    await using folder = await temporaryFolder()
+    const dataFolder = join(folder.path, 'data')
+    await using principal = await runPrincipal({ dataFolder, logger })
+    const { data, sig } = makeWorker()
+    const batch = Array.from({ length: 100 }, (_, id) => [
+      { jsonrpc: '2.0', method: 'getStateKeys', params: { data, sig, addresses: [contract(1)] }, id },
+      { jsonrpc: '2.0', method: 'nothing', id },
+    ])
+    await post(principal.url, batch.flat().slice(0, 100))
+    await post(principal.url, batch.flat().slice(100))
+    await rename(dataFolder, `${dataFolder}.away`)
+    await post(
+      principal.url,
+      batch.map(([call]) => call),
+    )
+    for (const text of ['state keys handed out', 'call refused', 'call failed']) {
+      expect(
+        lines.filter(({ msg }) => msg === text),
+        text,
+      ).toHaveLength(60)
+    }
   })
 
   it('says so when the port is taken', async () => {

@@ -9,6 +9,7 @@ import {
   openHttpServer,
   type RpcMethods,
 } from '@bletchley/http'
+import { boundLines } from '@bletchley/http/bound-lines'
 import { isLoopback, resolveHost } from '@bletchley/http/loopback'
 import { connectionsWithin, openFiles } from '@bletchley/http/open-files'
 import { Hono } from 'hono'
@@ -99,7 +100,7 @@ function reachable(host: string): Error {
 
 async function startLocked(options: PrincipalOptions & { host: string }): Promise<Principal> {
   const { host, port = 0, dataFolder, workersFile } = options
-  const logger = options.logger ?? pino({ enabled: false })
+  const logger = boundLines(options.logger ?? pino({ enabled: false }))
 
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
   const identity = await openSigningKey(dataFolder, sealingKey, principalKeyPurpose)

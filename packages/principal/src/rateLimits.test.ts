@@ -24,6 +24,10 @@ describe('a rate limit', () => {
     expect(limiter.request('c')).toBe(30_000)
     expect([limiter.newKeys('a', 7), limiter.newKeys('a', 3), limiter.newKeys('b', 10)]).toEqual([0, 0, 0])
     expect(limiter.newKeys('a', 1)).toBe(360_000)
+    expect([limiter.contracts('a', 999_000), limiter.contracts('a', 1000), limiter.contracts('a', 1)]).toEqual([
+      0, 0, 4,
+    ])
+    expect(limiter.contracts('b', 1000)).toBe(0)
     for (let i = 0; i < 60; i++) expect(limiter.stranger()).toBe(0)
     expect(limiter.stranger()).toBeGreaterThan(0)
   })
@@ -49,7 +53,8 @@ describe('a rate limit', () => {
 
   it('can be none', () => {
     const none = Number.POSITIVE_INFINITY
-    const limiter = new RateLimiter({ perWorker: none, inAll: none, newKeys: none })
-    for (let i = 0; i < 10_000; i++) expect(limiter.request('a') + limiter.newKeys('a', 1000)).toBe(0)
+    const limiter = new RateLimiter({ perWorker: none, inAll: none, newKeys: none, contracts: none })
+    const wait = () => limiter.request('a') + limiter.newKeys('a', 1000) + limiter.contracts('a', 1000)
+    for (let i = 0; i < 10_000; i++) expect(wait()).toBe(0)
   })
 })

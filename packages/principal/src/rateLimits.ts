@@ -8,10 +8,12 @@ export interface RateLimits {
   inAll: number
   /** Keys of contracts that had none, an hour, for one worker. */
   newKeys: number
+  /** Contracts an hour that requests of one worker are noted to be about: 67 bytes of the log each. */
+  contracts: number
 }
 
 /** A core that starts asks for 1000 contracts at a time, and then for each contract that is deployed. */
-export const defaultLimits: RateLimits = { perWorker: 600, inAll: 6000, newKeys: 1000 }
+export const defaultLimits: RateLimits = { perWorker: 600, inAll: 6000, newKeys: 1000, contracts: 1_000_000 }
 
 /** Requests a minute of those who may have no keys, together: more are not even written down. */
 const strangersPerMinute = 60
@@ -24,16 +26,17 @@ const hourMs = 60 * minuteMs
 export class RateLimiter {
   readonly #inAll: TokenBucket
   readonly #strangers: TokenBucket
-  readonly #workers: RecentlyUsed<{ requests: TokenBucket; newKeys: TokenBucket }>
+  readonly #workers: RecentlyUsed<{ requests: TokenBucket; newKeys: TokenBucket; contracts: TokenBucket }>
 
   /** @param now the clock, in milliseconds */
   constructor(limits: Partial<RateLimits> = {}, now: () => number = performance.now.bind(performance)) {
-    const { perWorker, inAll, newKeys } = { ...defaultLimits, ...limits }
+    const { perWorker, inAll, newKeys, contracts } = { ...defaultLimits, ...limits }
     this.#inAll = new TokenBucket(inAll, minuteMs, now)
     this.#strangers = new TokenBucket(strangersPerMinute, minuteMs, now)
     const ofWorker = () => ({
       requests: new TokenBucket(perWorker, minuteMs, now),
       newKeys: new TokenBucket(newKeys, hourMs, now),
+      contracts: new TokenBucket(contracts, hourMs, now),
     })
     this.#workers = new RecentlyUsed(ofWorker, maxWorkers)
   }
@@ -44,6 +47,10 @@ export class RateLimiter {
 
   newKeys(worker: string, count: number): number {
     return this.#workers.get(worker).newKeys.take(count)
+  }
+
+  contracts(worker: string, count: number): number {
+    return this.#workers.get(worker).contracts.take(count)
   }
 
   stranger(): number {

@@ -1,7 +1,8 @@
 import { utf8ToBytes } from '@bletchley/bytes'
 import { expect, it } from 'vitest'
 import { held } from '../test/held.ts'
-import { applyDelta, initialState, type Patch, parseJson, sealDelta } from './index.ts'
+import { valueExtent } from './extent.ts'
+import { applyDelta, initialState, type JsonValue, type Patch, parseJson, sealDelta } from './index.ts'
 
 const length = 400_000
 const spaces = ' '.repeat(length)
@@ -23,6 +24,22 @@ it.each([
     const bytes = utf8ToBytes(text)
     expect(held(() => Array.from({ length: 20 }, () => parseJson(bytes))) / 20).toBeLessThan(length / 4)
   }
+})
+
+it.each([
+  ['most of its text', 'x', 0.9 * length],
+  ['less than half of its text', 'x', 1.2 * length],
+  ['most of a text beyond ASCII', 'é', 0.9 * length],
+  ['most of a text beyond Latin-1', '€', 0.9 * length],
+])('a string that is %s takes no more than its extent', (_, character, others) => {
+  const bytes = utf8ToBytes(`${JSON.stringify(character + 'x'.repeat(length - 1))}${' '.repeat(others)}`)
+  const values: JsonValue[] = []
+  const taken = held(() => {
+    for (let count = 0; count < 20; count++) values.push(parseJson(bytes))
+    return values
+  })
+  // Some of it is the test's.
+  expect(taken / 20).toBeLessThan(1.01 * valueExtent(values[0]!).memory)
 })
 
 it.each(['', '~0', '~1'])(

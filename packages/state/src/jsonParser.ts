@@ -116,7 +116,7 @@ class JsonParser {
 
   #wellFormed(text: string): string {
     // What only an escape can bring in: the bytes are UTF-8.
-    if (!text.isWellFormed()) throw this.#tokens.error('lone surrogate in a string')
+    if (this.#tokens.hadEscapes && !text.isWellFormed()) throw this.#tokens.error('lone surrogate in a string')
     return text
   }
 

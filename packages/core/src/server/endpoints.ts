@@ -169,8 +169,17 @@ export async function withAddress(endpoint: string): Promise<string> {
 
 /** Whether the file of a socket that was closed is still there: libzmq removes it in the background. */
 export function isFileThere(endpoint: string): boolean {
+  return fileOf(endpoint) !== undefined
+}
+
+/**
+ * What tells the file of an endpoint from any that takes its place; undefined if there is none. Its owner may change rights
+ * and times of it. Where the file system notes no time of birth, another file that got the same number is taken for it.
+ */
+export function fileOf(endpoint: string): string | undefined {
   const path = socketPath(endpoint)
-  return path !== undefined && lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  const status = path === undefined ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return status && `${status.dev} ${status.ino} ${status.birthtimeNs}`
 }
 
 function socketPath(endpoint: string): string | undefined {

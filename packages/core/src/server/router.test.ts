@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -531,7 +531,7 @@ describe('a list of clients', () => {
     const clients = await ClientList.open(path, options.logger)
     const waiting = new Map<string, () => void>()
     const server = await serveRouter(
-      ['tcp://127.0.0.1:0'],
+      ['tcp://127.0.0.1:0', `ipc://${join(folder, 'socket')}`],
       handler(async (frame) => {
         const text = frame.toString()
         if (text.startsWith('slow')) await new Promise<void>((resolve) => waiting.set(text, resolve))
@@ -565,6 +565,22 @@ describe('a list of clients', () => {
     await peer.send(text)
     return String(await peer.receive())
   }
+
+  it('gives each socket in a file another one when connections are made anew, and knows it', async () => {
+    const { server, clients, list, reconnected, one, peers } = await serveListed(1)
+    const path = server.endpoints[1]!.replace('ipc://', '')
+    await ask(peers.two, 'hello')
+    await ask(peers.one, 'hello')
+    expect(server.look()).toBe(undefined)
+    // So that its number is not used again.
+    await link(path, `${path}.before`)
+    await list(one)
+    await clients.reload()
+    await reconnected(peers.one)
+    expect(server.look()).toBe(undefined)
+    await rename(`${path}.before`, path)
+    expect(server.look()).toBe(`the file of ipc://${path} was replaced: nobody can connect to it`)
+  })
 
   it('ends the connections when a client is removed: what is under way still ends, what comes is told to come again', async () => {
     const { server, clients, list, letGo, reconnected, one, peers } = await serveListed(forEver)

@@ -10,6 +10,7 @@ import { Connections } from './connections.ts'
 import { assertFilesLeft, bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
 import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
+import { SocketFiles } from './socketFiles.ts'
 import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
@@ -69,6 +70,8 @@ export interface RouterCounts {
 export interface RouterServer extends RouterCounts {
   /** The bound endpoints, with real ports where 0 was asked, in the order given. */
   readonly endpoints: readonly string[]
+  /** Why nobody can connect to one of the endpoints; also while all connections are made anew. Undefined if everybody can. */
+  look(): string | undefined
   /** Waits until no request is under way, at most for so many milliseconds. */
   drain(graceMs: number): Promise<void>
   /** Takes no further requests, sends the replies that are there within `graceMs`, and closes. */
@@ -108,6 +111,7 @@ const rebindMs = 20
 /** One socket; with its end, all its connections end. */
 interface Door {
   readonly socket: Router
+  readonly files: SocketFiles
   /** In no order. */
   readonly underway: Underway[]
   /** Set when it takes no further requests: what they are told. */
@@ -188,7 +192,7 @@ export async function serveRouter(
       socket.close()
       throw error
     }
-    return { door: { socket, underway: [] }, bound }
+    return { door: { socket, files: new SocketFiles(bound), underway: [] }, bound }
   }
 
   /** Puts the answers where the requests stand, and sends the message back to the peer that it came from. */
@@ -391,6 +395,7 @@ export async function serveRouter(
     get droppedReplies() {
       return droppedReplies
     },
+    look: () => door.files.look(),
     drain: (graceMs) => until(() => admission.requests === 0, graceMs),
     async close(graceMs) {
       // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.

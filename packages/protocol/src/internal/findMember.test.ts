@@ -29,6 +29,10 @@ describe('findMember', () => {
     ['a number', '{"id":12,', 12],
     ['a long number', '{"id":123456789012345678901,', new ExactNumber('123456789012345678901')],
     ['a boolean', '{"id":false,', false],
+    ['a number and white space', '{"id":12 \n', 12],
+    ['a number and white space before a comma', '{"id":12 \n,"x', 12],
+    ['a number that closes the object', '{"id":-1.5e+2}x', new ExactNumber('-1.5e+2')],
+    ['a string without a comma', '{"id":"a"x', 'a'],
     ['first of two', '{"id":"a","id":"b"', 'a'],
   ])('%s', (_, text, wanted) => expect(find(text)).toEqual(wanted))
 
@@ -43,6 +47,48 @@ describe('findMember', () => {
     ['no quotes', '{id:"a"}'],
     ['other case', '{"ID":"a"}'],
   ])('nothing: %s', (_, text) => expect(find(text)).toBeUndefined())
+
+  test.each(
+    [
+      '0x10',
+      '01',
+      '-01',
+      '00',
+      '-',
+      '--1',
+      '- 1',
+      '+1',
+      '.5',
+      '1.',
+      '1.e5',
+      '1.5.2',
+      '1e',
+      '1e+',
+      '1e5.5',
+      '1ee5',
+      '1-2',
+    ].concat(
+      [
+        '12a',
+        '1_000',
+        '1 000',
+        '1n',
+        '12\\u0030',
+        '12\u0000',
+        '12\ufffd',
+        '12"',
+        '12]',
+        '12:',
+        '12{}',
+        'NaN',
+        'Infinity',
+      ],
+      ['truely', 'true1', 'false"', 'falsehood', 'True', 'tru'],
+    ),
+  )('nothing: %s, which is no value of JSON', (value) => {
+    expect(find(`{"id":${value},"type":"GetTip"}`)).toBeUndefined()
+    expect(find(`{"id":${value}}`)).toBeUndefined()
+  })
 
   // Going on to the next one would cost an exception each, and a frame can consist of them.
   test.each([

@@ -52,8 +52,17 @@ function spells(bytes: Uint8Array, start: number, end: number, name: string): bo
 function memberValue(bytes: Uint8Array, start: number): Scalar | undefined {
   const scalar = readJsonScalar(bytes, start)
   if (scalar === undefined || !isScalar(scalar.value)) return undefined
-  // A number at the very end may have lost digits.
-  return typeof scalar.value === 'string' || scalar.end < bytes.length ? scalar.value : undefined
+  return typeof scalar.value === 'string' || endsAt(bytes, scalar.end) ? scalar.value : undefined
+}
+
+/**
+ * Whether a value without quotes is whole: what stands there may have lost digits at the very end, and what is no number
+ * (`0x10`, `1.5.2`, `12-a`) may begin like one.
+ */
+function endsAt(bytes: Uint8Array, end: number): boolean {
+  const next = skipSpace(bytes, end)
+  const code = bytes[next]
+  return code === undefined ? next > end : code === 0x2c || code === 0x7d
 }
 
 function skipSpace(bytes: Uint8Array, start: number): number {

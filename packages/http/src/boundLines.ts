@@ -13,7 +13,7 @@ interface Said {
 const levels = ['info', 'warn', 'error'] as const
 
 /**
- * A logger for what peers, users and contracts bring about, once for each request if they like: of each text 60 lines a minute
+ * A logger for what peers, callers, users and contracts bring about, once for each request if they like: of each text 60 lines a minute
  * are shown, then one that tells how many were not. The texts are the program's own, so they are few.
  */
 export function boundLines(logger: Logger): Logger {
