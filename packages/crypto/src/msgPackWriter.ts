@@ -29,11 +29,11 @@ export class MsgPackWriter {
    * @throws RangeError for a number that is no safe integer, or a bigint out of range
    */
   int(value: number | bigint): this {
-    if (typeof value === 'number') {
-      if (!Number.isSafeInteger(value)) throw new RangeError('A number must be a safe integer; pass a bigint beyond')
-      if (value >= -0x8000_0000 && value <= 0xffff_ffff) return this.#smallInt(value)
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+      throw new RangeError('A number must be a safe integer; pass a bigint beyond')
     }
-    return this.#wideInt(BigInt(value))
+    const isSmall = value >= -0x8000_0000 && value <= 0xffff_ffff
+    return isSmall ? this.#smallInt(Number(value)) : this.#wideInt(BigInt(value))
   }
 
   /** A double, also where its value is whole. */
@@ -136,7 +136,6 @@ export class MsgPackWriter {
   }
 
   #wideInt(value: bigint): this {
-    if (value >= -0x8000_0000n && value <= 0xffff_ffffn) return this.#smallInt(Number(value))
     if (value < -(2n ** 63n) || value >= 2n ** 64n) throw new RangeError('An integer must fit i64 or u64')
     this.#reserve(9)
     this.#view.setUint8(this.#length, value < 0n ? 0xd3 : 0xcf)
