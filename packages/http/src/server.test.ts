@@ -344,6 +344,24 @@ describe('a server that closes', () => {
     expect(peer.text.match(/late/g)).toHaveLength(3)
   })
 
+  it('ends a connection with the last answer: what comes behind it is not heard', async () => {
+    let calls = 0
+    let answer = () => {}
+    await using server = await serve(async (context) => {
+      if (++calls === 1) await new Promise<void>((resolve) => (answer = resolve))
+      return context.text('here')
+    })
+    const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await vi.waitUntil(() => calls === 1, { timeout: 60_000 })
+    peer.socket.on('data', () => peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
+    const closed = server.close(3_600_000)
+    answer()
+    await peer.closed
+    await closed
+    expect(peer.text.match(/here/g)).toHaveLength(1)
+    expect(calls).toBe(1)
+  })
+
   it('leaves no timer behind, which would keep the process', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const server = await serve()
