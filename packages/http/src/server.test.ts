@@ -353,7 +353,7 @@ describe('a server that closes', () => {
     })
     const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     await vi.waitUntil(() => calls === 1, { timeout: 60_000 })
-    peer.socket.on('data', () => peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
+    peer.socket.once('data', () => peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
     const closed = server.close(3_600_000)
     answer()
     await peer.closed

@@ -66,7 +66,7 @@ export function instrument(
   module: WasmModule,
   entry: number,
   analyses: readonly FunctionAnalysis[],
-  profiled = false,
+  profiled: boolean,
 ): WasmModule {
   return new Instrumentation(module, analyses, profiled).build(entry)
 }
