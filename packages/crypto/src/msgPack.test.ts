@@ -106,6 +106,7 @@ describe('the other types', () => {
   it.each([0xd800, 0xdbff, 0xdc00, 0xdfff])('replace half of a surrogate pair, %i', (code) => {
     for (const around of ['', 'a', 'a'.repeat(40)]) {
       const hex = written((writer) => writer.str(`${around}${String.fromCharCode(code)}${around}`))
+      expect(hex).toBe(written((writer) => writer.str(`${around}\ufffd${around}`)))
       expect(reader(hex).str()).toBe(`${around}\ufffd${around}`)
     }
   })
