@@ -65,21 +65,16 @@ export class MsgPackWriter {
     const first = this.#length + 1
     let end = first
     for (let index = 0; index < text.length; index++) {
-      const code = text.codePointAt(index)!
+      const code = text.charCodeAt(index)
       if (code < 0x80) {
         buffer[end++] = code
         continue
       }
-      // Half of a surrogate pair is no character.
-      if (code >= 0xd800 && code < 0xe000) return false
+      // From here on there are halves of characters, and what is rare.
+      if (code >= 0xd800) return false
       if (code < 0x800) buffer[end++] = 0xc0 | (code >> 6)
       else {
-        if (code < 0x1_0000) buffer[end++] = 0xe0 | (code >> 12)
-        else {
-          index++
-          buffer[end++] = 0xf0 | (code >> 18)
-          buffer[end++] = 0x80 | ((code >> 12) & 0x3f)
-        }
+        buffer[end++] = 0xe0 | (code >> 12)
         buffer[end++] = 0x80 | ((code >> 6) & 0x3f)
       }
       buffer[end++] = 0x80 | (code & 0x3f)
