@@ -92,7 +92,7 @@ export class Dispatcher implements FrameHandler {
   }
 
   async answer(frame: Uint8Array, room: ReplyRoom, isAlone = false): Promise<Uint8Array> {
-    const start = this.#observe === undefined ? 0 : performance.now()
+    const start = performance.now()
     if (this.#reading.length(room.peer) === 0 && (isQuick(frame, isAlone) || isNextToGo(frame))) {
       return this.#answer(decodeRequest(frame), frame, room, start)
     }
@@ -135,7 +135,7 @@ export class Dispatcher implements FrameHandler {
   }
 
   refuse({ code, message }: WorkerError, frame: Uint8Array = noFrame): Uint8Array {
-    const start = this.#observe === undefined ? 0 : performance.now()
+    const start = performance.now()
     const { id, type } = salvage(frame, searchedBytes)
     const reply = this.#refuse(id, type, message)
     return this.#seen(start, frame, reply, id, type, undefined, { outcome: 'error', code, gas: undefined })

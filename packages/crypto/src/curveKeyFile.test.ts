@@ -70,6 +70,39 @@ describe('CURVE key files', () => {
     await expect(readCurveKeyFile(await path(), 'client')).rejects.toMatchObject({ code })
   })
 
+  const { publicKey: publicText, secretKey: secretText } = curveKeyPair()
+  const lines = ['bletchley-curve-key-1 client', `public ${publicText}`, `secret ${secretText}`] as const
+
+  it.each([
+    ['of the other side', ['bletchley-curve-key-1 server', lines[1], lines[2]], 'is not the key file of a client, but'],
+    ['with more lines', [...lines, 'more'], 'is not a CURVE key file'],
+    ['of nobody', ['bletchley-curve-key-1 ', lines[1], lines[2]], 'is not a CURVE key file'],
+    ['turned round', [lines[0], lines[2], lines[1]], 'is not a CURVE key file'],
+    ['with a public key cut off', [lines[0], lines[1].slice(0, -5), lines[2]], 'is not a CURVE key file'],
+    ['with a secret key that is too long', [lines[0], lines[1], `${lines[2]}00000`], 'is not a CURVE key file'],
+    ['no text', [lines[0], lines[1], `secret \u0000${secretText}`], 'is not a CURVE key file'],
+    ['no pair', [lines[0], `public ${curveKeyPair().publicKey}`, lines[2]], 'are no pair'],
+  ])('are refused, with the reason, when they are %s', async (name, text, reason) => {
+    const path = await write(`reason ${name}`, ...text)
+    await expect(readCurveKeyFile(path, 'client')).rejects.toThrow(reason)
+    await expect(readCurveKeyFile(path, 'client')).rejects.toMatchObject({ code: 'malformed' })
+    await expect(readCurveKeyFile(path, 'client')).rejects.not.toThrow(secretText)
+  })
+
+  it('that are not UTF-8 are damaged', async () => {
+    const path = await write('bytes', ...lines)
+    await writeFile(path, Uint8Array.of(0xff), { flag: 'a' })
+    await expect(readCurveKeyFile(path, 'client')).rejects.toMatchObject({ code: 'malformed' })
+  })
+
+  it.each([
+    ['client', 'keys curve --client --curve-key'],
+    ['server', 'keys curve --curve-key'],
+  ] as const)('that are missing are made by the command in the message: of a %s', async (role, command) => {
+    const path = join(folder, 'nobody made it')
+    await expect(readCurveKeyFile(path, role)).rejects.toThrow(`bletchley ${command} '${path}'`)
+  })
+
   it('are refused when others can read them', async () => {
     const path = join(folder, 'wide')
     await createCurveKeyFile(path, 'client')
@@ -83,6 +116,19 @@ describe('Z85', () => {
     const bytes = Uint8Array.from([0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b])
     expect(encodeZ85(bytes)).toBe('HelloWorld')
     expect(decodeZ85('HelloWorld')).toEqual(bytes)
+  })
+
+  it('has a text for bytes of any value, by fours', () => {
+    for (const byte of [0, 1, 84, 85, 127, 128, 255]) {
+      const bytes = Uint8Array.of(byte, 0, 255, 1, 255, 255, 255, 255, 0, 0, 0, byte)
+      const text = encodeZ85(bytes)
+      expect(text).toHaveLength(15)
+      expect(decodeZ85(text)).toEqual(bytes)
+    }
+    expect(encodeZ85(new Uint8Array(4).fill(255))).toBe('%nSc0')
+    expect(decodeZ85('%nSc1')).toBeUndefined()
+    expect(decodeZ85('1234')).toBeUndefined()
+    expect(() => encodeZ85(new Uint8Array(5))).toThrow(RangeError)
   })
 
   it('takes nothing else for a key', () => {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
+import { describeHolder, FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
 
 const rounds = 25
 
@@ -64,10 +64,15 @@ it('a folder belongs to one, in this process or another, who is named to the nex
   expect(lockHolder(data)).toMatchObject({ pid: process.pid, use: 'core' })
   await expect(lockFolder(data, 'prune')).rejects.toThrow(FolderLockedError)
   await expect(lockFolder(data, 'prune')).rejects.toThrow(`in use by process ${process.pid} (bletchley core), since`)
+  expect((await stat(join(data, 'lock'))).mode & 0o777).toBe(0o600)
   lock.release()
   lock.release()
   expect(lockHolder(data)).toBeUndefined()
-  ;(await lockFolder(data, 'prune')).release()
+  const next = await lockFolder(data, 'prune')
+  const { since, ...holder } = lockHolder(data)!
+  expect(holder).toEqual({ pid: process.pid, use: 'prune', host: hostname() })
+  expect(new Date(since!).toISOString()).toBe(since)
+  next.release()
 })
 
 it('what stands in the file is not the lock, and not trusted', async () => {
@@ -80,6 +85,38 @@ it('what stands in the file is not the lock, and not trusted', async () => {
     await expect(lockFolder(folder.path, 'core'), text).rejects.toThrow(/in use by (another process|process \d+)$/)
     lock.release()
   }
+})
+
+it('who has a folder is said as far as it is known', () => {
+  expect(describeHolder({})).toBe('another process')
+  expect(describeHolder({ use: 'core', host: 'a' })).toBe('another process')
+  expect(describeHolder({ pid: 7 })).toBe('process 7')
+  expect(describeHolder({ pid: 7, host: hostname() })).toBe('process 7')
+  expect(describeHolder({ pid: 7, use: 'core', host: 'a host of another name', since: 'then' })).toBe(
+    'process 7 (bletchley core) on a host of another name, since then',
+  )
+})
+
+it('only what has the form of its kind is taken from the file', async () => {
+  await using folder = await temporaryFolder()
+  const lock = await lockFolder(folder.path, 'core')
+  const holderOf = async (holder: unknown) => {
+    await writeFile(join(folder.path, 'lock'), JSON.stringify(holder))
+    return lockHolder(folder.path)
+  }
+  const whole = { pid: 7, use: 'core', host: 'a', since: '2026-01-01T00:00:00.000Z' }
+  expect(await holderOf({ ...whole, more: 1 })).toEqual(whole)
+  expect(await holderOf({ pid: '7', use: 1, host: null, since: {} })).toEqual({})
+  expect(await holderOf({ pid: 7, use: '\u001b[2J', host: 'x'.repeat(101), since: '' })).toEqual({ pid: 7 })
+  lock.release()
+})
+
+it('a folder that is none is not taken for one that nobody has', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'file')
+  await writeFile(file, '')
+  expect(() => lockFolderForReading(file)).toThrow('ENOTDIR')
+  await expect(lockFolder(file, 'core')).rejects.toThrow(`The data folder ${file} cannot be written (EEXIST)`)
 })
 
 it(`of two that start at once behind a killed one, exactly one gets the folder, ${rounds} times`, async () => {

@@ -130,7 +130,9 @@ describe('a sealed file', () => {
     await mkdir(other)
     await expect(readSealed(other, key, purpose)).rejects.toThrow(code('unreadable'))
     await writeFile(path, new Uint8Array((1 << 20) + 1))
-    await expect(readSealed(path, key, purpose)).rejects.toThrow(code('malformed'))
+    await expect(readSealed(path, key, purpose)).rejects.toThrow('is too large to be a key')
+    await writeFile(path, new Uint8Array(1 << 20))
+    await expect(readSealed(path, key, purpose)).rejects.toThrow('is not a sealed file')
     const loop = join(folder.data, 'loop.sealed')
     await symlink(loop, loop)
     await expect(readSealed(loop, key, purpose)).rejects.toThrow(code('unreadable'))
@@ -143,6 +145,11 @@ describe('a sealed file', () => {
     const huge = new Uint8Array(1 << 20)
     await expect(writeSealed(join(folder.data, 'a.sealed'), key, purpose, huge)).rejects.toThrow(RangeError)
     expect(await readdir(folder.data)).toEqual(['sealing.key'])
+    const largest = new Uint8Array((1 << 20) - 18 - 28)
+    await writeSealed(join(folder.data, 'a.sealed'), key, purpose, largest)
+    expect(await readSealed(join(folder.data, 'a.sealed'), key, purpose)).toEqual(largest)
+    const larger = new Uint8Array(largest.length + 1)
+    await expect(writeSealed(join(folder.data, 'a.sealed'), key, purpose, larger)).rejects.toThrow(RangeError)
   })
 
   it('is one for all who create it at once', async () => {

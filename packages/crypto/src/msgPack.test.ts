@@ -91,6 +91,76 @@ describe('the other types', () => {
     expect(reader(hex).str()).toBe(text)
   })
 
+  it.each([0, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x1_0000, 0x10_ffff])(
+    'hold the character %i in UTF-8, however many of it',
+    (code) => {
+      for (const count of [1, 3, 7, 8, 10, 11, 15, 16, 31]) {
+        const text = String.fromCodePoint(code).repeat(count)
+        const hex = written((writer) => writer.str(text).nil())
+        expect(hex.endsWith(`${Buffer.from(text).toString('hex')}c0`), `${count}`).toBe(true)
+        expect(reader(hex).str()).toBe(text)
+      }
+    },
+  )
+
+  it.each([0xd800, 0xdbff, 0xdc00, 0xdfff])('replace half of a surrogate pair, %i', (code) => {
+    for (const around of ['', 'a', 'a'.repeat(40)]) {
+      const hex = written((writer) => writer.str(`${around}${String.fromCharCode(code)}${around}`))
+      expect(hex).toBe(written((writer) => writer.str(`${around}\ufffd${around}`)))
+      expect(reader(hex).str()).toBe(`${around}\ufffd${around}`)
+    }
+  })
+
+  it.each<[string, (writer: MsgPackWriter) => unknown]>([
+    ['nil', (writer) => writer.nil()],
+    ['a float', (writer) => writer.float(Math.PI)],
+    ['an integer of 1 byte', (writer) => writer.int(200)],
+    ['an integer of 2 bytes', (writer) => writer.int(-300)],
+    ['an integer of 4 bytes', (writer) => writer.int(70_000)],
+    ['an integer of 8 bytes', (writer) => writer.int(2n ** 63n)],
+    ['a short text', (writer) => writer.str('\u20ac'.repeat(10))],
+    ['a shorter one', (writer) => writer.str('')],
+    ['a long text', (writer) => writer.str('a'.repeat(40))],
+    ['bytes below 128', (writer) => writer.byteArray(new Uint8Array(9).fill(1))],
+    ['bytes above 128', (writer) => writer.byteArray(new Uint8Array(9).fill(255))],
+  ])('are whole wherever they begin: %s', (_, write) => {
+    const alone = written(write)
+    // The room for what is written grows on the way.
+    for (let before = 0; before < 600; before++) {
+      const hex = written((writer) => {
+        for (let count = 0; count < before; count++) writer.nil()
+        write(writer)
+        writer.bool(true)
+      })
+      expect(hex === `${'c0'.repeat(before)}${alone}c3`, `behind ${before} bytes`).toBe(true)
+    }
+  })
+
+  it('have room for whatever is written', () => {
+    expect(() => new MsgPackWriter().arrayHeader(-1)).toThrow(RangeError)
+    expect(() => new MsgPackWriter().mapHeader(0.5)).toThrow(RangeError)
+    expect(() => new MsgPackWriter().arrayHeader(2 ** 32)).toThrow(RangeError)
+    expect(written((writer) => writer.arrayHeader(2 ** 32 - 1).mapHeader(0))).toBe('ddffffffff80')
+    expect(written((writer) => writer.arrayHeader(65_535).mapHeader(65_535))).toBe('dcffffdeffff')
+  })
+
+  it('are counted where they have many values', () => {
+    const values = (count: number, size: number) => '00'.repeat(count * size)
+    for (const count of [0, 1, 15]) {
+      expect(reader(`${(0x90 + count).toString(16)}${values(count, 1)}`).arrayHeader()).toBe(count)
+      expect(reader(`${(0x80 + count).toString(16)}${values(count, 2)}`).mapHeader()).toBe(count)
+    }
+    for (const [header, count] of [
+      ['0003', 3],
+      ['0103', 259],
+    ] as const) {
+      expect(reader(`dc${header}${values(count, 1)}`).arrayHeader()).toBe(count)
+      expect(reader(`dd0000${header}${values(count, 1)}`).arrayHeader()).toBe(count)
+      expect(reader(`de${header}${values(count, 2)}`).mapHeader()).toBe(count)
+      expect(reader(`df0000${header}${values(count, 2)}`).mapHeader()).toBe(count)
+    }
+  })
+
   it('hold a string in UTF-8, however long it is and whatever is in it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
@@ -143,23 +213,59 @@ describe('the other types', () => {
     ['dc0000', 'array'],
     ['80', 'map'],
     ['de0000', 'map'],
-  ])('%s is announced as %s and can be skipped', (hex, type) => {
+    ['7f', 'int'],
+    ['ff', 'int'],
+    ['cd0005', 'int'],
+    ['ce00000005', 'int'],
+    ['cf0000000000000005', 'int'],
+    ['d1ffff', 'int'],
+    ['d2ffffffff', 'int'],
+    ['d3ffffffffffffffff', 'int'],
+    ['a161', 'str'],
+    ['bf'.padEnd(64, '61'), 'str'],
+    ['d90161', 'str'],
+    ['da0000', 'str'],
+    ['da000161', 'str'],
+    ['db00000000', 'str'],
+    ['db0000000161', 'str'],
+    ['c40161', 'bin'],
+    ['c50000', 'bin'],
+    ['c5000161', 'bin'],
+    ['c600000000', 'bin'],
+    ['c60000000161', 'bin'],
+    ['91c0', 'array'],
+    ['dc0001c0', 'array'],
+    ['dd00000000', 'array'],
+    ['dd00000001c0', 'array'],
+    ['81c0c0', 'map'],
+    ['de0001c0c0', 'map'],
+    ['df00000000', 'map'],
+    ['df00000001c0c0', 'map'],
+  ])('%s is announced as %s and can be skipped, also as the last', (hex, type) => {
     const value = reader(`${hex}c3`)
     expect(value.peekType()).toBe(type)
     value.skip()
     expect(value.bool()).toBe(true)
     value.end()
+    const last = reader(hex)
+    last.skip()
+    last.end()
+    expect(() => reader(hex.slice(0, -2)).skip()).toThrow(malformed)
   })
 
-  it.each(['d4aabb', 'd5aabbbb', 'd6aabbbbbbbb', 'c702aabbbb', 'c80001aabb', 'c900000001aabb'])(
-    'skip the extension %s, which has no other use',
-    (hex) => {
-      expect(() => reader(hex).peekType()).toThrow(malformed)
-      const value = reader(hex)
+  it.each([
+    ...['d4aabb', 'd5aabbbb', 'd6aabbbbbbbb', `d7aa${'bb'.repeat(8)}`, `d8aa${'bb'.repeat(16)}`],
+    ...['c700aa', 'c702aabbbb', 'c80000aa', 'c80001aabb', 'c900000000aa', 'c900000001aabb'],
+  ])('skip the extension %s, which has no other use', (hex) => {
+    expect(() => reader(hex).peekType()).toThrow(malformed)
+    for (const behind of ['', 'c3']) {
+      const value = reader(hex + behind)
       value.skip()
+      if (behind !== '') expect(value.bool()).toBe(true)
       value.end()
-    },
-  )
+    }
+    expect(() => reader(hex.slice(0, -2)).skip()).toThrow(malformed)
+  })
 })
 
 describe('hostile bytes', () => {
@@ -212,7 +318,7 @@ describe('hostile bytes', () => {
   })
 
   it('refuses what is no byte in a byte array, and more bytes than allowed', () => {
-    for (const hex of ['91cd0100', '91ff', '91c0', '91cb3ff0000000000000', '9190', '91a161']) {
+    for (const hex of ['91cd0100', '91ff', '91c0', '91cb3ff0000000000000', '9190', '91a161', '9180', '91cc']) {
       expect(() => reader(hex).byteArray(), hex).toThrow(malformed)
     }
     expect(() => reader('93010203').byteArray(2)).toThrow(malformed)

@@ -29,11 +29,11 @@ export class MsgPackWriter {
    * @throws RangeError for a number that is no safe integer, or a bigint out of range
    */
   int(value: number | bigint): this {
-    if (typeof value === 'number') {
-      if (!Number.isSafeInteger(value)) throw new RangeError('A number must be a safe integer; pass a bigint beyond')
-      if (value >= -0x8000_0000 && value <= 0xffff_ffff) return this.#smallInt(value)
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+      throw new RangeError('A number must be a safe integer; pass a bigint beyond')
     }
-    return this.#wideInt(BigInt(value))
+    const isSmall = value >= -0x8000_0000 && value <= 0xffff_ffff
+    return isSmall ? this.#smallInt(Number(value)) : this.#wideInt(BigInt(value))
   }
 
   /** A double, also where its value is whole. */
@@ -65,21 +65,16 @@ export class MsgPackWriter {
     const first = this.#length + 1
     let end = first
     for (let index = 0; index < text.length; index++) {
-      const code = text.codePointAt(index)!
+      const code = text.charCodeAt(index)
       if (code < 0x80) {
         buffer[end++] = code
         continue
       }
-      // Half of a surrogate pair is no character.
-      if (code >= 0xd800 && code < 0xe000) return false
+      // From here on there are halves of characters, and what is rare.
+      if (code >= 0xd800) return false
       if (code < 0x800) buffer[end++] = 0xc0 | (code >> 6)
       else {
-        if (code < 0x1_0000) buffer[end++] = 0xe0 | (code >> 12)
-        else {
-          index++
-          buffer[end++] = 0xf0 | (code >> 18)
-          buffer[end++] = 0x80 | ((code >> 12) & 0x3f)
-        }
+        buffer[end++] = 0xe0 | (code >> 12)
         buffer[end++] = 0x80 | ((code >> 6) & 0x3f)
       }
       buffer[end++] = 0x80 | (code & 0x3f)
@@ -136,7 +131,6 @@ export class MsgPackWriter {
   }
 
   #wideInt(value: bigint): this {
-    if (value >= -0x8000_0000n && value <= 0xffff_ffffn) return this.#smallInt(Number(value))
     if (value < -(2n ** 63n) || value >= 2n ** 64n) throw new RangeError('An integer must fit i64 or u64')
     this.#reserve(9)
     this.#view.setUint8(this.#length, value < 0n ? 0xd3 : 0xcf)

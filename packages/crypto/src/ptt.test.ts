@@ -9,6 +9,7 @@ import {
   encodePttRequest,
   encodePttResponse,
   encodeStateKeys,
+  stateKeyCount,
 } from './ptt.ts'
 
 const id = Uint8Array.from({ length: 12 }, (_, i) => 20 * i)
@@ -142,6 +143,11 @@ describe('a response', () => {
     ['a short id', message([responseMember, ['id', (writer) => writer.byteArray(id.slice(1))], keyMember])],
     ['a short id in a request', message([requestMember, ['id', (writer) => writer.byteArray(id.slice(1))], keyMember])],
     ['two kinds of data', message([['data', (writer) => writer.mapHeader(2)], idMember, keyMember])],
+    [
+      'its kind without the bytes',
+      message([['data', (writer) => writer.str('EncryptedResponse')], idMember, keyMember]),
+    ],
+    ['another kind without content', message([['data', (writer) => writer.str('Response')], idMember, keyMember])],
     ['an unknown kind', message([['data', (writer) => writer.mapHeader(1).str('Other').nil()], idMember, keyMember])],
   ])('that is or has %s is malformed', (_, bytes) => {
     expect(() => decodePttResponse(bytes)).toThrow(malformed)
@@ -174,6 +180,12 @@ describe('state keys', () => {
     )
   })
 
+  it('are counted before they are read', () => {
+    const stateKey = { address: new Uint8Array(32), key: new Uint8Array(32) }
+    for (const count of [0, 1, 20]) expect(stateKeyCount(encodeStateKeys(Array(count).fill(stateKey)))).toBe(count)
+    expect(() => stateKeyCount(hexToBytes('80'))).toThrow(malformed)
+  })
+
   it('are pairs of arrays of integers', () => {
     const encoded = encodeStateKeys([{ address: new Uint8Array(32), key: new Uint8Array(32).fill(255) }])
     const expected = `9192dc0020${'00'.repeat(32)}dc0020${'ccff'.repeat(32)}`
@@ -189,6 +201,8 @@ describe('state keys', () => {
     ['a short address', `9192dc001f${'00'.repeat(31)}dc0020${'00'.repeat(32)}`],
     ['a long key', `9192dc0020${'00'.repeat(32)}dc0021${'00'.repeat(33)}`],
     ['bytes after the list', '9000'],
+    ['a short key', `9192dc0020${'00'.repeat(32)}dc001f${'00'.repeat(31)}`],
+    ['a long address', `9192dc0021${'00'.repeat(33)}dc0020${'00'.repeat(32)}`],
   ])('that are %s cannot be decrypted', (_, hex) => {
     expect(() => decodeStateKeys(hexToBytes(hex))).toThrow(undecryptable)
   })

@@ -1,4 +1,4 @@
-import { bytesToHex, bytesToUtf8, concatBytes } from '@bletchley/bytes'
+import { bytesToHex, bytesToUtf8, concatBytes, hexToBytes } from '@bletchley/bytes'
 import { describe, expect, it } from 'vitest'
 import { createSimulatedQuote, parseQuote, reportDataOfQuote } from './quote.ts'
 
@@ -18,6 +18,22 @@ describe('a simulated quote', () => {
     expect(hexAt(436, 288)).toBe('ee'.repeat(288))
     expect(hexAt(436 + 300, 4)).toBe('68010000') // 360 bytes follow before the MAC.
     expect(hexAt(740, 360)).toBe('ee'.repeat(360))
+  })
+
+  it('is to the byte what the specification says', () => {
+    const random = (length: number) => new Uint8Array(length).fill(length)
+    const attributes = `07${'00'.repeat(7)}`
+    expect(bytesToHex(createSimulatedQuote({ signingAddress, random }))).toBe(
+      [
+        ...['0200', '0000', '0b000000', 'ef00', 'ef00', 'efefefef'],
+        ...['b0335fd3bc1cca8f804eb98a6420592d', '10'.repeat(16)],
+        ...['00'.repeat(48), attributes, attributes],
+        ...[Buffer.from('BLETCHLEY SIMULATION, NO ENCLAVE').toString('hex'), '00'.repeat(32)],
+        ...[Buffer.from('BLETCHLEY SIMULATION, NO SIGNER.').toString('hex'), '00'.repeat(96)],
+        ...['0100', '0000', '00'.repeat(60), bytesToHex(signingAddress), '00'.repeat(44), 'a8020000'],
+        ...['ee'.repeat(288), '0c'.repeat(12), '68010000', 'ee'.repeat(360), '10'.repeat(16)],
+      ].join(''),
+    )
   })
 
   it('says that it is simulated, in every way it can', () => {
@@ -61,4 +77,36 @@ describe('a simulated quote', () => {
     altered[432] = 0
     expect(() => parseQuote(altered)).toThrow(expect.objectContaining({ code: 'malformed_message' }))
   })
+})
+
+it('each field of a quote is read from where it stands', () => {
+  const bytes = Uint8Array.from({ length: 1116 }, (_, at) => (at * 7 + (at >> 8)) & 0xff)
+  bytes.set(hexToBytes('a8020000'), 432)
+  const view = new DataView(bytes.buffer)
+  expect(parseQuote(bytes)).toEqual({
+    version: view.getUint16(0, true),
+    signType: view.getUint16(2, true),
+    epidGroupId: view.getUint32(4, true),
+    qeSvn: view.getUint16(8, true),
+    pceSvn: view.getUint16(10, true),
+    extendedGroupId: view.getUint32(12, true),
+    basename: bytes.slice(16, 48),
+    cpuSvn: bytes.slice(48, 64),
+    debug: false,
+    mrEnclave: bytes.slice(112, 144),
+    mrSigner: bytes.slice(176, 208),
+    isvProductId: view.getUint16(304, true),
+    isvSvn: view.getUint16(306, true),
+    reportData: bytes.slice(368, 432),
+    simulated: false,
+  })
+  for (const [attributes, debug] of [
+    [0, false],
+    [2, true],
+    [0xfd, false],
+    [0xff, true],
+  ] as const) {
+    bytes[96] = attributes
+    expect(parseQuote(bytes).debug, `attributes ${attributes}`).toBe(debug)
+  }
 })

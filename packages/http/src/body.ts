@@ -32,7 +32,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     }
     request.on('data', read)
     request.once('end', () => resolve(bytes.subarray(0, length)))
-    request.once('error', reject)
+    // It comes behind an error, too.
     request.once('close', () => reject(new Error('The request ended in the middle of its body')))
   })
 }

@@ -1,8 +1,16 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { type DestinationStream, pino } from 'pino'
-import { describe, expect, it } from 'vitest'
-import { createJsonRpcRoute, type HttpBindings, openHttpServer, RpcError, type RpcMethods } from './index.ts'
+import { describe, expect, it, vi } from 'vitest'
+import {
+  createJsonRpcRoute,
+  type HttpBindings,
+  openHttpServer,
+  RpcError,
+  type RpcMethods,
+  rpcErrorCodes,
+} from './index.ts'
 
 const maxBodyBytes = 1 << 18
 
@@ -11,7 +19,7 @@ async function serve(methods: Record<string, (params: unknown) => unknown>, log?
     Object.entries(methods).map(([name, method]) => [name, async (params: unknown) => method(params)]),
   )
   const app = new Hono<{ Bindings: HttpBindings }>()
-  app.route('/', createJsonRpcRoute(map, maxBodyBytes, log ? pino({}, log) : pino({ enabled: false })))
+  app.route('/', createJsonRpcRoute(map, maxBodyBytes, log ? pino({ level: 'debug' }, log) : pino({ enabled: false })))
   const limits = { connections: 8, connectionsOfPeer: 8 }
   const server = await openHttpServer(app, { host: '127.0.0.1', port: 0 }, limits)
   return {
@@ -145,6 +153,17 @@ describe('a call', () => {
   })
 })
 
+it('the numbers of errors are those of the standard, and of Ethereum nodes', () => {
+  expect(rpcErrorCodes).toEqual({
+    parseError: -32700,
+    invalidRequest: -32600,
+    methodNotFound: -32601,
+    invalidParams: -32602,
+    internal: -32603,
+    limitExceeded: -32005,
+  })
+})
+
 describe('a batch', () => {
   it('may have a hundred calls', async () => {
     await using server = await serve({ echo: (params) => params })
@@ -180,6 +199,19 @@ describe('a batch', () => {
     expect(responses.map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, id) => id))
     expect(calls).toBe(4)
     expect(responses.filter(({ error }) => error?.code === -32005)).toHaveLength(96)
+  })
+
+  it('makes the next call when its replies are just as long as they may be', async () => {
+    let calls = 0
+    const around = JSON.stringify({ jsonrpc: '2.0', result: '', id: 1 }).length
+    await using server = await serve({
+      long: () => {
+        calls++
+        return 'x'.repeat((4 << 20) - around)
+      },
+    })
+    await server.post(JSON.stringify([call('long', 1), call('long', 2), call('long', 3)]))
+    expect(calls).toBe(2)
   })
 })
 
@@ -217,6 +249,29 @@ describe('a body', () => {
       expect(answer.headers.get('connection')).toBe('close')
       expect([answer.status, await answer.json()]).toMatchObject([413, { id: null, error: { code: -32600 } }])
     }
+  })
+
+  it('that says it is too long is refused before any of it has come', async () => {
+    await using server = await serve({ echo: () => true })
+    const peer = connect(server.port, '127.0.0.1')
+    peer.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${maxBodyBytes + 1}\r\n\r\n`)
+    const [answer] = await once(peer.setEncoding('latin1'), 'data')
+    expect(answer).toMatch(/^HTTP\/1.1 413 /)
+    peer.destroy()
+  })
+
+  it('that breaks off calls nothing, and is no fault of ours', async () => {
+    let calls = 0
+    const lines: string[] = []
+    await using server = await serve({ echo: () => ++calls }, { write: (line) => void lines.push(line) })
+    const text = JSON.stringify(call('echo', 1))
+    const peer = connect(server.port, '127.0.0.1')
+    peer.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}`, () =>
+      peer.resetAndDestroy(),
+    )
+    await vi.waitUntil(() => lines.length > 0, { timeout: 60_000, interval: 1 })
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 20, msg: 'request broken off' }])
+    expect(calls).toBe(0)
   })
 
   it('may be as deep as it is long', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isLoopback } from './loopback.ts'
+import { isLoopback, resolveHost } from './loopback.ts'
 
 describe('isLoopback', () => {
   it.each([
@@ -15,4 +15,14 @@ describe('isLoopback', () => {
   ])('is false of %j', (host) => {
     expect(isLoopback(host)).toBe(false)
   })
+})
+
+it.each([
+  ['127.0.0.1', '127.0.0.1'],
+  ['192.0.2.1', '192.0.2.1'],
+  ['::1', '::1'],
+  ['[::1]', '::1'],
+  ['2001:db8::1', '2001:db8::1'],
+])('the host %s is the address %s', async (host, address) => {
+  expect(await resolveHost(host)).toBe(address)
 })

@@ -25,8 +25,8 @@ export function isLoopback(host: string): boolean {
  * @throws Error of Node if the name stands for none
  */
 export async function resolveHost(host: string): Promise<string> {
-  const name = withoutBrackets(host)
-  return isIP(name) === 0 ? (await lookup(name)).address : name
+  // An address is found to be itself.
+  return (await lookup(withoutBrackets(host))).address
 }
 
 /** An address of IPv6 as sockets want it, where it is written as in a URL; anything else as it is. */

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { type Context, Hono } from 'hono'
+import { type Logger, pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type HttpBindings, openHttpServer } from './index.ts'
 
@@ -14,7 +15,7 @@ afterEach(() => {
 type Answer = (context: Context<{ Bindings: HttpBindings }>) => Response | Promise<Response>
 
 /** A server whose every path answers so, and peers that connect to it. */
-async function serve(answer: Answer = (context) => context.text('here'), limits = {}) {
+async function serve(answer: Answer = (context) => context.text('here'), limits = {}, logger?: Logger) {
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.all('*', answer)
   app.onError((_, context) => context.text('broken off', 400))
@@ -22,6 +23,7 @@ async function serve(answer: Answer = (context) => context.text('here'), limits 
     app,
     { host: '127.0.0.1', port: 0 },
     { connections: 64, connectionsOfPeer: 64, ...limits },
+    logger,
   )
   const port = Number(new URL(server.url).port)
   const peers: Peer[] = []
@@ -134,12 +136,56 @@ describe('many connections', () => {
 
   it('leave room for other peers: who has most gives way', async () => {
     await using server = await serve(readWhole, { connections: 6, connectionsOfPeer: 4 })
-    const modest = [await server.open(halfRequest, '127.0.0.2'), await server.open('', '127.0.0.3')]
+    const modest = [await server.open(halfRequest, '127.0.0.2')]
     const greedy = []
     for (let count = 0; count < 4; count++) greedy.push(await server.open(halfRequest))
+    modest.push(await server.open('', '127.0.0.3'))
     expect(await server.ask('127.0.0.4')).toBe('here')
     await greedy[0]!.closed
     expect([...modest, ...greedy].map(({ isOpen }) => isOpen)).toEqual([true, true, false, true, true, true])
+  })
+
+  it('leave room for other peers where who has most waits for replies: who has fewer gives way', async () => {
+    let waiting = 0
+    await using server = await serve(
+      (context) => {
+        waiting++
+        return new Promise((resolve) => context.env.incoming.once('close', () => resolve(context.text('late'))))
+      },
+      { connections: 3, connectionsOfPeer: 3 },
+    )
+    const one = await server.open('', '127.0.0.2')
+    const busy = [server.ask(), server.ask()]
+    await vi.waitUntil(() => waiting === 2, { timeout: 60_000 })
+    const third = server.ask('127.0.0.3')
+    await one.closed
+    await vi.waitUntil(() => waiting === 3, { timeout: 60_000 })
+    await server.close(1)
+    expect(await Promise.all([...busy, third])).toEqual(['cut off', 'cut off', 'cut off'])
+  })
+
+  it('that are too many are told of once a minute', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const lines: string[] = []
+    const logger = pino({}, { write: (line) => void lines.push(line) })
+    await using server = await serve(undefined, { connectionsOfPeer: 1 }, logger)
+    /** The one before has to go. */
+    const displaced = async () => {
+      const peer = await server.open()
+      await server.open()
+      await peer.closed
+    }
+    for (let count = 0; count < 3; count++) await displaced()
+    expect(lines).toHaveLength(1)
+    vi.advanceTimersByTime(59_999)
+    await displaced()
+    expect(lines).toHaveLength(1)
+    vi.advanceTimersByTime(1)
+    await displaced()
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, connections: 64, connectionsOfPeer: 1 },
+      { level: 40, connections: 64, connectionsOfPeer: 1 },
+    ])
   })
 
   it('count as long as they are there: those that are closed displace nobody', async () => {
@@ -229,7 +275,20 @@ describe('one connection', () => {
   })
 })
 
+it('leaves what the process has for requests and responses as it is', async () => {
+  const before = [globalThis.Request, globalThis.Response]
+  await using server = await serve()
+  expect(await server.ask()).toBe('here')
+  expect([globalThis.Request, globalThis.Response]).toEqual(before)
+})
+
 it.each([
+  [
+    'headers of nearly 16 KiB',
+    `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ${'x'.repeat(16_000)}\r\n\r\n`,
+    200,
+  ],
+  ['headers of a little more than 16 KiB', `${head}X: ${'x'.repeat(16_500)}\r\n\r\n`, 431],
   ['a header of 100 kB', `${head}X: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
   ['ten thousand headers', `${head}${'a: b\r\n'.repeat(10_000)}\r\n`, 431],
   ['HTTP/1.1 without Host', 'GET / HTTP/1.1\r\n\r\n', 400],
@@ -283,6 +342,24 @@ describe('a server that closes', () => {
     await closed
     await peer.closed
     expect(peer.text.match(/late/g)).toHaveLength(3)
+  })
+
+  it('ends a connection with the last answer: what comes behind it is not heard', async () => {
+    let calls = 0
+    let answer = () => {}
+    await using server = await serve(async (context) => {
+      if (++calls === 1) await new Promise<void>((resolve) => (answer = resolve))
+      return context.text('here')
+    })
+    const peer = await server.open('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await vi.waitUntil(() => calls === 1, { timeout: 60_000 })
+    peer.socket.once('data', () => peer.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
+    const closed = server.close(3_600_000)
+    answer()
+    await peer.closed
+    await closed
+    expect(peer.text.match(/here/g)).toHaveLength(1)
+    expect(calls).toBe(1)
   })
 
   it('leaves no timer behind, which would keep the process', async () => {

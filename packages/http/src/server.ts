@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
@@ -85,13 +86,8 @@ export async function openHttpServer(
 }
 
 async function listen(server: Server, { host, port }: HttpAddress): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: withoutBrackets(host), port }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
+  server.listen({ host: withoutBrackets(host), port })
+  await once(server, 'listening')
   const bound = server.address() as AddressInfo // A string only for pipes and UNIX sockets.
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
 }

@@ -89,6 +89,25 @@ describe('the profile of a run', () => {
     expect(profile).toMatchObject({ refund: 10_006n, stateWrites: [{ refunded: 20_001n }] })
   })
 
+  it('counts the bytes that host functions read and write, also of the call that ends the run', () => {
+    const module = `(module
+      (import "env" "read_state" (func $read (param i32 i32 i32)))
+      (import "env" "ret" (func $ret (param i32 i32)))
+      (import "env" "memory" (memory 1 1))
+      (data (i32.const 0) "a")
+      (func (export "call")
+        (call $read (i32.const 0) (i32.const 1) (i32.const 8))
+        (call $ret (i32.const 8) (i32.const 7))
+        (call $read (i32.const 0) (i32.const 1) (i32.const 65536))))`
+    const state = new Map<string, JsonValue>([['a', [1, 2, 3]]])
+    const { outcome, profile } = expectSameRun(module, { state }, 'read')
+    expect(outcome.kind).toBe('failure')
+    expect(profile!.hostCalls).toEqual([
+      { name: 'read_state', calls: 2, bytes: 1 + 7 + 1 },
+      { name: 'ret', calls: 1, bytes: 7 },
+    ])
+  })
+
   it('is that of the same run for traps, faults, compiled code and refusals', () => {
     const run = (body: string) => `(module (import "env" "ret" (func $ret (param i32 i32)))
       (import "env" "memory" (memory 1 1)) (func $f (nop)) (func (export "call") (call $f) ${body}))`

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type LoggedMessage, MessageLog } from '../observation/messageLog.ts'
 import { EventFeed, maxListeners } from './eventFeed.ts'
 
 const closing: (() => void)[] = []
 afterEach(() => {
+  vi.useRealTimers()
   for (const close of closing.splice(0)) close()
 })
 
@@ -57,6 +58,54 @@ describe('EventFeed', () => {
     const response = await listen()
     for (const id of ['c', 'd']) messages.add(message(id))
     expect((await idsUntil(response, 'd')).ids).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('sends who comes later what there was, and nothing of it again', async () => {
+    const { messages, listen } = await serveFeed()
+    const first = await listen()
+    for (const id of ['a', 'b']) messages.add(message(id))
+    const second = await listen()
+    messages.add(message('c'))
+    expect((await idsUntil(first, 'c')).ids).toEqual(['a', 'b', 'c'])
+    expect((await idsUntil(second, 'c')).ids).toEqual(['a', 'b', 'c'])
+  })
+
+  it('sends its status at once and each second, and is at rest while nobody listens', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const { feed, listen } = await serveFeed()
+    expect(vi.getTimerCount()).toBe(0)
+    const listeners = [await listen(), await listen()]
+    let text = ''
+    listeners[0]!.on('data', (chunk: Buffer) => {
+      text += String(chunk)
+    })
+    const statuses = (count: number) =>
+      vi.waitUntil(() => text.split('event: status\ndata: {}\n\n').length === count + 1, { timeout: 60_000 })
+    await statuses(1)
+    vi.advanceTimersByTime(999)
+    expect(feed.size).toBe(2)
+    vi.advanceTimersByTime(1)
+    await statuses(2)
+    vi.advanceTimersByTime(3000)
+    await statuses(5)
+    listeners[0]!.destroy()
+    await vi.waitUntil(() => feed.size === 1, { timeout: 60_000 })
+    expect(vi.getTimerCount()).toBe(2)
+    listeners[1]!.destroy()
+    await vi.waitUntil(() => feed.size === 0, { timeout: 60_000 })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('ends all when it closes', async () => {
+    const { feed, listen } = await serveFeed()
+    const listeners = [await listen(), await listen()]
+    const ended = listeners.map(
+      (listener) => new Promise((resolve) => listener.on('error', () => {}).once('close', resolve)),
+    )
+    for (const listener of listeners) listener.resume()
+    feed.close()
+    await Promise.all(ended)
+    await vi.waitUntil(() => feed.size === 0, { timeout: 60_000 })
   })
 
   it('says how many it has skipped when they come too fast', async () => {

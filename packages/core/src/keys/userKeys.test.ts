@@ -18,14 +18,15 @@ it('holds a key for a day, whatever is done to the clock', () => {
   try {
     const hour = 60 * 60 * 1000
     const keys = new UserKeys(generateKeyPair().secretKey)
-    const [first, second] = users(2)
-    keys.exchange(first!)
-    keys.exchange(second!)
+    const [first, second, third] = users(3)
+    for (const user of [first, second, third]) keys.exchange(user!)
     vi.setSystemTime(Date.now() + 25 * hour)
     expect(keys.take(first!)).toBeDefined()
     vi.setSystemTime(Date.now() - 50 * hour)
-    vi.advanceTimersByTime(24 * hour)
-    expect(keys.take(second!)).toBeUndefined()
+    vi.advanceTimersByTime(24 * hour - 1)
+    expect(keys.take(second!)).toBeDefined()
+    vi.advanceTimersByTime(1)
+    expect(keys.take(third!)).toBeUndefined()
   } finally {
     vi.useRealTimers()
   }

@@ -108,7 +108,7 @@ export const engine: Engine = {
   sealAesGcm: (key, iv, plaintext) => {
     const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagLength })
     const blob = new Uint8Array(plaintext.length + tagLength + ivLength)
-    if (plaintext.length > 0) blob.set(cipher.update(plaintext))
+    blob.set(cipher.update(plaintext))
     cipher.final() // GCM is a stream mode: nothing is left to write.
     blob.set(cipher.getAuthTag(), plaintext.length)
     blob.set(iv, plaintext.length + tagLength)

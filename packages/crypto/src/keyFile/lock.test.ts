@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
@@ -6,8 +6,10 @@ import { describe, expect, it } from 'vitest'
 import {
   backUpKeys,
   describeLock,
+  isLockedKeyFile,
   type Lock,
   listSealed,
+  mayHoldKey,
   openSealingKey,
   readSealed,
   readSealingKey,
@@ -18,6 +20,7 @@ import {
   writeSealed,
 } from '../keyFile.ts'
 import { makeLock } from './lock.ts'
+import { SealingKey } from './sealingKey.ts'
 
 /** Made from docs/key-files.md with `node:crypto` alone (vectors/README.md). Passphrase, key and secret are obviously fake. */
 const snapshots = JSON.parse(
@@ -66,6 +69,14 @@ it('a copy of a data folder, inside of it, is none of its own files', async () =
   await expectKeys(join(folder.data, 'backups', 'monday'))
 })
 
+it('a folder of sealed files that cannot be read is not taken for an empty one', async () => {
+  await using folder = await temporaryFolder()
+  expect(await listSealed(folder.data)).toEqual([])
+  await mkdir(folder.data)
+  await writeFile(join(folder.data, 'state-keys'), '')
+  await expect(listSealed(folder.data)).rejects.toThrow('ENOTDIR')
+})
+
 describe('a sealing key', () => {
   it('that is locked with a passphrase opens with it alone', async () => {
     await using folder = await temporaryFolder()
@@ -101,12 +112,13 @@ describe('a sealing key', () => {
     await expect(readSealingKey(folder.data, { lock })).rejects.toThrow(code('wrong_passphrase'))
   })
 
-  it('takes no weak passphrase', async () => {
+  it('takes no weak passphrase: it has twelve characters', async () => {
     await using folder = await temporaryFolder()
-    await expect(openSealingKey(folder.data, { lock: passphrase('too short') })).rejects.toThrow(
-      code('weak_passphrase'),
-    )
+    for (const text of ['too short', 'twelve is 1', '\u{1f511}'.repeat(11)]) {
+      await expect(openSealingKey(folder.data, { lock: passphrase(text) })).rejects.toThrow(code('weak_passphrase'))
+    }
     expect(await readdir(folder.data)).toEqual([])
+    await openSealingKey(folder.data, { lock: passphrase('twelve is 12') })
   })
 
   it.each([
@@ -127,6 +139,9 @@ describe('a sealing key', () => {
     ['prints nothing', 'true', '32 bytes'],
     ['prints half a key', 'printf 1234secret', '32 bytes'],
     ['never stops printing', 'yes 1234secret', 'too much'],
+    ['prints 4096 bytes', 'printf %4096s 1234secret', '32 bytes'],
+    ['prints 4097 bytes', 'printf %4097s 1234secret', 'too much'],
+    ['is killed', 'sh -c "kill -9 $$"', 'ended by SIGKILL'],
     ['is empty', ' ', 'is empty'],
   ])('says so when the command %s, and quotes nothing of it', async (_, text, reason) => {
     await using folder = await temporaryFolder()
@@ -179,6 +194,14 @@ describe('a sealing key', () => {
       [`${name} ${kind} 18 16 ${p} ${salt} ${sealed}`, 'malformed'],
       [`${name} ${kind} ${logN} 99 ${p} ${salt} ${sealed}`, 'malformed'],
       [`${name} ${kind} ${logN} ${r} 9 ${salt} ${sealed}`, 'malformed'],
+      // The cheapest and the dearest that are accepted, and what is beside them.
+      [`${name} ${kind} 15 16 1 ${salt} ${sealed}`, 'wrong_passphrase'],
+      [`${name} ${kind} 15 8 4 ${salt} ${sealed}`, 'wrong_passphrase'],
+      [`${name} ${kind} 18 8 1 ${salt} ${sealed}`, 'wrong_passphrase'],
+      [`${name} ${kind} 15 7 1 ${salt} ${sealed}`, 'malformed'],
+      [`${name} ${kind} 15 17 1 ${salt} ${sealed}`, 'malformed'],
+      [`${name} ${kind} 15 8 0 ${salt} ${sealed}`, 'malformed'],
+      [`${name} ${kind} 15 8 5 ${salt} ${sealed}`, 'malformed'],
       [`${name} ${kind} ${logN} ${r} ${p} ${salt!.slice(2)} ${sealed}`, 'malformed'],
       [`${name} ${kind} ${sealed}`, 'malformed'],
       [`${name} riddle ${sealed}`, 'malformed'],
@@ -194,13 +217,50 @@ describe('a sealing key', () => {
     }
   })
 
+  it('holds one key, or two in a rotation, and nothing else', async () => {
+    await using folder = await temporaryFolder()
+    await mkdir(folder.data)
+    const path = join(folder.data, 'sealing.key')
+    const [one, other] = ['ab'.repeat(32), 'cd'.repeat(32)]
+    await writeFile(path, `bletchley-sealing-key-2 none ${one}${other}\n`, { mode: 0o600 })
+    const key = await readSealingKey(folder.data)
+    expect([key.bytes, key.previous?.bytes]).toEqual([hexToBytes(one), hexToBytes(other)])
+    expect(await describeLock(folder.data)).toBe('none')
+    for (const hex of [one.slice(2), `${one}cd`, `${one}${other.slice(2)}`, `${one}${other}ab`]) {
+      await writeFile(path, `bletchley-sealing-key-2 none ${hex}\n`)
+      await expect(readSealingKey(folder.data), hex).rejects.toThrow(code('malformed'))
+    }
+  })
+
+  it('may be in a file, as far as that tells', async () => {
+    const key = new SealingKey(hexToBytes('ab'.repeat(32)))
+    const of = (text: string) => mayHoldKey(utf8ToBytes(text), key)
+    expect(of(`bletchley-sealing-key-1 ${'ab'.repeat(32)}\n`)).toBe(true)
+    expect(of(`bletchley-sealing-key-2 none ${'ab'.repeat(32)}${'cd'.repeat(32)}\n`)).toBe(true)
+    expect(of(`bletchley-sealing-key-1 ${'ac'.repeat(32)}\n`)).toBe(false)
+    expect(of(`bletchley-sealing-key-2 command ${'00'.repeat(46)}\n`)).toBe(true)
+    expect(of(`bletchley-sealing-key-2 command ${'00'.repeat(45)}\n`)).toBe(false)
+    expect(of('')).toBe(false)
+    const isLocked = (text: string) => isLockedKeyFile(utf8ToBytes(text))
+    expect([snapshots.passphraseLine, snapshots.commandLine].map(isLocked)).toEqual([true, true])
+    expect(isLocked(`bletchley-sealing-key-1 ${'ab'.repeat(32)}`)).toBe(false)
+    expect(isLocked(`bletchley-sealing-key-2 none ${'ab'.repeat(32)}`)).toBe(false)
+  })
+
   it('gets another lock, and stays the same key', async () => {
     await using folder = await temporaryFolder()
     await makeKeys(folder.data)
     const first = { lock: passphrase('the first passphrase') }
     await writeFile(join(folder.data, '.sealing.key.0123456789abcdef.tmp'), await keyLine(folder.data))
+    for (const name of ['.sealing.key.mine', '.other.0123456789abcdef.tmp'])
+      await writeFile(join(folder.data, name), '')
     await relockSealingKey(folder.data, {}, first.lock)
-    expect(await readdir(folder.data)).toEqual(['sealing.key', 'state-keys'])
+    expect((await readdir(folder.data)).sort()).toEqual([
+      '.other.0123456789abcdef.tmp',
+      '.sealing.key.mine',
+      'sealing.key',
+      'state-keys',
+    ])
     await expectKeys(folder.data, first)
     const second = { lock: printing('22'.repeat(32)) }
     await expect(relockSealingKey(folder.data, second, undefined)).rejects.toThrow(code('other_lock'))
@@ -240,7 +300,11 @@ describe('a rotation', () => {
       // Between the two, the folder is used as ever.
       const key = await openSealingKey(folder.data)
       await writeSealed(join(folder.data, 'state-keys', 'new.sealed'), key, purpose, Uint8Array.of(9))
+      const inode = async () => (await stat(join(folder.data, 'state-keys', '0.sealed'))).ino
+      const before = await inode()
       await rotateSealingKey(folder.data, {}, purposesOf)
+      // The first files were done; they are left as they are.
+      if (stopAt >= 1 && stopAt <= 3) expect(await inode()).toBe(before)
       await expectKeys(folder.data, {}, 40)
       expect((await readSealingKey(folder.data)).previous, `stopped at ${stopAt}`).toBeUndefined()
     }
@@ -266,6 +330,8 @@ describe('a backup of keys', () => {
     const path = join(folder.base, 'backup')
     expect(await backUpKeys(folder.data, options, purposesOf, path, secret)).toHaveLength(3)
     await expect(backUpKeys(folder.data, options, purposesOf, path, secret)).rejects.toThrow(code('exists'))
+    const inside = backUpKeys(folder.data, options, purposesOf, join(folder.data, 'backup'), secret)
+    await expect(inside).rejects.toThrow(code('unwritable'))
     const elsewhere = join(folder.base, 'elsewhere')
     const other = { lock: printing('22'.repeat(32)) }
     await expect(restoreKeys(elsewhere, other, path, async () => 'wrong, obviously')).rejects.toThrow(

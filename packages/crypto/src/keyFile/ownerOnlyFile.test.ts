@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import {
   chmod,
   chown,
@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readAccessList } from './accessList.ts'
-import { createExclusively, createFolder, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
+import { createExclusively, createFolder, modeIfOpen, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
 
 afterEach(() => void vi.restoreAllMocks())
 
@@ -175,4 +175,81 @@ describe.skipIf(process.platform === 'win32')('a pipe', () => {
       await expect(content, abort).rejects.toThrow('stopped')
     }
   })
+})
+
+describe('a list of who may come in', () => {
+  it('is read up to a size', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'list')
+    await writeFile(path, 'four')
+    expect(await readAccessList(path, 4)).toBe('four')
+    await expect(readAccessList(path, 3)).rejects.toThrow(`${path} is larger than 3 bytes`)
+    await expect(readAccessList(join(folder.path, 'none'), 4)).rejects.toThrow('ENOENT')
+    await expect(readAccessList(folder.path, 4)).rejects.toThrow('is not a file')
+  })
+
+  it.skipIf(process.platform === 'win32')('is nobody else to write', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'list')
+    await writeFile(path, 'four')
+    for (const mode of [0o620, 0o602, 0o666]) {
+      await chmod(path, mode)
+      await expect(readAccessList(path, 4), mode.toString(8)).rejects.toThrow('can be written by other users')
+    }
+    for (const mode of [0o644, 0o755, 0o600]) {
+      await chmod(path, mode)
+      expect(await readAccessList(path, 4), mode.toString(8)).toBe('four')
+    }
+  })
+
+  it.runIf(process.getuid?.() === 0)('belongs to this user or to root', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'list')
+    await writeFile(path, 'four')
+    const user = vi.spyOn(process as { getuid(): number }, 'getuid')
+    for (const [owner, reader, isTaken] of [
+      [0, 1000, true],
+      [1000, 1000, true],
+      [1001, 1000, false],
+      [1000, 0, false],
+    ] as const) {
+      await chown(path, owner, owner)
+      user.mockReturnValue(reader)
+      const read = readAccessList(path, 4)
+      await (isTaken ? expect(read).resolves.toBe('four') : expect(read).rejects.toThrow('belongs to another user'))
+    }
+  })
+})
+
+it.skipIf(process.platform === 'win32')('says what mode lets others in', async () => {
+  await using folder = await temporaryFolder()
+  for (const [mode, open] of [
+    [0o700, undefined],
+    [0o600, undefined],
+    [0o640, '640'],
+    [0o1701, '701'],
+  ] as const) {
+    await chmod(folder.path, mode)
+    expect(modeIfOpen(folder.path)).toBe(open)
+  }
+  await chmod(folder.path, 0o700)
+})
+
+it.runIf(process.platform === 'linux')('leaves no file open behind it, whatever it found', async () => {
+  await using folder = await temporaryFolder()
+  const [path, large] = [join(folder.path, 'a'), join(folder.path, 'large')]
+  await writeFile(large, 'large')
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let round = 0; round < 100; round++) {
+    await createExclusively(path, Uint8Array.of(1))
+    await replaceFile(path, Uint8Array.of(2))
+    await createFolder(join(folder.path, `${round}`))
+    expect(await readOwnerOnly(path)).toEqual(Uint8Array.of(2))
+    await expect(readOwnerOnly(folder.path)).rejects.toThrow('is not a file')
+    await readAccessList(path, 10)
+    await expect(readAccessList(large, 3)).rejects.toThrow('is larger')
+    await expect(readAccessList(folder.path, 3)).rejects.toThrow('is not a file')
+  }
+  expect(open()).toBeLessThan(before + 50)
 })

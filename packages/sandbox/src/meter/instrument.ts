@@ -66,7 +66,7 @@ export function instrument(
   module: WasmModule,
   entry: number,
   analyses: readonly FunctionAnalysis[],
-  profiled = false,
+  profiled: boolean,
 ): WasmModule {
   return new Instrumentation(module, analyses, profiled).build(entry)
 }
@@ -116,7 +116,7 @@ class Instrumentation {
   readonly #thunks = new Map<number, number>()
   /** Global index of each counter of paid gas; none unless the module is profiled. */
   readonly #counters: number[]
-  readonly #writer = new ByteWriter(4096)
+  readonly #writer = new ByteWriter()
 
   constructor(module: WasmModule, analyses: readonly FunctionAnalysis[], profiled: boolean) {
     const imported = importedFunctionTypes(module)

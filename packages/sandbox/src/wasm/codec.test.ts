@@ -98,6 +98,16 @@ describe('decode and encode', () => {
     expect(bytesToHex(encodeModule(decodeModule(everything)))).toBe(bytesToHex(everything))
   })
 
+  it('gives back what no contract may have, too: it is refused later', () => {
+    const foreign = wat(`(module
+      (import "a" "f" (func)) (import "a" "t" (table 1 funcref)) (import "a" "u" (table 1 2 funcref))
+      (import "a" "m" (memory 3)) (import "a" "g" (global i32)) (import "a" "h" (global (mut f64)))
+      (func $own) (global i32 (global.get 0)) (global (mut f32) (f32.const 1))
+      (export "m" (memory 0)) (export "h" (global 1)) (export "f" (func $own))
+      (start $own) (elem (global.get 0) $own) (data (global.get 0) "x"))`)
+    expect(bytesToHex(encodeModule(decodeModule(foreign)))).toBe(bytesToHex(foreign))
+  })
+
   it('drops custom sections, also ones without a readable name', () => {
     const custom = [0x00, 0x04, 0x7f, 0xff, 0x00, 0x80]
     const empty = [0x00, 0x00]

@@ -20,8 +20,8 @@ const functionReference = 0x70
  * nothing in it is written only if `module.emptied` names it.
  */
 export function encodeModule(module: WasmModule): Uint8Array<ArrayBuffer> {
-  const out = new ByteWriter(64 * 1024)
-  const section = new ByteWriter(64 * 1024)
+  const out = new ByteWriter()
+  const section = new ByteWriter()
   out.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
 
   function finish(id: number): void {
@@ -59,7 +59,7 @@ export function encodeModule(module: WasmModule): Uint8Array<ArrayBuffer> {
     writer.u32(segment.members.length)
     for (const member of segment.members) writer.u32(member)
   })
-  const header = new ByteWriter(64)
+  const header = new ByteWriter()
   list(SectionId.code, module.bodies, (writer, body) => writeBody(writer, body, header))
   list(SectionId.data, module.data, (writer, segment) => {
     writer.byte(0)

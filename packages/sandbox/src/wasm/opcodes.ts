@@ -69,10 +69,14 @@ export const pops = new Uint8Array(256)
 /** Results that each opcode leaves, likewise. */
 export const pushes = new Uint8Array(256)
 
-function define(first: number, last: number, immediate: number, taken = 0, left = 0): void {
-  immediates.fill(immediate, first, last + 1)
-  pops.fill(taken, first, last + 1)
-  pushes.fill(left, first, last + 1)
+function define(opcode: number, immediate: number, taken = 0, left = 0): void {
+  immediates[opcode] = immediate
+  pops[opcode] = taken
+  pushes[opcode] = left
+}
+
+function defineAll(first: number, last: number, immediate: number, taken = 0, left = 0): void {
+  for (let opcode = first; opcode <= last; opcode++) define(opcode, immediate, taken, left)
 }
 
 /** Whether an opcode does no more than take and leave operands, as `pops` and `pushes` say: no control, no call, no `select`. */
@@ -81,34 +85,34 @@ isPlain.fill(0, 0x02, 0x12)
 isPlain[0x00] = 0
 isPlain[0x1b] = 0
 
-define(0x00, 0x01, Immediate.none) // unreachable, nop
-define(0x02, 0x04, Immediate.blockType) // block, loop, if
-define(0x05, 0x05, Immediate.none) // else
-define(0x0b, 0x0b, Immediate.none) // end
-define(0x0c, 0x0d, Immediate.index) // br, br_if
-define(0x0e, 0x0e, Immediate.branchTable)
-define(0x0f, 0x0f, Immediate.none) // return
-define(0x10, 0x10, Immediate.index) // call
-define(0x11, 0x11, Immediate.callIndirect)
-define(0x1a, 0x1a, Immediate.none, 1, 0) // drop
-define(0x1b, 0x1b, Immediate.none) // select
-define(0x20, 0x20, Immediate.index, 0, 1) // local.get
-define(0x21, 0x21, Immediate.index, 1, 0) // local.set
-define(0x22, 0x22, Immediate.index, 1, 1) // local.tee
-define(0x23, 0x23, Immediate.index, 0, 1) // global.get
-define(0x24, 0x24, Immediate.index, 1, 0) // global.set
-define(0x28, 0x35, Immediate.memory, 1, 1) // loads
-define(0x36, 0x3e, Immediate.memory, 2, 0) // stores
-define(0x3f, 0x3f, Immediate.zeroByte, 0, 1) // memory.size
-define(0x40, 0x40, Immediate.zeroByte, 1, 1) // memory.grow
-define(0x41, 0x41, Immediate.i32, 0, 1)
-define(0x42, 0x42, Immediate.i64, 0, 1)
-define(0x43, 0x43, Immediate.f32, 0, 1)
-define(0x44, 0x44, Immediate.f64, 0, 1)
-define(0x45, 0xbf, Immediate.none, 1, 1) // unary operators and conversions
-define(0x46, 0x4f, Immediate.none, 2, 1) // i32 comparisons
-define(0x51, 0x66, Immediate.none, 2, 1) // i64, f32, f64 comparisons
-define(0x6a, 0x78, Immediate.none, 2, 1) // i32 binary operators
-define(0x7c, 0x8a, Immediate.none, 2, 1) // i64 binary operators
-define(0x92, 0x98, Immediate.none, 2, 1) // f32 binary operators
-define(0xa0, 0xa6, Immediate.none, 2, 1) // f64 binary operators
+defineAll(0x00, 0x01, Immediate.none) // unreachable, nop
+defineAll(0x02, 0x04, Immediate.blockType) // block, loop, if
+define(0x05, Immediate.none) // else
+define(0x0b, Immediate.none) // end
+defineAll(0x0c, 0x0d, Immediate.index) // br, br_if
+define(0x0e, Immediate.branchTable)
+define(0x0f, Immediate.none) // return
+define(0x10, Immediate.index) // call
+define(0x11, Immediate.callIndirect)
+define(0x1a, Immediate.none, 1, 0) // drop
+define(0x1b, Immediate.none) // select
+define(0x20, Immediate.index, 0, 1) // local.get
+define(0x21, Immediate.index, 1, 0) // local.set
+define(0x22, Immediate.index, 1, 1) // local.tee
+define(0x23, Immediate.index, 0, 1) // global.get
+define(0x24, Immediate.index, 1, 0) // global.set
+defineAll(0x28, 0x35, Immediate.memory, 1, 1) // loads
+defineAll(0x36, 0x3e, Immediate.memory, 2, 0) // stores
+define(0x3f, Immediate.zeroByte, 0, 1) // memory.size
+define(0x40, Immediate.zeroByte, 1, 1) // memory.grow
+define(0x41, Immediate.i32, 0, 1)
+define(0x42, Immediate.i64, 0, 1)
+define(0x43, Immediate.f32, 0, 1)
+define(0x44, Immediate.f64, 0, 1)
+defineAll(0x45, 0xbf, Immediate.none, 1, 1) // unary operators and conversions
+defineAll(0x46, 0x4f, Immediate.none, 2, 1) // i32 comparisons
+defineAll(0x51, 0x66, Immediate.none, 2, 1) // i64, f32, f64 comparisons
+defineAll(0x6a, 0x78, Immediate.none, 2, 1) // i32 binary operators
+defineAll(0x7c, 0x8a, Immediate.none, 2, 1) // i64 binary operators
+defineAll(0x92, 0x98, Immediate.none, 2, 1) // f32 binary operators
+defineAll(0xa0, 0xa6, Immediate.none, 2, 1) // f64 binary operators
