@@ -522,30 +522,57 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
     test('arguments of the wrong shape are refused and write nothing', async () => {
       await withStore(async (store) => {
         const short = bytes(1)
+        const delta = { key: 0, data: bytes() }
+        const receipt = { taskId: short, reply: bytes() }
+        const ofAddress: ((address: Uint8Array) => Promise<unknown>)[] = [
+          (address) => store.getTip(address),
+          (address) => store.getTipKey(address),
+          (address) => store.hasContract(address),
+          (address) => store.getDelta(address, 0),
+          (address) => store.getDeltas(address, 0, 1),
+          (address) => collect(store.deltaKeysBefore(address, 1, 1)),
+          (address) => store.hasBytecode(address),
+          (address) => store.getBytecode(address),
+          (address) => store.getSnapshot(address),
+          (address) => store.getReceipt(address, bytes32(1)),
+          (address) => store.receiptOf(address, 0),
+          (address) => store.receiptTasks(address),
+          (address) => store.putBytecode(address, bytes()),
+          (address) => store.putContract(address, bytes(), delta),
+          (address) =>
+            store.putDeltas([
+              { address: bytes32(1), ...delta },
+              { address, ...delta },
+            ]),
+          (address) => store.removeContract(address),
+          (address) => store.removeDeltas([{ address, from: 0, to: 1 }]),
+          (address) => store.commitTask({ address, delta, bytecode: bytes() }),
+          (address) => store.putSnapshot(address, delta, bytes32(1)),
+        ]
         const attempts: (() => Promise<unknown>)[] = [
-          () => store.getTip(short),
+          ...ofAddress.map((attempt) => () => attempt(short)),
+          ...ofAddress.map((attempt) => () => attempt(new Uint8Array(33))),
           () => store.getDelta(address, -1),
           () => store.getDelta(address, 2 ** 32),
           () => store.getDelta(address, 0.5),
           () => store.getDeltas(address, 0, 2 ** 32 + 1),
+          () => store.getDeltas(address, -1, 1),
           () => store.getDeltas(address, Number.NaN, 1),
+          () => collect(store.deltaKeysBefore(address, 2 ** 32 + 1, 1)),
           () => store.getReceipt(address, short),
-          () => store.putBytecode(short, bytes()),
+          () => store.receiptOf(address, 2 ** 32),
           () => store.putContract(address, bytes(), { key: 2 ** 32, data: bytes() }),
           () =>
             store.putDeltas([
-              { address, key: 0, data: bytes() },
-              { address: short, key: 0, data: bytes() },
-            ]),
-          () =>
-            store.putDeltas([
-              { address, key: 0, data: bytes() },
+              { address, ...delta },
               { address, key: -1, data: bytes() },
             ]),
           () => store.removeDeltas([{ address, from: -1, to: 1 }]),
+          () => store.commitTask({ address, delta: { key: 2 ** 32, data: bytes() }, previousHash: bytes32(0) }),
+          () => store.commitTask({ address, delta, bytecode: bytes(), receipt }),
           () => store.commitTask({ address, delta: { key: 1, data: bytes() }, bytecode: bytes() }),
           () => store.commitTask({ address, delta: { key: 1, data: bytes() } }),
-          () => store.commitTask({ address, delta: { key: 0, data: bytes() }, previousHash: bytes32(0) }),
+          () => store.commitTask({ address, delta, previousHash: bytes32(0) }),
         ]
         for (const [index, attempt] of attempts.entries()) {
           await expect(Promise.resolve().then(attempt), `attempt ${index}`).rejects.toBeInstanceOf(RangeError)
