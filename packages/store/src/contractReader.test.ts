@@ -84,6 +84,25 @@ it('contracts are found by what is stored of them, from the beginning or behind 
   expect(await found(bytes32(255))).toEqual([])
 })
 
+it('a record that is damaged counts as absent', async () => {
+  const backend = openMemory()
+  const store = await openStore(backend)
+  const address = bytes32(1)
+  await store.putDeltas([{ address, key: 0, data: Uint8Array.of(1) }])
+  for (const [length, snapshot] of [
+    [3, undefined],
+    [4, { key: 0, data: new Uint8Array() }],
+  ] as const) {
+    await backend.commit([{ key: snapshotKey(address), value: new Uint8Array(length) }])
+    expect(await store.getSnapshot(address)).toEqual(snapshot)
+  }
+  for (const length of [0, 15, 17, 19, 21]) {
+    await backend.commit([{ key: contractKey(address), value: new Uint8Array(length) }])
+    expect(await store.getTip(address), `${length}`).toBeUndefined()
+    expect(await store.getTipKey(address), `${length}`).toBeUndefined()
+  }
+})
+
 it('receipts are found by their keys, and read alone; those of older versions too', async () => {
   const backend = openMemory()
   const store = await openStore(backend)
