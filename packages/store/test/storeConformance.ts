@@ -510,12 +510,12 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
     test('a database with something else in it, or of another version, is refused', async () => {
       await using harness = await createHarness()
       const backend = await harness.open()
-      await backend.commit([{ key: bytes(9), value: bytes(9) }])
-      await expect(openStore(backend)).rejects.toBeInstanceOf(StorageError)
-      await backend.commit([
-        { key: bytes(9), value: undefined },
-        { key: bytes(1), value: bytes(0, 0, 0, 1) },
-      ])
+      for (const key of [bytes(0), bytes(9), bytes(0xfe, 0xff)]) {
+        await backend.commit([{ key, value: bytes(9) }])
+        await expect(openStore(backend)).rejects.toThrow('something else than contracts')
+        await backend.commit([{ key, value: undefined }])
+      }
+      await backend.commit([{ key: bytes(1), value: bytes(0, 0, 0, 1) }])
       await expect(openStore(backend)).rejects.toBeInstanceOf(StorageError)
     })
 
