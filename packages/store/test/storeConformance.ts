@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ConflictError, type ContractChange, ContractReader, ContractStore, StorageError } from '../src/index.ts'
-import { deltaKey } from '../src/keys.ts'
+import { deltaKey, orderKey } from '../src/keys.ts'
 import { CountingBackend, CrashingBackend, type Harness } from './harness.ts'
 import {
   allTips,
@@ -501,8 +501,11 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         bytes(4, ...address, 6),
         bytes(7),
       ]
-      await backend.commit(strange.map((key) => ({ key, value: bytes(1) })))
-      expect(await observe(store, contracts, tasks)).toStrictEqual(before)
+      // As long as an address is, or not.
+      for (const value of [bytes(1), bytes32(9)]) {
+        await backend.commit([...strange.map((key) => ({ key, value })), { key: orderKey(7n), value: bytes(1) }])
+        expect(await observe(store, contracts, tasks)).toStrictEqual(before)
+      }
       await store.removeDeltas([{ address, from: 1, to: 2 }])
       expect((await store.getTip(address))?.key).toBe(0)
     })
