@@ -59,7 +59,7 @@ function summarize(gas: readonly number[]): GasOfFunction {
 }
 
 function sortedObject<From, To>(map: ReadonlyMap<string, From>, convert: (value: From) => To): Record<string, To> {
-  return Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, convert(value)]))
+  return Object.fromEntries([...map.keys()].sort().map((key) => [key, convert(map.get(key)!)]))
 }
 
 export function compareGas(before: GasSnapshot, now: GasSnapshot): GasComparison {

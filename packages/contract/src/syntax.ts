@@ -64,14 +64,12 @@ export function parseExpression(text: string, path: string): Expression {
   return (parseStatement(text, path) as ExpressionStatement).expression
 }
 
-/** All nodes of a syntax tree, in the order of the source. */
-export function* nodesOf(node: Node, seen = new Set<Node>()): Generator<Node> {
-  if (seen.has(node)) return
-  seen.add(node)
+/** All nodes of a syntax tree, in the order of the source; one that the compiler has put in two places comes twice. */
+export function* nodesOf(node: Node): Generator<Node> {
   yield node
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {
-      if (child instanceof Node) yield* nodesOf(child, seen)
+      if (child instanceof Node) yield* nodesOf(child)
     }
   }
 }

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { openFilesOf } from '../test/openFiles.ts'
 import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
 
 afterEach(() => void vi.restoreAllMocks())
@@ -182,8 +183,7 @@ describe('the log of requests', () => {
     await log.close()
     expect(synced).toEqual(['sync .', 'datasync audit.jsonl', 'datasync audit.jsonl'])
     expect(await last).toMatchObject({ n: 2 })
-    const names = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-    expect((await Promise.all(names)).filter((path) => path.startsWith(`${folder.path}/`))).toEqual([])
+    expect(await openFilesOf(folder.path)).toEqual([])
   })
 
   it.each([
@@ -239,6 +239,14 @@ describe('the log of requests', () => {
     await writeFile(folder.file, broken)
     await expect(AuditLog.open(folder.path)).rejects.toThrow(AuditError)
     expect(await readFile(folder.file, 'utf8')).toBe(broken)
+    expect(await openFilesOf(folder.path)).toEqual([])
+  })
+
+  it('has no lines where it never was, and is not taken for empty where it cannot be read', async () => {
+    await using folder = await temporaryFolder()
+    expect(await verifyAudit(folder.path)).toEqual({ n: 0, hash: '0'.repeat(64) })
+    await mkdir(folder.file)
+    await expect(verifyAudit(folder.path)).rejects.toThrow('EISDIR')
   })
 
   it('is put aside when it is large, and the chain goes on', async () => {
@@ -249,6 +257,8 @@ describe('the log of requests', () => {
     for (let round = 0; round < 11; round++) {
       await Promise.all(Array.from({ length: 100 }, () => log.append({ ...entry(1000), contracts })))
     }
+    // The one that was put aside is closed.
+    if (synced !== undefined) expect(await openFilesOf(folder.path)).toEqual(['audit.jsonl'])
     await log.close()
     // Its name is on disk twice: at the start, and when another file took its place.
     expect(synced?.filter((each) => each === 'sync .').length ?? 2).toBe(2)
@@ -260,5 +270,6 @@ describe('the log of requests', () => {
     await rm(folder.file)
     await writeLog(folder.path, 1)
     expect(await verifyAudit(folder.path)).toMatchObject({ n: 1001 })
+    expect(await openFilesOf(folder.path)).toEqual([])
   })
 })

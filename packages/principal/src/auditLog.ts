@@ -227,7 +227,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
 /** What a line says of itself, if its hash fits. */
 function headOf(line: string): (AuditHead & { previous: string }) | undefined {
   const [, text, hash] = /^(.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? []
-  if (text === undefined || hash === undefined || hashOf(text) !== hash) return undefined
+  if (text === undefined || hashOf(text) !== hash) return undefined
   const { n, previous } = JSON.parse(line) as { n: number; previous: string }
   return { n, hash, previous }
 }
@@ -264,8 +264,5 @@ async function lastOlderLine(dataFolder: string): Promise<string | undefined> {
 
 /** Why a log of requests cannot be trusted, or gone on with. */
 export class AuditError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'AuditError'
-  }
+  override readonly name = 'AuditError'
 }

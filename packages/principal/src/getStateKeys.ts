@@ -116,7 +116,7 @@ export function getStateKeys(context: GetStateKeysContext) {
     const listed = wanted.length <= maxAddresses ? wanted : undefined
     assertPace(limiter.contracts(worker, listed?.length ?? 0))
     const made = named === undefined ? 0 : await stateKeys.countMissing(named)
-    if (made > 0) assertPace(limiter.newKeys(worker, made))
+    assertPace(limiter.newKeys(worker, made))
     const keys = await stateKeys.get(wanted).catch(async (error: unknown) => {
       await appendAudit({ ...about, outcome: 'failed', reason: 'internal error' })
       throw error

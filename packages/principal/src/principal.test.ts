@@ -23,6 +23,7 @@ import {
 import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { openFilesOf } from '../test/openFiles.ts'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
 import { stateKeyPurpose } from './sealedFiles.ts'
 
@@ -152,7 +153,7 @@ describe('getStateKeys', () => {
     await using principal = await runPrincipal()
     const expected = await keysOf(principal.url, { addresses: [contract(0xab)] })
     const address = `0X${contract(0xab).toUpperCase()}`
-    for (const block of ['17', null, 17]) {
+    for (const block of ['17', null, 17, 0]) {
       const worker = makeWorker()
       const params = [`0x${worker.data.toUpperCase()}`, `0x${worker.sig}`, block, [address]]
       const { result } = await call(principal.url, 'getStateKeys', params)
@@ -197,6 +198,14 @@ describe('getStateKeys', () => {
       const content = (await readFile(join(folder.path, file))).toString('hex')
       for (const key of before.keys.values()) expect(content.includes(key), file).toBe(false)
     }
+  })
+
+  it('keeps to a key that it has given, also when its file is gone', async () => {
+    await using principal = await runPrincipal()
+    const addresses = [contract(1)]
+    const before = await keysOf(principal.url, { addresses })
+    await rm(join(principal.dataFolder, 'state-keys', `${contract(1)}.sealed`))
+    expect(await keysOf(principal.url, { addresses })).toEqual(before)
   })
 
   it('takes no sealed key in the place of another, and goes on with the others', async () => {
@@ -245,23 +254,42 @@ describe('getStateKeys', () => {
     expect((await call(principal.url, 'getStateKeys', { data, sig })).error?.code).toBe(-32603)
   })
 
-  it('opens no more files at once than a process commonly may', async () => {
+  it('opens no more files at once than its process may, and takes no more connections', async () => {
     await using folder = await temporaryFolder()
     const addresses = Array.from({ length: 500 }, (_, i) => i.toString(16).padStart(64, '0'))
     const worker = makeWorker()
     const program = `
+      import { once } from 'node:events'
+      import { connect } from 'node:net'
       import { startPrincipal } from '@bletchley/principal'
+      import { pino } from 'pino'
       const [dataFolder, params] = process.argv.slice(1)
-      const principal = await startPrincipal({ dataFolder })
-      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: JSON.parse(params) })
-      process.stdout.write(await (await fetch(principal.url, { method: 'POST', body })).text())
-      await principal.close()`
+      const lines = []
+      const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) })
+      const principal = await startPrincipal({ dataFolder, authorize: () => true, logger })
+      const call = async (method, params) => {
+        const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+        return (await fetch(principal.url, { method: 'POST', body, headers: { connection: 'close' } })).json()
+      }
+      const answer = await call('getStateKeys', JSON.parse(params))
+      const port = Number(new URL(principal.url).port)
+      for (let i = 0; i < 105; i++) await once(connect(port, '127.0.0.1').on('error', () => {}), 'connect')
+      // They come before it.
+      await call('getHealthCheck')
+      process.stdout.write(JSON.stringify({ answer, lines }))
+      process.exit()`
     const params = JSON.stringify({ data: worker.data, sig: worker.sig, addresses })
     const command = ['ulimit -n 300; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
     const { stdout } = await promisify(execFile)('sh', ['-c', ...command, folder.path, params], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
     })
-    expect(worker.open(JSON.parse(stdout).result).size).toBe(500)
+    const { answer, lines } = JSON.parse(stdout)
+    expect(worker.open(answer.result).size).toBe(500)
+    if (process.platform !== 'linux') return
+    const [{ connections, connectionsOfPeer }] = lines
+    // A quarter of the files is kept free, and the principal has some open.
+    expect(connections).toBeLessThan(225)
+    expect(connectionsOfPeer).toBe(Math.ceil(connections / 2))
   })
 
   it('asks who may have keys', async () => {
@@ -291,34 +319,56 @@ describe('getStateKeys', () => {
   const { data, sig } = makeWorker()
   const withV = (v: number) => sig.slice(0, 128) + v.toString(16).padStart(2, '0')
   const offCurve = bytesToHex(encodePttRequest({ id: new Uint8Array(12), publicKey: new Uint8Array(64) }))
-  it.each<[string, unknown, number]>([
-    ['none', undefined, -32602],
-    ['null', null, -32602],
-    ['an empty list', [], -32602],
-    ['no data', { sig }, -32602],
-    ['no signature', { data }, -32602],
-    ['data that is a number', { data: 1, sig }, -32602],
-    ['data that is not hexadecimal', { data: 'xy', sig }, -32602],
-    ['data of odd length', { data: data.slice(1), sig }, -32602],
-    ['empty data', { data: '', sig }, -32602],
-    ['data that is cut off', { data: data.slice(2), sig }, -32602],
-    ['data that is far too long', { data: '00'.repeat(2000), sig }, -32602],
-    ['a key that is not on the curve', { data: offCurve, sig }, -32602],
-    ['a signature of 64 bytes', { data, sig: sig.slice(2) }, -32602],
-    ['a signature of zeros', { data, sig: `${'00'.repeat(64)}1b` }, -32001],
-    ['a signature with v = 0', { data, sig: withV(0) }, -32001],
-    ['a signature with v = 26', { data, sig: withV(26) }, -32001],
-    ['a signature with v = 31', { data, sig: withV(31) }, -32001],
-    ['a block number that is none', { data, sig, block_number: '0x10' }, -32602],
-    ['addresses that are no list', { data, sig, addresses: contract(1) }, -32602],
-    ['an address of 31 bytes', { data, sig, addresses: ['00'.repeat(31)] }, -32602],
-    ['an address that climbs out', { data, sig, addresses: ['../'.repeat(21).padEnd(64, 'a')] }, -32602],
-    ['1001 addresses', { data, sig, addresses: Array(1001).fill(contract(1)) }, -32602],
-  ])('refuses params with %s', async (_, params, code) => {
+  const noRequest = 'data: is not a request for state keys'
+  const noHex = 'must be hexadecimal, with an even number of digits'
+  it.each<[string, unknown, string, code?: number]>([
+    ['none', undefined, 'Invalid input: expected object, received undefined'],
+    ['null', null, 'Invalid input: expected object, received undefined'],
+    [
+      'an empty list',
+      [],
+      'data: Invalid input: expected string, received undefined; sig: Invalid input: expected string, received undefined',
+    ],
+    ['no data', { sig }, 'data: Invalid input: expected string, received undefined'],
+    ['no signature', { data }, 'sig: Invalid input: expected string, received undefined'],
+    ['data that is a number', { data: 1, sig }, 'data: Invalid input: expected string, received number'],
+    ['data that is not hexadecimal', { data: 'xy', sig }, `data: ${noHex}`],
+    ['data of odd length', { data: data.slice(1), sig }, `data: ${noHex}`],
+    ['empty data', { data: '', sig }, noRequest],
+    ['data that is cut off', { data: data.slice(2), sig }, noRequest],
+    ['data of 1024 bytes', { data: '00'.repeat(1024), sig }, noRequest],
+    ['data of 1025 bytes', { data: '00'.repeat(1025), sig }, 'data: is too long for a request'],
+    ['a key that is not on the curve', { data: offCurve, sig }, 'data: the public key is not on the curve'],
+    ['a signature of 64 bytes', { data, sig: sig.slice(2) }, 'sig: must be 65 bytes in hexadecimal'],
+    ['a signature of zeros', { data, sig: `${'00'.repeat(64)}1b` }, 'sig: leads to no worker', -32001],
+    ['a signature with v = 0', { data, sig: withV(0) }, 'sig: leads to no worker', -32001],
+    ['a signature with v = 26', { data, sig: withV(26) }, 'sig: leads to no worker', -32001],
+    ['a signature with v = 31', { data, sig: withV(31) }, 'sig: leads to no worker', -32001],
+    ['a block number that is none', { data, sig, block_number: '0x10' }, 'block_number: must be a decimal number'],
+    [
+      'addresses that are no list',
+      { data, sig, addresses: contract(1) },
+      'addresses: Invalid input: expected array, received string',
+    ],
+    [
+      'an address of 31 bytes',
+      { data, sig, addresses: ['00'.repeat(31)] },
+      'addresses.0: must be 32 bytes in hexadecimal',
+    ],
+    [
+      'an address that climbs out',
+      { data, sig, addresses: ['../'.repeat(21).padEnd(64, 'a')] },
+      `addresses.0: ${noHex}`,
+    ],
+    [
+      '1001 addresses',
+      { data, sig, addresses: Array(1001).fill(contract(1)) },
+      'addresses: must be at most 1000 addresses',
+    ],
+  ])('refuses params with %s', async (_, params, message, code = -32602) => {
     await using principal = await runPrincipal()
     const { error } = await call(principal.url, 'getStateKeys', params)
-    expect(error.code).toBe(code)
-    expect(error.message).not.toContain(sig.slice(0, 20))
+    expect(error).toEqual({ code, message })
     expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
   })
 })
@@ -376,6 +426,7 @@ describe('who may have keys', () => {
       expect((await ask(principal.url, other)).result).toBeDefined()
       expect((await ask(principal.url, friend)).error).toMatchObject({ code: -32001 })
     }
+    expect(lines.filter(({ msg }) => msg === 'list of workers read anew')).toHaveLength(1)
     const complaints = lines.filter(({ msg }) => String(msg).includes('cannot be read'))
     expect(complaints.map(({ reason }) => reason)).toEqual([
       expect.stringContaining('line 1: this is no address'),
@@ -407,6 +458,13 @@ describe('who may have keys', () => {
     for (const host of ['127.0.0.1', 'localhost', 'LOCALHOST', ...(hasIpv6 ? ['::1', '[::1]'] : [])]) {
       await using principal = await runPrincipal({ host })
       expect(await call(principal.url, 'getHealthCheck')).toMatchObject({ result: true })
+    }
+    const workersFile = join(folder.path, 'workers')
+    await writeFile(workersFile, '')
+    for (const said of [{ workersFile }, { authorize: () => false }, { insecure: true }]) {
+      await using principal = await runPrincipal({ host: '0.0.0.0', ...said })
+      const { port } = new URL(principal.url)
+      expect(await call(`http://127.0.0.1:${port}`, 'getHealthCheck')).toMatchObject({ result: true })
     }
   })
 
@@ -454,11 +512,13 @@ describe('who may have keys', () => {
     expect(tooMany.error).toMatchObject({ code: -32005, data: { retryAfterMs: expect.any(Number) } })
     expect((await ask(principal.url, busy, 1)).error).toMatchObject({ code: -32005 })
     expect(await readdir(join(principal.dataFolder, 'state-keys'))).toHaveLength(2)
-    expect((await ask(principal.url, other, 1)).result).toBeDefined()
-    expect(await auditLines(principal.dataFolder)).toMatchObject([
-      { worker: busy.address, count: 1, made: 1, contracts: [contract(1)] },
-      { worker: busy.address, count: 1, made: 1 },
-      { worker: other.address, count: 1, made: 0, omitted: 2 },
+    for (let i = 0; i < 2; i++) expect((await ask(principal.url, other, 1)).result).toBeDefined()
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines.map(({ worker, omitted }) => [worker, omitted])).toEqual([
+      [busy.address, undefined],
+      [busy.address, undefined],
+      [other.address, 2],
+      [other.address, undefined],
     ])
   })
 
@@ -505,9 +565,61 @@ describe('who may have keys', () => {
     expect(codes).toEqual([...Array(60).fill(-32001), ...Array(10).fill(-32005)])
     authorized = true
     expect((await ask(principal.url, makeWorker())).result).toBeDefined()
+    authorized = false
+    expect((await ask(principal.url, makeWorker())).error.code).toBe(-32005)
+    authorized = true
+    expect((await ask(principal.url, makeWorker())).result).toBeDefined()
     const lines = await auditLines(principal.dataFolder)
-    expect(lines.map(({ outcome }) => outcome)).toEqual([...Array(60).fill('refused'), 'given'])
-    expect(lines.at(-1)).toMatchObject({ omitted: 10 })
+    expect(lines.map(({ outcome, omitted }) => [outcome, omitted])).toEqual([
+      ...Array(60).fill(['refused', undefined]),
+      ['given', 10],
+      ['given', 1],
+    ])
+  })
+
+  it('is written down with what was asked for, however it ends', async () => {
+    let authorized = true
+    await using principal = await runPrincipal({ authorize: () => authorized, limits: { newKeys: 2 } })
+    const worker = makeWorker()
+    const askFor = (...bytes: number[]) => {
+      const addresses = bytes.length === 0 ? {} : { addresses: bytes.map(contract) }
+      return call(principal.url, 'getStateKeys', { data: worker.data, sig: worker.sig, ...addresses })
+    }
+    expect((await askFor(2, 1)).result).toBeDefined()
+    expect((await askFor()).result).toBeDefined()
+    await writeFile(join(principal.dataFolder, 'state-keys', `${contract(3)}.sealed`), 'no key')
+    expect((await askFor(3, 1)).error.code).toBe(-32603)
+    expect((await askFor()).error.code).toBe(-32603)
+    authorized = false
+    expect((await askFor(1)).error.code).toBe(-32001)
+    expect((await askFor()).error.code).toBe(-32001)
+    const failed = { outcome: 'failed', reason: 'internal error' }
+    const refused = { outcome: 'refused', reason: 'not authorised' }
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines.map(({ n, at, previous, hash, ...rest }) => rest)).toEqual(
+      [
+        { outcome: 'given', count: 2, made: 2, contracts: [contract(2), contract(1)] },
+        { outcome: 'given', count: 2, made: 0, contracts: [contract(1), contract(2)] },
+        { ...failed, count: 2, contracts: [contract(3), contract(1)] },
+        { ...failed, count: 0 },
+        { ...refused, count: 1, contracts: [contract(1)] },
+        { ...refused, count: 0 },
+      ].map((line) => ({ worker: worker.address, ...line })),
+    )
+  })
+
+  it('is written down by address for a thousand contracts, and by number for more', async () => {
+    await using principal = await runPrincipal({ limits: { newKeys: Number.POSITIVE_INFINITY } })
+    const addresses = Array.from({ length: 1001 }, (_, i) => i.toString(16).padStart(64, '0'))
+    await keysOf(principal.url, { addresses: addresses.slice(0, 1000) })
+    await keysOf(principal.url, { addresses: addresses.slice(1000) })
+    expect((await keysOf(principal.url)).size).toBe(1001)
+    const lines = await auditLines(principal.dataFolder)
+    expect(lines.map(({ count, contracts }) => [count, contracts])).toEqual([
+      [1000, addresses.slice(0, 1000)],
+      [1, addresses.slice(1000)],
+      [1001, undefined],
+    ])
   })
 })
 
@@ -582,7 +694,9 @@ describe('JSON-RPC', () => {
   })
 
   it('is not held up by half requests, many as they may be', async () => {
-    await using principal = await runPrincipal()
+    const lines: Record<string, unknown>[] = []
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    await using principal = await runPrincipal({ authorize: () => true, logger })
     const port = Number(new URL(principal.url).port)
     const sockets = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}))
     const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
@@ -594,6 +708,7 @@ describe('JSON-RPC', () => {
     expect(worker.open(result).size).toBe(1)
     for (const socket of sockets) socket.resume()
     await Promise.all(closed)
+    expect(lines).toMatchObject([{ connections: 512, connectionsOfPeer: 256 }])
   })
 
   it('is not for web pages', async () => {
@@ -650,11 +765,16 @@ describe('startPrincipal', () => {
     }
   })
 
-  it('says so when the port is taken', async () => {
+  it('says so when the port is taken, and leaves its folder to others', async () => {
     await using principal = await runPrincipal()
     await using folder = await temporaryFolder()
     const port = Number(new URL(principal.url).port)
     await expect(startPrincipal({ dataFolder: folder.path, port })).rejects.toThrow('EADDRINUSE')
+    expect(await openFilesOf(folder.path)).toEqual([])
+    {
+      await using _ = await runPrincipal({ dataFolder: folder.path })
+    }
+    expect(await openFilesOf(folder.path)).toEqual([])
   })
 
   it('does not start over a signing key that it cannot read', async () => {
@@ -683,6 +803,26 @@ describe('startPrincipal', () => {
     expect((await keysOf(principal.url, { addresses: [contract(1)] })).size).toBe(1)
     await closed
     await expect(fetch(principal.url, { method: 'POST' })).rejects.toThrow()
+  })
+
+  it('cuts off a call that does not end two seconds after it was to close', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    let asked = () => {}
+    const underWay = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const authorize = () => {
+      asked()
+      return new Promise<boolean>(() => {})
+    }
+    await using principal = await runPrincipal({ authorize })
+    const cutOff = expect(keysOf(principal.url)).rejects.toThrow('fetch failed')
+    await underWay
+    const began = Date.now()
+    const closed = principal.close()
+    vi.advanceTimersToNextTimer()
+    await Promise.all([closed, cutOff])
+    expect(Date.now() - began).toBe(2000)
   })
 
   it('closes although a peer keeps its connection, more than once', async () => {

@@ -50,7 +50,7 @@ export class StateKeys {
     try {
       names = await readdir(this.#folder)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
       throw error
     }
     return names.flatMap((name) => sealedName.exec(name)?.[1] ?? []).sort()

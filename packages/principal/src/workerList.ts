@@ -89,8 +89,5 @@ async function readList(path: string): Promise<ReadonlySet<string>> {
 
 /** Why there is no list of workers. */
 export class WorkerListError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'WorkerListError'
-  }
+  override readonly name = 'WorkerListError'
 }

@@ -2,9 +2,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { concatBytes, u32be } from '@bletchley/bytes'
 import { expect, it, vi } from 'vitest'
-import { bytes32, hashDelta, openStore } from '../test/model.ts'
+import { CountingBackend } from '../test/harness.ts'
+import { bytes32, collect, hashDelta, openStore } from '../test/model.ts'
+import { contractAddresses } from './contractAddresses.ts'
 import { ContractStore } from './contractStore.ts'
-import { receiptKey } from './keys.ts'
+import { contractKey, receiptKey, snapshotKey } from './keys.ts'
 import { openMemory } from './memory.ts'
 
 setFlagsFromString('--expose-gc')
@@ -30,6 +32,75 @@ it('a walk over the lengths of tips leaves nothing behind of contracts that are 
   // A length takes about 400 bytes.
   expect((after - before) / 20_000).toBeLessThan(150)
   await store.close()
+})
+
+it('a walk over the lengths of tips reads large ones once, until their contract changes', async () => {
+  const backend = new CountingBackend(openMemory())
+  const store = await openStore(backend)
+  const addresses = [1, 2, 3].map(bytes32)
+  const data = (length: number) => new Uint8Array(length).fill(length)
+  const walk = async () => {
+    backend.reads = 0
+    const tips = await collect(store.tipLengths(10))
+    return { tips, reads: backend.reads }
+  }
+  const tip = (index: number, length: number) => ({
+    address: addresses[index]!,
+    key: index,
+    length,
+    ...(length <= 10 && { data: data(length) }),
+  })
+  expect(await walk()).toEqual({ tips: [], reads: 1 })
+  await store.putDeltas(
+    [9, 10, 11].map((length, index) => ({ address: addresses[index]!, key: index, data: data(length) })),
+  )
+  await store.putBytecode(bytes32(4), data(1))
+  // The walk, its addresses, a record of each and the tips of three.
+  expect(await walk()).toEqual({ tips: [tip(0, 9), tip(1, 10), tip(2, 11)], reads: 1 + 4 + 4 + 3 })
+  expect(await walk()).toEqual({ tips: [tip(0, 9), tip(1, 10), tip(2, 11)], reads: 1 + 4 + 4 + 2 })
+  await store.putDeltas(
+    [12, 13].map((length, index) => ({ address: addresses[index + 1]!, key: index + 1, data: data(length) })),
+  )
+  expect(await walk()).toEqual({ tips: [tip(0, 9), tip(1, 12), tip(2, 13)], reads: 1 + 4 + 4 + 3 })
+  expect(await walk()).toEqual({ tips: [tip(0, 9), tip(1, 12), tip(2, 13)], reads: 1 + 4 + 4 + 1 })
+})
+
+it('contracts are found by what is stored of them, from the beginning or behind one', async () => {
+  const backend = openMemory()
+  const found = async (after?: Uint8Array) => (await collect(contractAddresses(backend, after))).map(([byte]) => byte)
+  expect(await found()).toEqual([])
+  const store = await openStore(backend)
+  for (const byte of [3, 1, 255])
+    await store.putContract(bytes32(byte), Uint8Array.of(1), { key: 0, data: Uint8Array.of(1) })
+  // Of no contract that the order lists, and of none at all.
+  await backend.commit([
+    { key: snapshotKey(bytes32(2)), value: Uint8Array.of(1) },
+    { key: Uint8Array.of(4, 1), value: Uint8Array.of(1) },
+    { key: contractKey(bytes32(200)).subarray(0, 33), value: Uint8Array.of(1) },
+  ])
+  expect(await found()).toEqual([1, 2, 3, 255])
+  expect(await found(bytes32(1))).toEqual([2, 3, 255])
+  expect(await found(bytes32(2).fill(0, 31))).toEqual([2, 3, 255])
+  expect(await found(bytes32(255))).toEqual([])
+})
+
+it('a record that is damaged counts as absent', async () => {
+  const backend = openMemory()
+  const store = await openStore(backend)
+  const address = bytes32(1)
+  await store.putDeltas([{ address, key: 0, data: Uint8Array.of(1) }])
+  for (const [length, snapshot] of [
+    [3, undefined],
+    [4, { key: 0, data: new Uint8Array() }],
+  ] as const) {
+    await backend.commit([{ key: snapshotKey(address), value: new Uint8Array(length) }])
+    expect(await store.getSnapshot(address)).toEqual(snapshot)
+  }
+  for (const length of [0, 15, 17, 19, 21]) {
+    await backend.commit([{ key: contractKey(address), value: new Uint8Array(length) }])
+    expect(await store.getTip(address), `${length}`).toBeUndefined()
+    expect(await store.getTipKey(address), `${length}`).toBeUndefined()
+  }
 })
 
 it('receipts are found by their keys, and read alone; those of older versions too', async () => {

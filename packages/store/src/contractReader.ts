@@ -7,6 +7,7 @@ import {
   deltaIndexOf,
   deltaKey,
   deltaSpan,
+  indexEnd,
   maxDeltaIndex,
   orderSpan,
   parseKey,
@@ -181,10 +182,9 @@ export class ContractReader {
   }
 
   /** As `getDeltas`, some hundred rows or about a megabyte at a time: for a rebuild, or more than memory should hold. */
-  async *deltaChunks(address: Uint8Array, from = 0, to = maxDeltaIndex + 1): AsyncIterable<Delta[]> {
+  async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd): AsyncIterable<Delta[]> {
     assertAddress(address)
     assertRange(from, to)
-    if (from >= to) return
     for await (const chunk of this.backend.entries(deltaSpan(address, from, to))) {
       const deltas: Delta[] = []
       for (const { key, value } of chunk) {
@@ -199,7 +199,6 @@ export class ContractReader {
   async *deltaKeysBefore(address: Uint8Array, before: number, limit: number): AsyncIterable<number[]> {
     assertAddress(address)
     assertRange(0, before)
-    if (before === 0) return
     for await (const chunk of this.backend.keys({ ...deltaSpan(address, 0, before), reverse: true, limit })) {
       yield chunk.map((key) => deltaIndexOf(key)!)
     }
@@ -267,7 +266,7 @@ export class ContractReader {
   /** Where the receipts are, and of which tasks, the newest first. Only what older versions wrote is read for it. */
   async *#receipts(address: Uint8Array): AsyncGenerator<{ key: Uint8Array; index: number; task: Uint8Array }> {
     const pacer = new Pacer()
-    const span = receiptSpan(address, 0, maxDeltaIndex + 1)
+    const span = receiptSpan(address, 0)
     for await (const chunk of this.backend.keys({ ...span, reverse: true })) {
       for (const key of chunk) {
         const parsed = parseKey(key)
@@ -318,7 +317,7 @@ export function assertIndex(index: number): void {
 }
 
 export function assertRange(from: number, to: number): void {
-  if (!isWithin(from, maxDeltaIndex + 1) || !isWithin(to, maxDeltaIndex + 1)) {
+  if (!isWithin(from, indexEnd) || !isWithin(to, indexEnd)) {
     throw new RangeError(`a range of ${from} to ${to}; both must be within 0 .. 2^32`)
   }
 }

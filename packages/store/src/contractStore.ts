@@ -24,7 +24,6 @@ import {
   deltaSpan,
   isBytecodeKey,
   isSnapshotKey,
-  maxDeltaIndex,
   orderKey,
   parseKey,
   receiptKey,
@@ -212,9 +211,9 @@ export class ContractStore extends ContractReader {
 
       // Behind the tip there is nothing to look for, as a rule.
       if (edit.tip !== undefined && edit.tip >= delta.key) {
-        await this.#deleteAll(edit, deltaSpan(address, bytecode ? 0 : delta.key + 1, maxDeltaIndex + 1))
-        if (edit.writes.length > 0) edit.delete(snapshotKey(address))
-        await this.#deleteAll(edit, receiptSpan(address, delta.key, maxDeltaIndex + 1))
+        await this.#deleteAll(edit, deltaSpan(address, delta.key))
+        edit.delete(snapshotKey(address))
+        await this.#deleteAll(edit, receiptSpan(address, delta.key))
       }
       await this.#deleteAll(edit, receiptSpan(address, 0, Math.max(0, delta.key + 1 - keptReceipts)))
 
@@ -280,7 +279,7 @@ export class ContractStore extends ContractReader {
 
   async #receiptIndices(address: Uint8Array): Promise<Set<number>> {
     const indices = new Set<number>()
-    for await (const chunk of this.backend.keys(receiptSpan(address, 0, maxDeltaIndex + 1))) {
+    for await (const chunk of this.backend.keys(receiptSpan(address, 0))) {
       for (const key of chunk) {
         const parsed = parseKey(key)
         if (parsed?.kind === 'receipt') indices.add(parsed.index)

@@ -20,6 +20,8 @@ const tags = { schema: 1, sequence: 2, order: 3, contract: 4 } as const
 const innerTags = { delta: 1, snapshot: 2, bytecode: 3, contract: 4, receipt: 5 } as const
 
 export const maxDeltaIndex = 0xffff_ffff
+/** Behind all of them. */
+export const indexEnd = maxDeltaIndex + 1
 
 export type ParsedKey =
   | { kind: 'schema' | 'sequence' }
@@ -82,12 +84,12 @@ export function receiptKey(address: Uint8Array, index: number, taskId: Uint8Arra
 }
 
 /** Deltas `[from, to)`; both 0 .. 2^32. */
-export function deltaSpan(address: Uint8Array, from: number, to: number): Span {
+export function deltaSpan(address: Uint8Array, from: number, to = indexEnd): Span {
   return indexSpan(address, innerTags.delta, from, to)
 }
 
 /** Receipts `[from, to)`; both 0 .. 2^32. */
-export function receiptSpan(address: Uint8Array, from: number, to: number): Span {
+export function receiptSpan(address: Uint8Array, from: number, to = indexEnd): Span {
   return indexSpan(address, innerTags.receipt, from, to)
 }
 

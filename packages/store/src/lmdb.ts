@@ -51,8 +51,6 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
       noSubdir: false, // otherwise a folder with a dot in its name would become a file
       encoder: { encode: placeValue, decode: copyValue },
       keyEncoder: { writeKey, readKey },
-      compression: false,
-      cache: false,
       overlappingSync: false,
       // With it, a failed commit also rejects a promise of lmdb's own that nobody can catch, which ends the process.
       eventTurnBatching: false,

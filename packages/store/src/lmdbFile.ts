@@ -85,7 +85,7 @@ const roomBytes = 16 * 1024
  * Makes the folder, for its owner only, and looks whether the files of a database can be made in it: where they cannot,
  * opening it ends the process (lmdb 3.5.6).
  *
- * @param readOnly makes no folder; LMDB's table of readers is made all the same, if it can be
+ * @param readOnly of a database that is there: only LMDB's table of readers is made, if it can be
  * @throws StorageError if there is no room, or the process may make no file of their size
  */
 export function makeRoom(folder: string, readOnly: boolean): void {
@@ -93,7 +93,7 @@ export function makeRoom(folder: string, readOnly: boolean): void {
   if (readOnly && !canNoteReaders(folder)) return
   const probe = join(folder, `.${process.pid}.room`)
   try {
-    if (!readOnly) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(probe, new Uint8Array(roomBytes), { mode: ownerOnly.permissionsMode })
   } catch (cause) {
     const reason = cause instanceof Error && 'code' in cause ? cause.code : cause

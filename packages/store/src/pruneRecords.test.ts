@@ -1,8 +1,8 @@
 import { concatBytes } from '@bletchley/bytes'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { bytes32, hashDelta, openStore } from '../test/model.ts'
 import { keptReceipts } from './contractStore.ts'
-import { openMemory, pruneRecords } from './index.ts'
+import { ConflictError, openMemory, pruneRecords } from './index.ts'
 import { deltaKey, receiptKey, snapshotKey } from './keys.ts'
 import { encodeSnapshot } from './records.ts'
 
@@ -60,6 +60,38 @@ describe('pruneRecords', () => {
     await backend.commit([{ key: deltaKey(address, 2), value: undefined }], [])
     expect(await pruneRecords(backend)).toMatchObject({ snapshots: 1, bytes: receipt.length + 4 + 32 })
     expect(await backend.get(snapshotKey(address))).toBeUndefined()
+  })
+
+  test('removes good snapshots only if told to, and tells of each contract', async () => {
+    const { backend, store } = await storedContract(0)
+    await store.putSnapshot(address, { key: 0, data: bytes32(7) }, hashDelta(delta(0)))
+    await store.putBytecode(bytes32(2), delta(1))
+    let contracts = 0
+    const options = { onContract: () => void contracts++ }
+    expect(await pruneRecords(backend, options)).toEqual({ snapshots: 0, receipts: 0, bytes: 0 })
+    expect(contracts).toBe(2)
+    expect(await pruneRecords(backend, { ...options, allSnapshots: true })).toEqual({
+      snapshots: 1,
+      receipts: 0,
+      bytes: 36,
+    })
+    expect(contracts).toBe(4)
+    expect(await store.getSnapshot(address)).toBeUndefined()
+    const signal = AbortSignal.abort(new Error('stopped'))
+    await expect(pruneRecords(backend, { ...options, signal })).rejects.toThrow('stopped')
+    expect(contracts).toBe(4)
+  })
+
+  test('removes nothing of a contract that changes meanwhile', async () => {
+    const { backend, store } = await storedContract(1)
+    await store.putSnapshot(address, { key: 1, data: bytes32(7) }, hashDelta(delta(1)))
+    const entries = vi.spyOn(backend, 'entries')
+    entries.mockImplementationOnce(async function* (range) {
+      await store.putDeltas([{ address, key: 2, data: delta(2) }])
+      yield* backend.entries(range)
+    })
+    await expect(pruneRecords(backend, { allSnapshots: true })).rejects.toThrow(ConflictError)
+    expect(await store.getSnapshot(address)).toBeDefined()
   })
 
   test('removes a snapshot of a delta beyond the tip', async () => {

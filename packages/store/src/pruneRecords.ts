@@ -1,7 +1,7 @@
 import type { KeyValueBackend, Write } from './backend.ts'
 import { contractAddresses } from './contractAddresses.ts'
 import { keptReceipts } from './contractStore.ts'
-import { contractKey, deltaKey, maxDeltaIndex, parseKey, receiptSpan, snapshotKey } from './keys.ts'
+import { contractKey, deltaKey, parseKey, receiptSpan, snapshotKey } from './keys.ts'
 import { decodeSnapshot, decodeTip } from './records.ts'
 
 export interface Pruned {
@@ -38,7 +38,7 @@ export async function pruneRecords(
       const useful = key !== undefined && tip !== undefined && key <= tip && (await hasDelta(backend, address, key))
       if (!useful || options.allSnapshots) remove(snapshotKey(address), snapshot, 'snapshots')
     }
-    for await (const chunk of backend.entries(receiptSpan(address, 0, maxDeltaIndex + 1))) {
+    for await (const chunk of backend.entries(receiptSpan(address, 0))) {
       for (const { key, value } of chunk) {
         const parsed = parseKey(key)
         if (parsed?.kind !== 'receipt') continue

@@ -1,3 +1,5 @@
+import { indexEnd } from './keys.ts'
+
 /** Delta numbers `[from, to)`; both 0 .. 2^32. */
 export interface Range {
   from: number
@@ -23,6 +25,6 @@ export function mergeRanges(ranges: Range[]): Range[] {
 /** All numbers outside of merged ranges. */
 export function rangesBetween(merged: Range[]): Range[] {
   const starts = [0, ...merged.map(({ to }) => to)]
-  const ends = [...merged.map(({ from }) => from), 2 ** 32]
+  const ends = [...merged.map(({ from }) => from), indexEnd]
   return starts.map((from, index) => ({ from, to: ends[index]! })).filter(({ from, to }) => from < to)
 }

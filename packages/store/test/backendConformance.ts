@@ -10,13 +10,19 @@ const value = fc.uint8Array({ maxLength: 3 })
 
 async function entriesOf(backend: KeyValueBackend, range: KeyRange): Promise<Entry[]> {
   const all: Entry[] = []
-  for await (const chunk of backend.entries(range)) all.push(...chunk)
+  for await (const chunk of backend.entries(range)) {
+    expect(chunk).not.toHaveLength(0)
+    all.push(...chunk)
+  }
   return all
 }
 
 async function keysOf(backend: KeyValueBackend, range: KeyRange): Promise<Uint8Array[]> {
   const all: Uint8Array[] = []
-  for await (const chunk of backend.keys(range)) all.push(...chunk)
+  for await (const chunk of backend.keys(range)) {
+    expect(chunk).not.toHaveLength(0)
+    all.push(...chunk)
+  }
   return all
 }
 

@@ -1,6 +1,8 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ContractStore, openLmdb } from '../src/index.ts'
 import { hashDelta } from './model.ts'
@@ -67,4 +69,61 @@ test('whoever looks on is told of the contracts of one write with pauses for oth
   expect(told).toHaveLength(2560)
   expect(new Set(told).size).toBeGreaterThanOrEqual(9)
   await store.close()
+})
+
+test('values share pieces of memory that are no larger than 128 KiB, large ones have their own', async () => {
+  const backend = openLmdb({ folder })
+  const key = (index: number) => Uint8Array.of(7, index >> 8, index & 255)
+  await backend.commit([
+    ...Array.from({ length: 1000 }, (_, index) => ({ key: key(index), value: new Uint8Array(1000).fill(index) })),
+    { key: Uint8Array.of(8), value: new Uint8Array(2 ** 15) },
+    { key: Uint8Array.of(9), value: new Uint8Array(2 ** 15 + 1) },
+  ])
+  const pieces = new Set<ArrayBufferLike>()
+  for (let index = 0; index < 1000; index++) {
+    const value = (await backend.get(key(index)))!
+    expect(value.every((byte) => byte === (index & 255))).toBe(true)
+    pieces.add(value.buffer)
+  }
+  expect(new Set([...pieces].map(({ byteLength }) => byteLength))).toEqual(new Set([2 ** 17]))
+  expect(pieces.size).toBeLessThanOrEqual(9)
+  expect((await backend.get(Uint8Array.of(8)))!.buffer.byteLength).toBe(2 ** 17)
+  expect((await backend.get(Uint8Array.of(9)))!.buffer.byteLength).toBe(2 ** 15 + 1)
+  await backend.close()
+})
+
+test('it tells how large its file is, and how much of that is in use', async () => {
+  const backend = openLmdb({ folder })
+  const sizes = { small: 5000 * 100, large: 20 * 100_000 }
+  await backend.commit([
+    ...Array.from({ length: 5000 }, (_, index) => ({
+      key: Uint8Array.of(7, index >> 8, index & 255),
+      value: new Uint8Array(100),
+    })),
+    ...Array.from({ length: 20 }, (_, index) => ({ key: Uint8Array.of(8, index), value: new Uint8Array(100_000) })),
+  ])
+  const full = backend.stats()
+  expect(full.records).toBe(5020)
+  expect(full.fileBytes).toBe((await stat(join(folder, 'data.mdb'))).size)
+  expect(full.usedBytes).toBeGreaterThan(sizes.small + sizes.large)
+  expect(full.usedBytes).toBeLessThan(full.fileBytes)
+  await backend.commit(Array.from({ length: 20 }, (_, index) => ({ key: Uint8Array.of(8, index), value: undefined })))
+  const { records, usedBytes } = backend.stats()
+  expect(records).toBe(5000)
+  expect(full.usedBytes - usedBytes).toBeGreaterThan(sizes.large)
+  expect(usedBytes).toBeGreaterThan(sizes.small)
+  await backend.close()
+  expect(() => backend.stats()).toThrow('closed')
+})
+
+test.skipIf(process.platform === 'win32')('where a database finds no room, it says so and leaves nothing', async () => {
+  const script = `
+    import { openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
+    try { openLmdb({ folder: process.argv[1] }) } catch ({ name, message }) { console.log(name, message) }`
+  const path = join(folder, 'store')
+  const command = ['trap "" XFSZ; ulimit -f 8; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script]
+  // Of 512 bytes each.
+  const { stdout } = await promisify(execFile)('sh', ['-c', ...command, path])
+  expect(stdout).toBe(`StorageError ${path} takes no file of 16384 bytes, as a database needs (EFBIG)\n`)
+  expect(await readdir(path)).toEqual([])
 })
