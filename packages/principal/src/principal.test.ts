@@ -396,6 +396,56 @@ describe('who may have keys', () => {
     ])
   })
 
+  it('is what the file says for all requests behind a change, however many come at once', async () => {
+    await using folder = await temporaryFolder()
+    const workersFile = join(folder.path, 'workers')
+    const [friend, other] = [makeWorker(), makeWorker()]
+    const list = async (...workers: (typeof friend)[]) => {
+      await writeFile(`${workersFile}~`, workers.map(({ address }) => `${address}\n`).join(''))
+      await rename(`${workersFile}~`, workersFile)
+    }
+    await list(friend, other)
+    await using principal = await runPrincipal({ workersFile })
+    for (let round = 0; round < 5; round++) {
+      await list(friend, other)
+      expect((await ask(principal.url, friend)).result).toBeDefined()
+      await list(other)
+      const answers = await Promise.all(Array.from({ length: 5 }, () => ask(principal.url, friend)))
+      expect(answers.map(({ error }) => error?.code)).toEqual(Array(5).fill(-32001))
+    }
+  })
+
+  it.skipIf(process.platform === 'win32')('is read again when it could not be for a moment', async () => {
+    await using folder = await temporaryFolder()
+    const [friend, other] = [makeWorker(), makeWorker()]
+    const program = `
+      import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs'
+      import { startPrincipal } from '@bletchley/principal'
+      const [dataFolder, workersFile, params, before, after] = process.argv.slice(1)
+      writeFileSync(workersFile, before)
+      writeFileSync(workersFile + '~', after)
+      const logger = { info() {}, warn() {}, error: ({ reason }) => console.error(reason) }
+      const principal = await startPrincipal({ dataFolder, workersFile, logger })
+      renameSync(workersFile + '~', workersFile)
+      const opened = []
+      try {
+        for (;;) opened.push(openSync(workersFile))
+      } catch {}
+      await principal.reload()
+      for (const fd of opened) closeSync(fd)
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: JSON.parse(params) })
+      process.stdout.write(await (await fetch(principal.url, { method: 'POST', body })).text())
+      await principal.close()`
+    const params = JSON.stringify({ data: friend.data, sig: friend.sig, addresses: [contract(1)] })
+    const command = ['ulimit -n 300; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
+    const args = [join(folder.path, 'data'), join(folder.path, 'workers'), params, friend.address, other.address]
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', ...command, ...args], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+    })
+    expect(stderr).toContain('EMFILE')
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: -32001 } })
+  })
+
   it('must be said where other machines can ask', async () => {
     await using folder = await temporaryFolder()
     const dataFolder = join(folder.path, 'data')

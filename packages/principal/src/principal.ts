@@ -55,7 +55,7 @@ export interface Principal {
   readonly url: string
   /** The address that signs responses, 40 lower-case digits without 0x: what a worker must be told to trust. */
   readonly address: string
-  /** Reads the list of workers again, which every request does by itself. */
+  /** Reads the list of workers again, as every request does if the file has changed, and says so in the log. */
   reload(): Promise<void>
   /** Stops listening; resolves once the calls under way are answered, or cut off after 2 s. */
   close(): Promise<void>
@@ -131,7 +131,7 @@ async function startLocked(options: PrincipalOptions & { host: string }): Promis
   return {
     url,
     address,
-    reload: async () => workers?.refresh(),
+    reload: async () => workers?.reload(),
     close: async () => {
       await close(closeGraceMs)
       await audit.close()
