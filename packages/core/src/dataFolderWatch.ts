@@ -1,9 +1,8 @@
-import { join } from 'node:path'
-import { type FolderLock, lockFileName } from '@bletchley/crypto/folder-lock'
+import type { FolderLock } from '@bletchley/crypto/folder-lock'
+import { problemOf, type Watched } from '@bletchley/crypto/watched-file'
 import type { ContractStore } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { isFileThere } from './server/endpoints.ts'
-import type { WatchedFile } from './watchedFile.ts'
 
 const lookMs = 1000
 
@@ -22,12 +21,12 @@ export class DataFolderWatch {
   readonly #dataFolder: string
   readonly #store: ContractStore
   readonly #lock: FolderLock
-  readonly #keyFiles: readonly WatchedFile[]
+  readonly #keyFiles: readonly Watched[]
   readonly #logger: Logger
   readonly #timer: NodeJS.Timeout
   #problem: string | undefined
   #sockets: readonly string[] = []
-  #curveKey: WatchedFile | undefined
+  #curveKey: Watched | undefined
   #missingSocket: string | undefined
   #unreachable: string | undefined
   #oldest: OldestReader | undefined
@@ -37,7 +36,7 @@ export class DataFolderWatch {
     dataFolder: string,
     store: ContractStore,
     lock: FolderLock,
-    keyFiles: readonly WatchedFile[],
+    keyFiles: readonly Watched[],
     logger: Logger,
   ) {
     this.#dataFolder = dataFolder
@@ -59,7 +58,7 @@ export class DataFolderWatch {
   }
 
   /** Looks after the files of these endpoints' sockets, too, and after the key pair that peers know the core by. */
-  watchDoors(endpoints: readonly string[], curveKey?: WatchedFile): void {
+  watchDoors(endpoints: readonly string[], curveKey?: Watched): void {
     this.#sockets = endpoints.filter(isFileThere)
     this.#curveKey = curveKey
   }
@@ -114,28 +113,11 @@ export class DataFolderWatch {
   }
 
   #findProblem(): string | undefined {
-    try {
-      this.#store.assertInPlace()
-      if (!this.#lock.isInPlace()) return `${join(this.#dataFolder, lockFileName)} was removed or replaced`
-    } catch (error) {
-      return messageOf(error)
-    }
-    for (const file of this.#keyFiles) {
-      const problem = lookAt(file)
-      if (problem !== undefined) return problem
-    }
-    return undefined
+    const store: Watched = { look: () => void this.#store.assertInPlace() }
+    return problemOf([store, this.#lock, ...this.#keyFiles])
   }
 }
 
-function lookAt(file: WatchedFile | undefined): string | undefined {
-  try {
-    return file?.look()
-  } catch (error) {
-    return messageOf(error)
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function lookAt(file: Watched | undefined): string | undefined {
+  return file && problemOf([file])
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -23,6 +23,7 @@ import {
 import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { verifyAudit } from './auditLog.ts'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
 import { stateKeyPurpose } from './sealedFiles.ts'
 
@@ -524,6 +525,139 @@ describe('who may have keys', () => {
     const lines = await auditLines(principal.dataFolder)
     expect(lines.map(({ outcome }) => outcome)).toEqual([...Array(60).fill('refused'), 'given'])
     expect(lines.at(-1)).toMatchObject({ omitted: 10 })
+  })
+})
+
+describe('a data folder that is not what it was', () => {
+  const sealedFile = (dataFolder: string, byte: number) => join(dataFolder, 'state-keys', `${contract(byte)}.sealed`)
+  const codeOf = async (url: string, byte?: number) => {
+    const { data, sig } = makeWorker()
+    const addresses = byte === undefined ? {} : { addresses: [contract(byte)] }
+    return (await call(url, 'getStateKeys', { data, sig, ...addresses })).error?.code
+  }
+  const keyOf = async (url: string, byte: number) =>
+    (await keysOf(url, { addresses: [contract(byte)] })).get(contract(byte))
+
+  it.each(['lock', 'sealing.key', 'signing-key.sealed', 'state-keys', 'audit.jsonl'])(
+    'makes a running principal give no keys, and say so, while it lacks %s',
+    async (name) => {
+      const lines: Record<string, unknown>[] = []
+      const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) })
+      await using principal = await runPrincipal({ logger, authorize: () => true })
+      const { dataFolder, url } = principal
+      const before = await keyOf(url, 1)
+      const names = await readdir(dataFolder)
+      const path = join(dataFolder, name)
+      await rename(path, `${path}.away`)
+      expect([await codeOf(url, 1), await codeOf(url, 2), await codeOf(url)]).toEqual([-32603, -32603, -32603])
+      expect((await readdir(dataFolder)).sort()).toEqual(
+        names.map((each) => (each === name ? `${name}.away` : each)).sort(),
+      )
+      const reason = expect.stringContaining(`${path} was removed`)
+      const said = { level: 50, dataFolder, reason, msg: expect.stringContaining('no keys are handed out') }
+      const isSaid = (text: string) => lines.some(({ msg }) => String(msg).includes(text))
+      await vi.waitUntil(() => isSaid('no keys are handed out'), { timeout: 60_000 })
+      expect(lines).toContainEqual(expect.objectContaining(said))
+      await rename(`${path}.away`, path)
+      expect(await keyOf(url, 1)).toBe(before)
+      expect(await keyOf(url, 2)).toBeDefined()
+      await vi.waitUntil(() => isSaid('the data folder is as it was'), { timeout: 60_000 })
+      expect((await verifyAudit(dataFolder)).n).toBe(3)
+    },
+  )
+
+  it('keeps no other from being the one that gives keys, and all lines of both stay', async () => {
+    await using folder = await temporaryFolder()
+    await using one = await runPrincipal({ dataFolder: folder.path })
+    const before = await keyOf(one.url, 1)
+    await rm(join(folder.path, 'lock'))
+    await using other = await runPrincipal({ dataFolder: folder.path })
+    for (const byte of [1, 2, 3]) {
+      expect(await codeOf(one.url, byte)).toBe(-32603)
+      expect(await codeOf(other.url, byte)).toBeUndefined()
+    }
+    expect(await keyOf(other.url, 1)).toBe(before)
+    expect((await verifyAudit(folder.path)).n).toBe(5)
+  })
+
+  it('has no new key made for a contract whose file is gone, and those of the others given', async () => {
+    await using folder = await temporaryFolder()
+    {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      await keysOf(principal.url, { addresses: [contract(1), contract(2)] })
+    }
+    await using principal = await runPrincipal({ dataFolder: folder.path })
+    const file = sealedFile(folder.path, 1)
+    await rename(file, `${file}.away`)
+    expect([await codeOf(principal.url, 1), await codeOf(principal.url)]).toEqual([-32603, -32603])
+    expect([await codeOf(principal.url, 2), await codeOf(principal.url, 3)]).toEqual([undefined, undefined])
+    expect(await readdir(join(folder.path, 'state-keys'))).not.toContain(`${contract(1)}.sealed`)
+    await rename(`${file}.away`, file)
+    expect((await keysOf(principal.url)).size).toBe(3)
+  })
+
+  it('may have another folder of keys, if that has them all', async () => {
+    await using principal = await runPrincipal()
+    const { dataFolder, url } = principal
+    const before = await keysOf(url, { addresses: [contract(1), contract(2)] })
+    const keys = join(dataFolder, 'state-keys')
+    await rename(keys, `${keys}.away`)
+    await mkdir(keys)
+    expect([await codeOf(url, 1), await codeOf(url, 3)]).toEqual([-32603, -32603])
+    expect(await readdir(keys)).toEqual([])
+    await cp(`${keys}.away`, keys, { recursive: true })
+    expect(await keysOf(url)).toEqual(before)
+  })
+
+  it.each<[string, (keys: string) => Promise<void>, number, (number | undefined)[]]>([
+    ['has no keys', (keys) => rm(keys, { recursive: true }), 2, [-32603, -32603, -32603]],
+    ['is empty', (keys) => rm(keys, { recursive: true }).then(() => mkdir(keys)), 2, [-32603, -32603, -32603]],
+    ['lacks a key', (keys) => rm(join(keys, `${contract(1)}.sealed`)), 1, [-32603, undefined, undefined]],
+  ])('is told of at the start if it %s that the log says were given: these are not made anew', async (...row) => {
+    const [, lose, count, codes] = row
+    await using folder = await temporaryFolder()
+    const dataFolder = join(folder.path, 'data')
+    const [keys, copy] = [join(dataFolder, 'state-keys'), join(folder.path, 'copy')]
+    let before: Map<string, string>
+    {
+      await using principal = await runPrincipal({ dataFolder })
+      before = await keysOf(principal.url, { addresses: [contract(1), contract(2)] })
+    }
+    await cp(keys, copy, { recursive: true })
+    await lose(keys)
+    {
+      const lines: Record<string, unknown>[] = []
+      const logger = pino({ level: 'error' }, { write: (line) => void lines.push(JSON.parse(line)) })
+      await using principal = await runPrincipal({ dataFolder, logger })
+      const reason = expect.stringMatching(`^${keys} lacks ${count} of the keys.*${contract(1)}.*Put back.*move audit`)
+      expect(lines).toMatchObject([{ dataFolder, reason, msg: 'keys that were given are missing' }])
+      const { url } = principal
+      expect([await codeOf(url, 1), await codeOf(url, 2), await codeOf(url, 3)]).toEqual(codes)
+      expect(await codeOf(url)).toBe(-32603)
+      expect(await readdir(keys).catch(() => [])).not.toContain(`${contract(1)}.sealed`)
+      await cp(copy, keys, { recursive: true })
+      expect(await keysOf(url, { addresses: [contract(1), contract(2)] })).toEqual(before)
+      expect(await codeOf(url, 3)).toBe(undefined)
+    }
+    // Whoever says that they are lost gets others.
+    await rm(keys, { recursive: true })
+    await rm(join(dataFolder, 'audit.jsonl'))
+    await using principal = await runPrincipal({ dataFolder })
+    expect(await keyOf(principal.url, 1)).not.toBe(before.get(contract(1)))
+  })
+
+  it('is refused at the start if it has keys and lacks the one that signs', async () => {
+    await using folder = await temporaryFolder()
+    {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      await keyOf(principal.url, 1)
+    }
+    const path = join(folder.path, 'signing-key.sealed')
+    await rename(path, `${path}.away`)
+    await expect(startPrincipal({ dataFolder: folder.path })).rejects.toThrow('but no signing-key.sealed. Put it back')
+    await rename(`${path}.away`, path)
+    await using principal = await runPrincipal({ dataFolder: folder.path })
+    expect(await codeOf(principal.url, 1)).toBeUndefined()
   })
 })
 
