@@ -513,6 +513,26 @@ describe('who may have keys', () => {
     ])
   })
 
+  it('is not looked at beyond what all workers may ask of one address, before it is known whose it is', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
+    await using principal = await runPrincipal({ limits: { inAll: 3 } })
+    const { data, sig } = makeWorker()
+    const nobody = `${'00'.repeat(64)}1b`
+    const askFrom = async (localAddress: string, sig: string) => {
+      const body = { jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: { data, sig, addresses: [] } }
+      const text = await new Promise<string>((resolve, reject) => {
+        const request = httpRequest(principal.url, { method: 'POST', localAddress, agent: false })
+        request.on('response', async (response) => resolve(Buffer.concat(await response.toArray()).toString()))
+        request.on('error', reject).end(JSON.stringify(body))
+      })
+      return JSON.parse(text).error?.code
+    }
+    for (let i = 0; i < 3; i++) expect(await askFrom('127.0.0.2', nobody)).toBe(-32001)
+    for (const each of [nobody, sig]) expect(await askFrom('127.0.0.2', each)).toBe(-32005)
+    expect(await askFrom('127.0.0.1', sig)).toBeUndefined()
+    expect(await auditLines(principal.dataFolder)).toMatchObject([{ outcome: 'given', omitted: 2 }])
+  })
+
   it('is written down for some strangers a minute, and counted for the others', async () => {
     vi.spyOn(performance, 'now').mockReturnValue(performance.now())
     let authorized = false
@@ -744,6 +764,31 @@ describe('JSON-RPC', () => {
     expect(worker.open(result).size).toBe(1)
     for (const socket of sockets) socket.resume()
     await Promise.all(closed)
+  })
+
+  it('is not held up by strangers who have much to be refused on all connections', async () => {
+    const friend = makeWorker()
+    await using principal = await runPrincipal({ authorize: (worker) => worker === friend.address })
+    const port = Number(new URL(principal.url).port)
+    const { data, sig } = makeWorker()
+    const body = JSON.stringify(
+      Array.from({ length: 100 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'getStateKeys', params: { data, sig } })),
+    )
+    const flood = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    const sockets = Array.from({ length: 512 }, (_, i) =>
+      connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 2)}` }).on('error', () => {}),
+    )
+    let answered = 0
+    for (const socket of sockets) socket.on('data', () => answered++)
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.write(flood, resolve))))
+    for (let i = 0; i < 3; i++) {
+      const params = { data: friend.data, sig: friend.sig, addresses: [contract(1)] }
+      const { result } = await call(principal.url, 'getStateKeys', params)
+      expect(friend.open(result).size).toBe(1)
+    }
+    expect(answered).toBeLessThan(100)
+    for (const socket of sockets) socket.destroy()
   })
 
   it('is not for web pages', async () => {

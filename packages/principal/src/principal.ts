@@ -123,7 +123,7 @@ async function startLocked(options: PrincipalOptions & { host: string }, lock: F
   const audit = await AuditLog.open(dataFolder, [lock, ...keyFiles, stateKeys])
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
-  const methods: RpcMethods = new Map<string, (params: unknown) => Promise<unknown>>([
+  const methods: RpcMethods = new Map<string, (params: unknown, peer: string) => Promise<unknown>>([
     ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, limiter, audit, logger })],
     ['getHealthCheck', async () => true],
   ])
