@@ -39,6 +39,7 @@ const nodeOnly = [
   'crypto/src/keyFile/',
   'crypto/src/curveKeyFile.ts',
   'crypto/src/folderLock.ts',
+  'crypto/src/watchedFile.ts',
 ]
 
 const packages = fileURLToPath(new URL('../packages/', import.meta.url))

@@ -4,17 +4,8 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import {
-  isInside,
-  mayHoldKey,
-  modeIfOpen,
-  openSealingKey,
-  type SealingKey,
-  type SealingOptions,
-  sealingKeyPath,
-  signingKeyFileName,
-  systemPath,
-} from '@bletchley/crypto/key-file'
+import { modeIfOpen, openSealingKey, type SealingOptions, systemPath } from '@bletchley/crypto/key-file'
+import { watchInFolder, watchKeyFiles } from '@bletchley/crypto/watched-file'
 import { boundLines } from '@bletchley/http/bound-lines'
 import type { Dialect } from '@bletchley/protocol'
 import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
@@ -41,7 +32,6 @@ import { availableProcessors } from './processors.ts'
 import { ClientList } from './server/clientList.ts'
 import { assertEndpoint, assertLocal, folderRisk, isLocal, withAddress } from './server/endpoints.ts'
 import { defaultServerLimits, type RouterCounts, type ServerLimits, serveRouter } from './server/router.ts'
-import { WatchedFile } from './watchedFile.ts'
 
 export interface CoreOptions {
   /** ZeroMQ endpoints to bind; port 0 takes a free one. */
@@ -152,8 +142,8 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   opened.push(() => curve?.clients.close())
-  const keyFiles = keyFilesOf(options, sealingKey)
-  const curveKeyFile = options.curve && fileInFolder(dataFolder, curveKeyPath(dataFolder, options.curve.keyPath))
+  const keyFiles = watchKeyFiles(dataFolder, options.sealing, sealingKey)
+  const curveKeyFile = options.curve && watchInFolder(dataFolder, curveKeyPath(dataFolder, options.curve.keyPath))
   const { secretKey } = identity.keyPair
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
@@ -310,23 +300,6 @@ async function checkEndpoints({ endpoints, curve, insecure, logger }: CoreOption
     addresses.push(address)
   }
   return addresses
-}
-
-/** What the next start needs of the data folder to read what is stored, beside the database. */
-function keyFilesOf({ dataFolder, sealing }: CoreOptions, sealingKey: SealingKey): WatchedFile[] {
-  const mayBecome = (content: Uint8Array): boolean => mayHoldKey(content, sealingKey)
-  const sealingFile = fileInFolder(dataFolder, sealingKeyPath(dataFolder, sealing), mayBecome)
-  const signingFile = new WatchedFile(join(dataFolder, signingKeyFileName))
-  return sealingFile === undefined ? [signingFile] : [sealingFile, signingFile]
-}
-
-/** What lies elsewhere may be gone: on a medium, say. */
-function fileInFolder(
-  dataFolder: string,
-  path: string,
-  mayBecome?: (content: Uint8Array) => boolean,
-): WatchedFile | undefined {
-  return isInside(path, dataFolder) ? new WatchedFile(resolve(systemPath(path)), mayBecome) : undefined
 }
 
 function curveKeyPath(dataFolder: string, path: string | undefined): string {

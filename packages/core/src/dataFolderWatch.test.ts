@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { bytesToUtf8 } from '@bletchley/bytes'
 import { lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
 import { signingKeyFileName } from '@bletchley/crypto/key-file'
+import { WatchedFile } from '@bletchley/crypto/watched-file'
 import { ContractReader, ContractStore, openLmdb } from '@bletchley/store'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { SocketFiles } from './server/socketFiles.ts'
-import { WatchedFile } from './watchedFile.ts'
 
 let folder: string
 let watch: DataFolderWatch

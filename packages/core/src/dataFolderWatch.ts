@@ -1,8 +1,7 @@
-import { join } from 'node:path'
-import { type FolderLock, lockFileName } from '@bletchley/crypto/folder-lock'
+import type { FolderLock } from '@bletchley/crypto/folder-lock'
+import { problemOf, type Watched } from '@bletchley/crypto/watched-file'
 import type { ContractStore } from '@bletchley/store'
 import type { Logger } from 'pino'
-import type { Watched } from './watchedFile.ts'
 
 const lookMs = 1000
 
@@ -112,28 +111,11 @@ export class DataFolderWatch {
   }
 
   #findProblem(): string | undefined {
-    try {
-      this.#store.assertInPlace()
-      if (!this.#lock.isInPlace()) return `${join(this.#dataFolder, lockFileName)} was removed or replaced`
-    } catch (error) {
-      return messageOf(error)
-    }
-    for (const file of this.#keyFiles) {
-      const problem = lookAt(file)
-      if (problem !== undefined) return problem
-    }
-    return undefined
+    const store: Watched = { look: () => void this.#store.assertInPlace() }
+    return problemOf([store, this.#lock, ...this.#keyFiles])
   }
 }
 
 function lookAt(file: Watched | undefined): string | undefined {
-  try {
-    return file?.look()
-  } catch (error) {
-    return messageOf(error)
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return file && problemOf([file])
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { tryLock } from 'fs-native-extensions'
 import { createFolder, hasErrorCode } from './keyFile/ownerOnlyFile.ts'
+import type { Watched } from './watchedFile.ts'
 
 /*
  * One process for one data folder.
@@ -21,9 +22,9 @@ const lockedByte = 2 ** 30
 const attempts = 5
 const attemptMs = 10
 
-export interface FolderLock {
-  /** Whether the next one who comes to the folder meets this lock: its file may have been removed, with the folder or not. */
-  isInPlace(): boolean
+export interface FolderLock extends Watched {
+  /** Why the next one who comes to the folder does not meet this lock: its file was removed, with the folder or not. */
+  look(): string | undefined
   release(): void
 }
 
@@ -84,12 +85,12 @@ export function lockFolderForReading(folder: string): FolderLock | undefined {
 function lockOf(folder: string, fd: number): FolderLock {
   let held = true
   return {
-    isInPlace() {
-      const [ours, theirs] = [
-        fstatSync(fd, { bigint: true }),
-        statSync(join(folder, lockFileName), { bigint: true, throwIfNoEntry: false }),
-      ]
-      return theirs !== undefined && theirs.ino === ours.ino && theirs.dev === ours.dev
+    look() {
+      const path = join(folder, lockFileName)
+      const ours = fstatSync(fd, { bigint: true })
+      const theirs = statSync(path, { bigint: true, throwIfNoEntry: false })
+      const isInPlace = theirs?.ino === ours.ino && theirs.dev === ours.dev
+      return isInPlace ? undefined : `${path} was removed or replaced`
     },
     release() {
       if (held) closeSync(fd)

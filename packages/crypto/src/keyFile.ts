@@ -15,7 +15,7 @@
  *
  * A hardware enclave seals to the processor and the program; this seals to a file. It is no substitute.
  */
-export { readAccessList } from './keyFile/accessList.ts'
+export { AccessList, readAccessList } from './keyFile/accessList.ts'
 export { backUpKeys, restoreKeys } from './keyFile/backup.ts'
 export { KeyFileError, type KeyFileErrorCode } from './keyFile/keyFileError.ts'
 export type { Lock, ReadPassphrase } from './keyFile/lock.ts'

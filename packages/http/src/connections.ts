@@ -13,11 +13,17 @@ interface Connection {
   readonly peer: string
   /** Those that have no whole reply yet, also those that have not wholly arrived. */
   readonly requests: Set<IncomingMessage>
+  /** Requests that have come on it. */
+  asked: number
 }
 
 /**
- * The connections of a server, and who has to go if there are too many: the oldest that waits for its peer, and not its
- * peer for us. So neither silence nor half requests keep others out.
+ * The connections of a server, and who has to go if there are too many: of whoever has most, the oldest that waits for its
+ * peer, and not its peer for us; if there is none, one on which a request is being answered. So neither silence nor half
+ * requests keep others out, nor does much to be done, and whoever has little keeps it.
+ *
+ * A newcomer who would have as many as whoever has most can displace of these alone, and of those that wait for us only one that
+ * has asked before: what was just let in is answered.
  */
 export class Connections {
   readonly #most: number
@@ -43,6 +49,7 @@ export class Connections {
     if (connection === undefined) return false
     const { requests } = connection
     requests.add(request)
+    connection.asked++
     let reading: NodeJS.Timeout | undefined
     response.once('prefinish', () => {
       reading = setTimeout(() => socket.destroy(), readingMs).unref()
@@ -78,7 +85,7 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#connections.set(socket, { peer, requests: new Set() })
+    this.#connections.set(socket, { peer, requests: new Set(), asked: 0 })
     const sockets = this.#ofPeer.get(peer) ?? new Set()
     this.#ofPeer.set(peer, sockets.add(socket))
     socket.once('close', () => this.#remove(socket))
@@ -94,13 +101,20 @@ export class Connections {
   }
 
   #makeRoom(peer: string): boolean {
-    const own = this.#ofPeer.get(peer)
-    const isOwnFault = own !== undefined && own.size >= this.#mostOfPeer
+    const own = this.#ofPeer.get(peer) ?? new Set()
+    const isOwnFault = own.size >= this.#mostOfPeer
     if (!isOwnFault && this.#connections.size < this.#most) return true
     this.#tellFull()
-    if (isOwnFault) return this.#displaceOneOf(own)
     const crowds = [...this.#ofPeer.values()].sort((one, other) => other.size - one.size)
-    return crowds.some((crowd) => this.#displaceOneOf(crowd))
+    const [largest = own] = crowds
+    const hasLess = !isOwnFault && own.size + 1 < largest.size
+    const most = hasLess ? [largest] : isOwnFault ? [own] : crowds.filter(({ size }) => size >= own.size)
+    const sockets = most.flatMap((crowd) => [...crowd])
+    const victim = sockets.find((socket) => this.#isWaiting(socket)) ?? this.#busiest(sockets, hasLess ? 1 : 2)
+    if (victim === undefined) return false
+    this.#remove(victim)
+    victim.destroy()
+    return true
   }
 
   #tellFull(): void {
@@ -110,13 +124,20 @@ export class Connections {
     this.#onFull()
   }
 
-  #displaceOneOf(sockets: ReadonlySet<Socket>): boolean {
+  #isWaiting(socket: Socket): boolean {
+    return ![...this.#connections.get(socket)!.requests].some(({ complete }) => complete)
+  }
+
+  /** The one on which most was asked, and so much at least; of several the newest, which has waited least. */
+  #busiest(sockets: readonly Socket[], least: number): Socket | undefined {
+    let busiest: Socket | undefined
+    let most = least
     for (const socket of sockets) {
-      if ([...this.#connections.get(socket)!.requests].some(({ complete }) => complete)) continue
-      this.#remove(socket)
-      socket.destroy()
-      return true
+      const { asked } = this.#connections.get(socket)!
+      if (asked < most) continue
+      busiest = socket
+      most = asked
     }
-    return false
+    return busiest
   }
 }

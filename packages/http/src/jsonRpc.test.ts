@@ -14,9 +14,9 @@ import {
 
 const maxBodyBytes = 1 << 18
 
-async function serve(methods: Record<string, (params: unknown) => unknown>, log?: DestinationStream) {
+async function serve(methods: Record<string, (params: unknown, peer: string) => unknown>, log?: DestinationStream) {
   const map: RpcMethods = new Map(
-    Object.entries(methods).map(([name, method]) => [name, async (params: unknown) => method(params)]),
+    Object.entries(methods).map(([name, method]) => [name, async (params: unknown, peer) => method(params, peer)]),
   )
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.route('/', createJsonRpcRoute(map, maxBodyBytes, log ? pino({ level: 'debug' }, log) : pino({ enabled: false })))
@@ -184,6 +184,80 @@ describe('a batch', () => {
     await server.post(JSON.stringify(Array.from({ length: 5 }, (_, id) => call('next', id))))
     await server.post(JSON.stringify(Array(5).fill(call('next'))))
     expect(turnsAt).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it.each<[string, string, number, number]>([
+    ['another peer, however many connections it has', '127.0.0.2', 6, 1],
+    ['another connection of the same peer, however much comes on it', '127.0.0.1', 1, 10],
+  ])('waits for no more than a call of %s', async (_, address, connections, requests) => {
+    const made: string[] = []
+    let start = () => {}
+    const started = new Promise<void>((resolve) => {
+      start = resolve
+    })
+    let waiting = 0
+    let allWait = () => {}
+    const areWaiting = new Promise<void>((resolve) => {
+      allWait = resolve
+    })
+    await using server = await serve({
+      wait: () => {
+        if (++waiting === connections * requests) allWait()
+        return started
+      },
+      flood: () => void made.push('flood'),
+      honest: () => void made.push('honest'),
+      start: () => start(),
+    })
+    const raw = (...calls: object[]) => {
+      const body = JSON.stringify(calls)
+      return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    }
+    const flood = raw(call('wait'), ...Array(99).fill(call('flood'))).repeat(requests)
+    const sockets = Array.from({ length: connections }, () => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: address })
+      socket.on('error', () => {}).write(flood)
+      return socket
+    })
+    await areWaiting
+    await server.post(JSON.stringify([call('start'), ...Array(20).fill(call('honest'))]))
+    for (const socket of sockets) socket.destroy()
+    const [before, ...between] = made.join(' ').split('honest')
+    expect(before!.match(/flood/g)?.length ?? 0).toBeLessThanOrEqual(2)
+    for (const calls of between.slice(0, -1)) expect(calls.match(/flood/g)?.length ?? 0).toBeLessThanOrEqual(2)
+    expect(between).toHaveLength(20)
+  })
+
+  it('is not carried on when its peer is gone', async () => {
+    let calls = 0
+    let goOn = () => {}
+    const mayGoOn = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    let begin = () => {}
+    const hasBegun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    await using server = await serve({
+      count: () => {
+        calls++
+        begin()
+        return mayGoOn
+      },
+      echo: () => true,
+    })
+    const body = JSON.stringify(Array(100).fill(call('count')))
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    await hasBegun
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.destroy()
+    await closed
+    // By then its end has come, and then each of its calls could have been made.
+    for (let turn = 0; turn < 20; turn++) await server.post(JSON.stringify(call('echo', 1)))
+    goOn()
+    for (let turn = 0; turn < 100; turn++) await server.post(JSON.stringify(call('echo', 1)))
+    expect(calls).toBe(1)
   })
 
   it('makes no more calls when its replies are long, and says so for each', async () => {

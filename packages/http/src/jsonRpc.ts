@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
+import type { Socket } from 'node:net'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { readBody } from './body.ts'
+import { peerOf } from './peer.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { HttpBindings } from './server.ts'
+import { turnOf } from './turns.ts'
 
 /** More calls than this in one batch are refused. */
 const maxBatchLength = 100
@@ -14,7 +16,8 @@ const maxBatchReplyLength = 4 * 1024 * 1024
 
 const jsonType = 'application/json'
 
-type RpcMethod = (params: unknown) => Promise<unknown>
+/** `peer` is who calls: an address of IPv4, or a network (/64) of IPv6. */
+type RpcMethod = (params: unknown, peer: string) => Promise<unknown>
 export type RpcMethods = ReadonlyMap<string, RpcMethod>
 
 type RpcId = string | number | null
@@ -49,10 +52,12 @@ export function createJsonRpcRoute(
   const tooLarge = new RpcError(rpcErrorCodes.invalidRequest, `A body has at most ${maxBodyBytes} bytes`)
   const route = new Hono<{ Bindings: HttpBindings }>()
   route.post('/', async (context) => {
-    const body = await readBody(context.env.incoming, maxBodyBytes)
+    const { incoming } = context.env
+    const body = await readBody(incoming, maxBodyBytes)
     // The rest of the body stays unread, so the connection is of no further use.
     if (body === undefined) return context.json(errorResponse(tooLarge, null), 413, { connection: 'close' })
-    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, logger)
+    await turnOf(incoming.socket)
+    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, incoming.socket, logger)
     return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
   })
   route.onError((error, context) => {
@@ -69,19 +74,29 @@ export function createJsonRpcRoute(
  * @param body JSON text
  * @returns what to reply, or undefined where nothing may be replied: a notification, or a batch of them
  */
-async function answerJsonRpc(body: string, methods: RpcMethods, logger: Logger): Promise<string | undefined> {
+async function answerJsonRpc(
+  body: string,
+  methods: RpcMethods,
+  socket: Socket,
+  logger: Logger,
+): Promise<string | undefined> {
   let request: unknown
   try {
     request = JSON.parse(body)
   } catch {
     return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
   }
-  if (Array.isArray(request)) return answerBatch(request, methods, logger)
-  const response = await answerOne(request, methods, logger)
+  if (Array.isArray(request)) return answerBatch(request, methods, socket, logger)
+  const response = await answerOne(request, methods, socket, logger)
   return response && JSON.stringify(response)
 }
 
-async function answerBatch(calls: unknown[], methods: RpcMethods, logger: Logger): Promise<string | undefined> {
+async function answerBatch(
+  calls: unknown[],
+  methods: RpcMethods,
+  socket: Socket,
+  logger: Logger,
+): Promise<string | undefined> {
   if (calls.length === 0 || calls.length > maxBatchLength) {
     const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
     return JSON.stringify(errorResponse(error, null))
@@ -89,9 +104,10 @@ async function answerBatch(calls: unknown[], methods: RpcMethods, logger: Logger
   const replies: string[] = []
   let length = 0
   for (const call of calls) {
-    // A call need not wait for anything, and others do: they have their turn in between.
-    await setImmediate()
-    const response = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, logger)
+    await turnOf(socket)
+    // Nobody would read what comes of the others.
+    if (socket.destroyed) return undefined
+    const response = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, socket, logger)
     if (response === undefined) continue
     const reply = JSON.stringify(response)
     replies.push(reply)
@@ -114,7 +130,12 @@ function errorResponse(error: RpcError, id: RpcId): RpcResponse {
   return { jsonrpc: '2.0', error: { code, message, ...(retryAfterMs && { data: { retryAfterMs } }) }, id }
 }
 
-async function answerOne(request: unknown, methods: RpcMethods, logger: Logger): Promise<RpcResponse | undefined> {
+async function answerOne(
+  request: unknown,
+  methods: RpcMethods,
+  socket: Socket,
+  logger: Logger,
+): Promise<RpcResponse | undefined> {
   const parsed = RpcRequest.safeParse(request)
   if (!parsed.success) {
     const isIdWrong = parsed.error.issues.some(({ path: [name] }) => name === 'id')
@@ -125,7 +146,7 @@ async function answerOne(request: unknown, methods: RpcMethods, logger: Logger):
   try {
     const call = methods.get(method)
     if (call === undefined) throw new RpcError(rpcErrorCodes.methodNotFound, 'There is no such method')
-    const result = await call(params ?? undefined)
+    const result = await call(params ?? undefined, peerOf(socket.remoteAddress ?? ''))
     return id === undefined ? undefined : { jsonrpc: '2.0', result, id }
   } catch (error) {
     const refusal = error instanceof RpcError ? error : internalError(error, method, logger)

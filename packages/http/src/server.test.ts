@@ -214,6 +214,53 @@ describe('many connections', () => {
     expect(await Promise.all(answers)).toEqual(['late', 'late', 'late'])
   })
 
+  /** A server that answers no request but those for `/`. */
+  async function hold(limits: object) {
+    let held = 0
+    const server = await serve((context) => {
+      if (context.req.path === '/') return context.text('here')
+      held++
+      return new Promise<Response>(() => {})
+    }, limits)
+    const untilHeld = (count: number) => vi.waitUntil(() => held === count, { timeout: 60_000, interval: 1 })
+    return { ...server, untilHeld }
+  }
+  const held = 'GET /held HTTP/1.1\r\nHost: a\r\n\r\n'
+
+  it('that are always busy leave room for one that has nothing under way: that on which most was asked gives way', async () => {
+    await using server = await hold({ connections: 4, connectionsOfPeer: 4 })
+    const busy = []
+    for (const requests of [1, 3, 2, 1]) busy.push(await server.open(held.repeat(requests)))
+    await server.untilHeld(7)
+    expect(await server.ask()).toBe('here')
+    await busy[1]!.closed
+    expect(busy.map(({ isOpen }) => isOpen)).toEqual([true, false, true, true])
+    // There is room again.
+    expect(await server.ask()).toBe('here')
+    expect(busy.map(({ isOpen }) => isOpen)).toEqual([true, false, true, true])
+  })
+
+  it('of one peer that are all busy leave room for another peer', async () => {
+    await using server = await hold({ connections: 4, connectionsOfPeer: 2 })
+    const busy = []
+    for (const address of ['127.0.0.2', '127.0.0.2', '127.0.0.3', '127.0.0.3'])
+      busy.push(await server.open(held, address))
+    await server.untilHeld(4)
+    expect(await server.ask()).toBe('here')
+    await Promise.any(busy.map(({ closed }) => closed))
+    expect(busy.filter(({ isOpen }) => isOpen)).toHaveLength(3)
+  })
+
+  it('take no room from peers that have fewer', async () => {
+    await using server = await hold({ connections: 5, connectionsOfPeer: 5 })
+    const modest = [await server.open('', '127.0.0.2'), await server.open('GET / HT', '127.0.0.3')]
+    const greedy = []
+    for (let count = 0; count < 3; count++) greedy.push(await server.open(held))
+    await server.untilHeld(3)
+    expect(await server.ask()).toBe('cut off')
+    expect([...modest, ...greedy].map(({ isOpen }) => isOpen)).toEqual(Array(5).fill(true))
+  })
+
   it('of honest peers behind one address are all answered', async () => {
     await using server = await serve(async (context) => {
       await setImmediate()

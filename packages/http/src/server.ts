@@ -7,6 +7,7 @@ import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { Connections } from './connections.ts'
 import { withoutBrackets } from './loopback.ts'
+import { turnOf } from './turns.ts'
 
 /** What handlers find in `context.env`: request and response of Node. */
 export type { HttpBindings }
@@ -58,14 +59,14 @@ export async function openHttpServer(
     overrideGlobalObjects: false,
   })
   const server = createServer({ ...deadlines, maxHeaderSize }, (request, response) => {
+    if (!connections.admit(request, response)) return
     // Not at once: Node would have requests that come in one piece answered in one go, and nobody else's in between.
-    if (connections.admit(request, response)) setImmediate(answer, request, response)
+    void turnOf(request.socket).then(() => {
+      if (!request.socket.destroyed) void answer(request, response)
+    })
   })
   const connections = new Connections(server, limits.connections, limits.connectionsOfPeer, () =>
-    logger?.warn(
-      limits,
-      'there are as many HTTP connections as may be: the oldest that wait for their peers are ended',
-    ),
+    logger?.warn(limits, 'there are as many HTTP connections as may be: some of those who have most are ended'),
   )
   const url = await listen(server, address)
   let closed: Promise<void> | undefined

@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, open, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -247,6 +259,57 @@ describe('the log of requests', () => {
     expect(await verifyAudit(folder.path)).toEqual({ n: 0, hash: '0'.repeat(64) })
     await mkdir(folder.file)
     await expect(verifyAudit(folder.path)).rejects.toThrow('EISDIR')
+  })
+
+  it('tells which contracts were given keys, from all its files, and of none of the others', async () => {
+    await using folder = await temporaryFolder()
+    const hex = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32)
+    const log = await AuditLog.open(folder.path)
+    await log.append({ worker, outcome: 'given', count: 2, made: 1, contracts: [hex(1), hex(2)] })
+    await log.append({ worker, outcome: 'refused', reason: 'not authorised', count: 1, contracts: [hex(3)] })
+    await log.append({ worker, outcome: 'given', count: 2000 })
+    await log.close()
+    await rename(folder.file, join(folder.path, 'audit-000000000003.jsonl'))
+    const next = await AuditLog.open(folder.path)
+    await next.append({ worker, outcome: 'failed', reason: 'internal error', count: 1, contracts: [hex(4)] })
+    await next.append({ worker, outcome: 'given', count: 1, made: 0, contracts: [hex(5)], omitted: 1 })
+    const given: string[] = []
+    for await (const contracts of next.given()) given.push(...contracts)
+    await next.close()
+    expect(given).toEqual([hex(1), hex(2), hex(5)])
+  })
+
+  it('takes no line where what it was told to look at is not as it was', async () => {
+    await using folder = await temporaryFolder()
+    let problem: string | undefined
+    const log = await AuditLog.open(folder.path, [{ look: () => undefined }, { look: () => problem }])
+    await log.append(entry(1))
+    problem = 'the lock was removed'
+    expect(log.look()).toBe(problem)
+    await expect(log.assertInPlace()).rejects.toThrow(problem)
+    await expect(log.append(entry(2))).rejects.toThrow(problem)
+    problem = undefined
+    await log.append(entry(3))
+    await log.close()
+    expect((await verifyAudit(folder.path)).n).toBe(2)
+  })
+
+  it.skipIf(process.platform === 'win32')('that cannot be put aside goes on when it can', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 1)
+    const line = await readFile(folder.file, 'utf8')
+    await truncate(folder.file, 0)
+    await truncate(folder.file, 1 << 26)
+    await writeFile(folder.file, `\n${line}`, { flag: 'a' })
+    const log = await AuditLog.open(folder.path)
+    await using handle = await open(folder.file)
+    const shared = Object.getPrototypeOf(handle) as typeof handle
+    vi.spyOn(shared, 'sync').mockRejectedValueOnce(Object.assign(new Error('no file is free'), { code: 'EMFILE' }))
+    await expect(log.append(entry(1))).rejects.toThrow('no file is free')
+    expect(await readdir(folder.path)).toEqual(['audit.jsonl'])
+    await log.append(entry(2))
+    await log.close()
+    expect(await readdir(folder.path)).toEqual(['audit-000000000001.jsonl', 'audit.jsonl'])
   })
 
   it('is put aside when it is large, and the chain goes on', async () => {

@@ -3,6 +3,7 @@ import { createReadStream, fstatSync, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncFolder } from '@bletchley/crypto/key-file'
+import { problemOf, type Watched } from '@bletchley/crypto/watched-file'
 
 const fileName = 'audit.jsonl'
 const olderName = /^audit-\d{12}\.jsonl$/
@@ -51,17 +52,26 @@ interface Waiting {
  * was changed, removed or put in is noticed, except for lines that were cut off at the end, which only who has noted a
  * later hash can tell. A file of 64 MB is put aside as `audit-<number of its last line>.jsonl`, and the chain goes on.
  */
-export class AuditLog {
+export class AuditLog implements Watched {
   readonly #dataFolder: string
+  readonly #besides: readonly Watched[]
   #file: FileHandle
   #length: number
   #durable: AuditHead
   #head: AuditHead
   #waiting: Waiting[] = []
   #flushing: Promise<void> | undefined
+  #isPuttingAside = false
 
-  private constructor(dataFolder: string, file: FileHandle, length: number, head: AuditHead) {
+  private constructor(
+    dataFolder: string,
+    besides: readonly Watched[],
+    file: FileHandle,
+    length: number,
+    head: AuditHead,
+  ) {
     this.#dataFolder = dataFolder
+    this.#besides = besides
     this.#file = file
     this.#length = length
     this.#durable = head
@@ -70,9 +80,10 @@ export class AuditLog {
 
   /**
    * @param dataFolder must be there
+   * @param besides    what else must be as it was for a line to be written: what the next start needs
    * @throws AuditError if the last line is not one of this log; a line that was never finished is cut off
    */
-  static async open(dataFolder: string): Promise<AuditLog> {
+  static async open(dataFolder: string, besides: readonly Watched[] = []): Promise<AuditLog> {
     const path = join(dataFolder, fileName)
     const file = await openForAppending(path)
     try {
@@ -90,7 +101,7 @@ export class AuditLog {
           `The last line of ${path} is damaged; see \`bletchley keys audit\`, and move the file away`,
         )
       }
-      return new AuditLog(dataFolder, file, kept, head)
+      return new AuditLog(dataFolder, besides, file, kept, head)
     } catch (error) {
       await file.close()
       throw error
@@ -118,15 +129,28 @@ export class AuditLog {
     })
   }
 
+  /** The contracts that were given keys, line by line, as it says; nothing is checked. */
+  async *given(): AsyncGenerator<readonly string[]> {
+    for (const name of await fileNames(this.#dataFolder)) {
+      for await (const line of linesOf(join(this.#dataFolder, name))) {
+        const [, contracts = ''] = /"outcome":"given".*?"contracts":\[([^\]]*)\]/.exec(line) ?? []
+        yield contracts.match(/[0-9a-f]{64}/g) ?? []
+      }
+    }
+  }
+
   /**
-   * Looks whether the log is the one that the next start goes on with: a file that was removed, with its folder or not,
-   * can be written to like any other.
-   *
-   * @throws AuditError if it is not
+   * Looks whether the log is the one that the next start goes on with, and what is beside it: a file that was removed,
+   * with its folder or not, can be written to like any other.
    */
+  look(): string | undefined {
+    return problemOf([...this.#besides, { look: () => this.#lookAtFile() }])
+  }
+
+  /** @throws AuditError if no line could be written now, since something is not as it was */
   async assertInPlace(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing
-    this.#assertInPlace()
+    const problem = this.look()
+    if (problem !== undefined) throw new AuditError(problem)
   }
 
   async close(): Promise<void> {
@@ -139,7 +163,7 @@ export class AuditLog {
       const batch = this.#waiting
       this.#waiting = []
       try {
-        this.#assertInPlace()
+        await this.assertInPlace()
         await this.#putAsideIfLarge()
         const bytes = Buffer.from(batch.map(({ line }) => line).join(''))
         // What an earlier failure has left behind, and could not take back.
@@ -160,19 +184,32 @@ export class AuditLog {
     this.#flushing = undefined
   }
 
-  #assertInPlace(): void {
+  #lookAtFile(): string | undefined {
+    if (this.#isPuttingAside) return undefined
     const path = join(this.#dataFolder, fileName)
     const [open, there] = [fstatSync(this.#file.fd), statSync(path, { throwIfNoEntry: false })]
-    if (there?.ino === open.ino && there.dev === open.dev) return
-    throw new AuditError(`${path} was ${there === undefined ? 'removed' : 'replaced'} while it was open`)
+    if (there?.ino === open.ino && there.dev === open.dev) return undefined
+    return `${path} was ${there === undefined ? 'removed' : 'replaced'} while it was open`
   }
 
   async #putAsideIfLarge(): Promise<void> {
     if (this.#length < maxFileBytes) return
     const path = join(this.#dataFolder, fileName)
-    await rename(path, join(this.#dataFolder, `audit-${String(this.#durable.n).padStart(12, '0')}.jsonl`))
-    const file = await openForAppending(path)
-    await syncFolder(this.#dataFolder)
+    const aside = join(this.#dataFolder, `audit-${String(this.#durable.n).padStart(12, '0')}.jsonl`)
+    let file: FileHandle | undefined
+    this.#isPuttingAside = true
+    try {
+      await rename(path, aside)
+      file = await openForAppending(path)
+      await syncFolder(this.#dataFolder)
+    } catch (error) {
+      // The next line tries it again.
+      await file?.close()
+      await rename(aside, path).catch(() => {})
+      throw error
+    } finally {
+      this.#isPuttingAside = false
+    }
     await this.#file.close()
     this.#file = file
     this.#length = 0
@@ -189,7 +226,7 @@ export class AuditLog {
 export async function verifyAudit(dataFolder: string, noted?: string): Promise<AuditHead> {
   let head: AuditHead = { n: 0, hash: noHash }
   let found = noted === undefined
-  for (const name of [...(await olderNames(dataFolder)), fileName]) {
+  for (const name of await fileNames(dataFolder)) {
     const path = join(dataFolder, name)
     let number = 0
     for await (const line of linesOf(path)) {
@@ -245,6 +282,11 @@ async function readTail(file: FileHandle): Promise<{ tail: string; length: numbe
   const bytes = Buffer.alloc(Math.min(size, maxLineBytes))
   await file.read(bytes, 0, bytes.length, size - bytes.length)
   return { tail: bytes.toString('latin1'), length: size }
+}
+
+/** All files of a log, in order. */
+async function fileNames(dataFolder: string): Promise<string[]> {
+  return [...(await olderNames(dataFolder)), fileName]
 }
 
 async function olderNames(dataFolder: string): Promise<string[]> {

@@ -92,7 +92,9 @@ export function getStateKeys(context: GetStateKeysContext) {
     throw new RpcError(rpcErrorCodes.limitExceeded, 'Too many requests', { retryAfterMs: waitMs })
   }
 
-  return async (params: unknown): Promise<{ data: string; sig: string }> => {
+  return async (params: unknown, peer: string): Promise<{ data: string; sig: string }> => {
+    // Whose signature it is costs more than all else of a request that is refused.
+    assertPace(limiter.peer(peer))
     const parsed = Params.safeParse(params)
     if (!parsed.success) throw new RpcError(rpcErrorCodes.invalidParams, describeIssues(parsed.error))
     const { data, sig, addresses } = parsed.data

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -24,6 +24,7 @@ import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openFilesOf } from '../test/openFiles.ts'
+import { verifyAudit } from './auditLog.ts'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
 import { stateKeyPurpose } from './sealedFiles.ts'
 
@@ -447,6 +448,56 @@ describe('who may have keys', () => {
     ])
   })
 
+  it('is what the file says for all requests behind a change, however many come at once', async () => {
+    await using folder = await temporaryFolder()
+    const workersFile = join(folder.path, 'workers')
+    const [friend, other] = [makeWorker(), makeWorker()]
+    const list = async (...workers: (typeof friend)[]) => {
+      await writeFile(`${workersFile}~`, workers.map(({ address }) => `${address}\n`).join(''))
+      await rename(`${workersFile}~`, workersFile)
+    }
+    await list(friend, other)
+    await using principal = await runPrincipal({ workersFile })
+    for (let round = 0; round < 5; round++) {
+      await list(friend, other)
+      expect((await ask(principal.url, friend)).result).toBeDefined()
+      await list(other)
+      const answers = await Promise.all(Array.from({ length: 5 }, () => ask(principal.url, friend)))
+      expect(answers.map(({ error }) => error?.code)).toEqual(Array(5).fill(-32001))
+    }
+  })
+
+  it.skipIf(process.platform === 'win32')('is read again when it could not be for a moment', async () => {
+    await using folder = await temporaryFolder()
+    const [friend, other] = [makeWorker(), makeWorker()]
+    const program = `
+      import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs'
+      import { startPrincipal } from '@bletchley/principal'
+      const [dataFolder, workersFile, params, before, after] = process.argv.slice(1)
+      writeFileSync(workersFile, before)
+      writeFileSync(workersFile + '~', after)
+      const logger = { info() {}, warn() {}, error: ({ reason }) => console.error(reason) }
+      const principal = await startPrincipal({ dataFolder, workersFile, logger })
+      renameSync(workersFile + '~', workersFile)
+      const opened = []
+      try {
+        for (;;) opened.push(openSync(workersFile))
+      } catch {}
+      await principal.reload()
+      for (const fd of opened) closeSync(fd)
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: JSON.parse(params) })
+      process.stdout.write(await (await fetch(principal.url, { method: 'POST', body })).text())
+      await principal.close()`
+    const params = JSON.stringify({ data: friend.data, sig: friend.sig, addresses: [contract(1)] })
+    const command = ['ulimit -n 300; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program]
+    const args = [join(folder.path, 'data'), join(folder.path, 'workers'), params, friend.address, other.address]
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', ...command, ...args], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+    })
+    expect(stderr).toContain('EMFILE')
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: -32001 } })
+  })
+
   it('must be said where other machines can ask', async () => {
     await using folder = await temporaryFolder()
     const dataFolder = join(folder.path, 'data')
@@ -556,6 +607,26 @@ describe('who may have keys', () => {
     expect(JSON.stringify(lines[0]).length).toBeLessThan(1100)
   })
 
+  it('is not looked at beyond what all workers may ask of one address, before it is known whose it is', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
+    await using principal = await runPrincipal({ limits: { inAll: 3 } })
+    const { data, sig } = makeWorker()
+    const nobody = `${'00'.repeat(64)}1b`
+    const askFrom = async (localAddress: string, sig: string) => {
+      const body = { jsonrpc: '2.0', id: 1, method: 'getStateKeys', params: { data, sig, addresses: [] } }
+      const text = await new Promise<string>((resolve, reject) => {
+        const request = httpRequest(principal.url, { method: 'POST', localAddress, agent: false })
+        request.on('response', async (response) => resolve(Buffer.concat(await response.toArray()).toString()))
+        request.on('error', reject).end(JSON.stringify(body))
+      })
+      return JSON.parse(text).error?.code
+    }
+    for (let i = 0; i < 3; i++) expect(await askFrom('127.0.0.2', nobody)).toBe(-32001)
+    for (const each of [nobody, sig]) expect(await askFrom('127.0.0.2', each)).toBe(-32005)
+    expect(await askFrom('127.0.0.1', sig)).toBeUndefined()
+    expect(await auditLines(principal.dataFolder)).toMatchObject([{ outcome: 'given', omitted: 2 }])
+  })
+
   it('is written down for some strangers a minute, and counted for the others', async () => {
     vi.spyOn(performance, 'now').mockReturnValue(performance.now())
     let authorized = false
@@ -620,6 +691,139 @@ describe('who may have keys', () => {
       [1, addresses.slice(1000)],
       [1001, undefined],
     ])
+  })
+})
+
+describe('a data folder that is not what it was', () => {
+  const sealedFile = (dataFolder: string, byte: number) => join(dataFolder, 'state-keys', `${contract(byte)}.sealed`)
+  const codeOf = async (url: string, byte?: number) => {
+    const { data, sig } = makeWorker()
+    const addresses = byte === undefined ? {} : { addresses: [contract(byte)] }
+    return (await call(url, 'getStateKeys', { data, sig, ...addresses })).error?.code
+  }
+  const keyOf = async (url: string, byte: number) =>
+    (await keysOf(url, { addresses: [contract(byte)] })).get(contract(byte))
+
+  it.each(['lock', 'sealing.key', 'signing-key.sealed', 'state-keys', 'audit.jsonl'])(
+    'makes a running principal give no keys, and say so, while it lacks %s',
+    async (name) => {
+      const lines: Record<string, unknown>[] = []
+      const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) })
+      await using principal = await runPrincipal({ logger, authorize: () => true })
+      const { dataFolder, url } = principal
+      const before = await keyOf(url, 1)
+      const names = await readdir(dataFolder)
+      const path = join(dataFolder, name)
+      await rename(path, `${path}.away`)
+      expect([await codeOf(url, 1), await codeOf(url, 2), await codeOf(url)]).toEqual([-32603, -32603, -32603])
+      expect((await readdir(dataFolder)).sort()).toEqual(
+        names.map((each) => (each === name ? `${name}.away` : each)).sort(),
+      )
+      const reason = expect.stringContaining(`${path} was removed`)
+      const said = { level: 50, dataFolder, reason, msg: expect.stringContaining('no keys are handed out') }
+      const isSaid = (text: string) => lines.some(({ msg }) => String(msg).includes(text))
+      await vi.waitUntil(() => isSaid('no keys are handed out'), { timeout: 60_000 })
+      expect(lines).toContainEqual(expect.objectContaining(said))
+      await rename(`${path}.away`, path)
+      expect(await keyOf(url, 1)).toBe(before)
+      expect(await keyOf(url, 2)).toBeDefined()
+      await vi.waitUntil(() => isSaid('the data folder is as it was'), { timeout: 60_000 })
+      expect((await verifyAudit(dataFolder)).n).toBe(3)
+    },
+  )
+
+  it('keeps no other from being the one that gives keys, and all lines of both stay', async () => {
+    await using folder = await temporaryFolder()
+    await using one = await runPrincipal({ dataFolder: folder.path })
+    const before = await keyOf(one.url, 1)
+    await rm(join(folder.path, 'lock'))
+    await using other = await runPrincipal({ dataFolder: folder.path })
+    for (const byte of [1, 2, 3]) {
+      expect(await codeOf(one.url, byte)).toBe(-32603)
+      expect(await codeOf(other.url, byte)).toBeUndefined()
+    }
+    expect(await keyOf(other.url, 1)).toBe(before)
+    expect((await verifyAudit(folder.path)).n).toBe(5)
+  })
+
+  it('has no new key made for a contract whose file is gone, and those of the others given', async () => {
+    await using folder = await temporaryFolder()
+    {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      await keysOf(principal.url, { addresses: [contract(1), contract(2)] })
+    }
+    await using principal = await runPrincipal({ dataFolder: folder.path })
+    const file = sealedFile(folder.path, 1)
+    await rename(file, `${file}.away`)
+    expect([await codeOf(principal.url, 1), await codeOf(principal.url)]).toEqual([-32603, -32603])
+    expect([await codeOf(principal.url, 2), await codeOf(principal.url, 3)]).toEqual([undefined, undefined])
+    expect(await readdir(join(folder.path, 'state-keys'))).not.toContain(`${contract(1)}.sealed`)
+    await rename(`${file}.away`, file)
+    expect((await keysOf(principal.url)).size).toBe(3)
+  })
+
+  it('may have another folder of keys, if that has them all', async () => {
+    await using principal = await runPrincipal()
+    const { dataFolder, url } = principal
+    const before = await keysOf(url, { addresses: [contract(1), contract(2)] })
+    const keys = join(dataFolder, 'state-keys')
+    await rename(keys, `${keys}.away`)
+    await mkdir(keys)
+    expect([await codeOf(url, 1), await codeOf(url, 3)]).toEqual([-32603, -32603])
+    expect(await readdir(keys)).toEqual([])
+    await cp(`${keys}.away`, keys, { recursive: true })
+    expect(await keysOf(url)).toEqual(before)
+  })
+
+  it.each<[string, (keys: string) => Promise<void>, number, (number | undefined)[]]>([
+    ['has no keys', (keys) => rm(keys, { recursive: true }), 2, [-32603, -32603, -32603]],
+    ['is empty', (keys) => rm(keys, { recursive: true }).then(() => mkdir(keys)), 2, [-32603, -32603, -32603]],
+    ['lacks a key', (keys) => rm(join(keys, `${contract(1)}.sealed`)), 1, [-32603, undefined, undefined]],
+  ])('is told of at the start if it %s that the log says were given: these are not made anew', async (...row) => {
+    const [, lose, count, codes] = row
+    await using folder = await temporaryFolder()
+    const dataFolder = join(folder.path, 'data')
+    const [keys, copy] = [join(dataFolder, 'state-keys'), join(folder.path, 'copy')]
+    let before: Map<string, string>
+    {
+      await using principal = await runPrincipal({ dataFolder })
+      before = await keysOf(principal.url, { addresses: [contract(1), contract(2)] })
+    }
+    await cp(keys, copy, { recursive: true })
+    await lose(keys)
+    {
+      const lines: Record<string, unknown>[] = []
+      const logger = pino({ level: 'error' }, { write: (line) => void lines.push(JSON.parse(line)) })
+      await using principal = await runPrincipal({ dataFolder, logger })
+      const reason = expect.stringMatching(`^${keys} lacks ${count} of the keys.*${contract(1)}.*Put back.*move audit`)
+      expect(lines).toMatchObject([{ dataFolder, reason, msg: 'keys that were given are missing' }])
+      const { url } = principal
+      expect([await codeOf(url, 1), await codeOf(url, 2), await codeOf(url, 3)]).toEqual(codes)
+      expect(await codeOf(url)).toBe(-32603)
+      expect(await readdir(keys).catch(() => [])).not.toContain(`${contract(1)}.sealed`)
+      await cp(copy, keys, { recursive: true })
+      expect(await keysOf(url, { addresses: [contract(1), contract(2)] })).toEqual(before)
+      expect(await codeOf(url, 3)).toBe(undefined)
+    }
+    // Whoever says that they are lost gets others.
+    await rm(keys, { recursive: true })
+    await rm(join(dataFolder, 'audit.jsonl'))
+    await using principal = await runPrincipal({ dataFolder })
+    expect(await keyOf(principal.url, 1)).not.toBe(before.get(contract(1)))
+  })
+
+  it('is refused at the start if it has keys and lacks the one that signs', async () => {
+    await using folder = await temporaryFolder()
+    {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      await keyOf(principal.url, 1)
+    }
+    const path = join(folder.path, 'signing-key.sealed')
+    await rename(path, `${path}.away`)
+    await expect(startPrincipal({ dataFolder: folder.path })).rejects.toThrow('but no signing-key.sealed. Put it back')
+    await rename(`${path}.away`, path)
+    await using principal = await runPrincipal({ dataFolder: folder.path })
+    expect(await codeOf(principal.url, 1)).toBeUndefined()
   })
 })
 
@@ -709,6 +913,31 @@ describe('JSON-RPC', () => {
     for (const socket of sockets) socket.resume()
     await Promise.all(closed)
     expect(lines).toMatchObject([{ connections: 512, connectionsOfPeer: 256 }])
+  })
+
+  it('is not held up by strangers who have much to be refused on all connections', async () => {
+    const friend = makeWorker()
+    await using principal = await runPrincipal({ authorize: (worker) => worker === friend.address })
+    const port = Number(new URL(principal.url).port)
+    const { data, sig } = makeWorker()
+    const body = JSON.stringify(
+      Array.from({ length: 100 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'getStateKeys', params: { data, sig } })),
+    )
+    const flood = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    const sockets = Array.from({ length: 512 }, (_, i) =>
+      connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 2)}` }).on('error', () => {}),
+    )
+    let answered = 0
+    for (const socket of sockets) socket.on('data', () => answered++)
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.write(flood, resolve))))
+    for (let i = 0; i < 3; i++) {
+      const params = { data: friend.data, sig: friend.sig, addresses: [contract(1)] }
+      const { result } = await call(principal.url, 'getStateKeys', params)
+      expect(friend.open(result).size).toBe(1)
+    }
+    expect(answered).toBeLessThan(100)
+    for (const socket of sockets) socket.destroy()
   })
 
   it('is not for web pages', async () => {

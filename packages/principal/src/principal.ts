@@ -1,6 +1,15 @@
 import { bytesToHex } from '@bletchley/bytes'
-import { lockFolder } from '@bletchley/crypto/folder-lock'
-import { modeIfOpen, openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
+import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
+import {
+  KeyFileError,
+  listSealed,
+  modeIfOpen,
+  openSealingKey,
+  openSigningKey,
+  type SealingOptions,
+  signingKeyFileName,
+} from '@bletchley/crypto/key-file'
+import { watchKeyFiles } from '@bletchley/crypto/watched-file'
 import {
   type ConnectionLimits,
   createJsonRpcRoute,
@@ -15,6 +24,7 @@ import { connectionsWithin, openFiles } from '@bletchley/http/open-files'
 import { Hono } from 'hono'
 import { type Logger, pino } from 'pino'
 import { AuditLog } from './auditLog.ts'
+import { DataFolderWatch } from './dataFolderWatch.ts'
 import { getStateKeys } from './getStateKeys.ts'
 import { RateLimiter, type RateLimits } from './rateLimits.ts'
 import { principalKeyPurpose } from './sealedFiles.ts'
@@ -56,7 +66,7 @@ export interface Principal {
   readonly url: string
   /** The address that signs responses, 40 lower-case digits without 0x: what a worker must be told to trust. */
   readonly address: string
-  /** Reads the list of workers again, which every request does by itself. */
+  /** Reads the list of workers again, as every request does if the file has changed, and says so in the log. */
   reload(): Promise<void>
   /** Stops listening; resolves once the calls under way are answered, or cut off after 2 s. */
   close(): Promise<void>
@@ -66,7 +76,7 @@ export interface Principal {
  * Starts a principal: the node that makes a random state key per contract and hands it to workers, as JSON-RPC 2.0
  * over HTTP (POST /), with the methods `getStateKeys` and `getHealthCheck`.
  *
- * @throws KeyFileError if the data folder holds keys that cannot be read
+ * @throws KeyFileError if the data folder holds keys that cannot be read, or lacks the one that signs
  * @throws FolderLockedError if another process has the data folder
  * @throws Error of Node if it cannot listen
  */
@@ -78,7 +88,7 @@ export async function startPrincipal(options: PrincipalOptions): Promise<Princip
   if (isOpen && !isLoopback(address)) throw reachable(`${host}, which is ${address} on this machine`)
   const lock = await lockFolder(options.dataFolder, 'principal')
   try {
-    const principal = await startLocked({ ...options, host: address })
+    const principal = await startLocked({ ...options, host: address }, lock)
     return {
       ...principal,
       close: async () => {
@@ -98,21 +108,23 @@ function reachable(host: string): Error {
   )
 }
 
-async function startLocked(options: PrincipalOptions & { host: string }): Promise<Principal> {
+async function startLocked(options: PrincipalOptions & { host: string }, lock: FolderLock): Promise<Principal> {
   const { host, port = 0, dataFolder, workersFile } = options
   const logger = boundLines(options.logger ?? pino({ enabled: false }))
 
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
+  await assertNoIdentityLost(dataFolder)
   const identity = await openSigningKey(dataFolder, sealingKey, principalKeyPurpose)
   const { secretKey } = identity.keyPair
-  const stateKeys = new StateKeys(dataFolder, sealingKey)
+  const keyFiles = watchKeyFiles(dataFolder, options.sealing, sealingKey)
   const workers = workersFile === undefined ? undefined : await WorkerList.open(workersFile, logger)
   const authorize = options.authorize ?? (workers && ((worker: string) => workers.has(worker)))
   const limiter = new RateLimiter(options.limits)
-  const audit = await AuditLog.open(dataFolder)
+  const stateKeys = new StateKeys(dataFolder, sealingKey)
+  const audit = await AuditLog.open(dataFolder, [lock, ...keyFiles, stateKeys])
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
-  const methods: RpcMethods = new Map<string, (params: unknown) => Promise<unknown>>([
+  const methods: RpcMethods = new Map<string, (params: unknown, peer: string) => Promise<unknown>>([
     ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, limiter, audit, logger })],
     ['getHealthCheck', async () => true],
   ])
@@ -120,24 +132,39 @@ async function startLocked(options: PrincipalOptions & { host: string }): Promis
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(noPages)
   app.route('/', createJsonRpcRoute(methods, maxBodyBytes, logger))
-  const { url, close } = await openHttpServer(app, { host, port }, connectionLimits(), logger).catch(
-    async (error: unknown) => {
-      await audit.close()
-      throw error
-    },
-  )
+  const serve = async () => {
+    const reason = await stateKeys.load(audit.given())
+    if (reason !== undefined) logger.error({ dataFolder, reason }, 'keys that were given are missing')
+    return openHttpServer(app, { host, port }, connectionLimits(), logger)
+  }
+  const { url, close } = await serve().catch(async (error: unknown) => {
+    await audit.close()
+    throw error
+  })
+  const folderWatch = new DataFolderWatch(dataFolder, audit, logger)
   const address = bytesToHex(identity.address)
   logger.info({ url, address, ...(workers && { workers: workers.size }) }, 'principal ready')
   if (authorize === undefined) logger.warn('no worker is refused: whoever reaches this address may have state keys')
   return {
     url,
     address,
-    reload: async () => workers?.refresh(),
+    reload: async () => workers?.reload(),
     close: async () => {
       await close(closeGraceMs)
+      folderWatch.close()
       await audit.close()
     },
   }
+}
+
+/** A new signing key would be a new address, and the workers have the one before pinned. */
+async function assertNoIdentityLost(dataFolder: string): Promise<void> {
+  const files = await listSealed(dataFolder)
+  if (files.length === 0 || files.includes(signingKeyFileName)) return
+  throw new KeyFileError(
+    'missing',
+    `${dataFolder} has sealed files, but no ${signingKeyFileName}. Put it back, from a copy or a backup of the keys`,
+  )
 }
 
 /** No more than the limit of open files allows, and half of them for one peer. */

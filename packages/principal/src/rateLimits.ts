@@ -17,7 +17,7 @@ export const defaultLimits: RateLimits = { perWorker: 600, inAll: 6000, newKeys:
 
 /** Requests a minute of those who may have no keys, together: more are not even written down. */
 const strangersPerMinute = 60
-/** Workers that are told apart; beyond, the one that asked longest ago starts afresh. */
+/** Workers, and peers, that are told apart; beyond, the one that asked longest ago starts afresh. */
 const maxWorkers = 10_000
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -26,6 +26,7 @@ const hourMs = 60 * minuteMs
 export class RateLimiter {
   readonly #inAll: TokenBucket
   readonly #strangers: TokenBucket
+  readonly #peers: RecentlyUsed<TokenBucket>
   readonly #workers: RecentlyUsed<{ requests: TokenBucket; newKeys: TokenBucket; contracts: TokenBucket }>
 
   /** @param now the clock, in milliseconds */
@@ -33,12 +34,18 @@ export class RateLimiter {
     const { perWorker, inAll, newKeys, contracts } = { ...defaultLimits, ...limits }
     this.#inAll = new TokenBucket(inAll, minuteMs, now)
     this.#strangers = new TokenBucket(strangersPerMinute, minuteMs, now)
+    this.#peers = new RecentlyUsed(() => new TokenBucket(inAll, minuteMs, now), maxWorkers)
     const ofWorker = () => ({
       requests: new TokenBucket(perWorker, minuteMs, now),
       newKeys: new TokenBucket(newKeys, hourMs, now),
       contracts: new TokenBucket(contracts, hourMs, now),
     })
     this.#workers = new RecentlyUsed(ofWorker, maxWorkers)
+  }
+
+  /** For a request of which nothing is known but the address, before it is looked at. No address needs more than all workers may ask. */
+  peer(address: string): number {
+    return this.#peers.get(address).take(1)
   }
 
   request(worker: string): number {

@@ -1,5 +1,4 @@
-import { stat } from 'node:fs/promises'
-import { readAccessList } from '@bletchley/crypto/key-file'
+import { AccessList } from '@bletchley/crypto/key-file'
 import type { Logger } from 'pino'
 
 /** A list has some 60 bytes a worker. */
@@ -13,69 +12,49 @@ const maxListBytes = 1 << 24
  * unreadable, malformed or others' to write, the list stays as it was, and the log says so.
  */
 export class WorkerList {
-  readonly #path: string
-  readonly #logger: Logger
-  #workers: ReadonlySet<string> = new Set()
-  /** What the file looked like when it was last read, successfully or not. */
-  #seen = ''
+  readonly #list: AccessList<ReadonlySet<string>>
 
-  private constructor(path: string, logger: Logger) {
-    this.#path = path
-    this.#logger = logger
+  private constructor(list: AccessList<ReadonlySet<string>>) {
+    this.#list = list
   }
 
   /** @throws WorkerListError if there is no list, or a line is none */
   static async open(path: string, logger: Logger): Promise<WorkerList> {
-    const list = new WorkerList(path, logger)
-    list.#seen = await list.#look()
-    list.#workers = await readList(path)
-    return list
+    try {
+      const list: AccessList<ReadonlySet<string>> = await AccessList.open({
+        path,
+        maxBytes: maxListBytes,
+        parse: (text) => parseWorkers(text, path),
+        onRead: ({ size }) => logger.info({ workers: size }, 'list of workers read anew'),
+        onFailure: (error) =>
+          logger.error(
+            { reason: reasonOf(error, path), workers: list.current.size },
+            'list of workers cannot be read; the one before stays in force',
+          ),
+      })
+      return new WorkerList(list)
+    } catch (error) {
+      throw new WorkerListError(reasonOf(error as Error, path), { cause: error })
+    }
   }
 
   get size(): number {
-    return this.#workers.size
+    return this.#list.current.size
   }
 
   /** @param worker 40 lower-case digits */
   async has(worker: string): Promise<boolean> {
-    await this.refresh()
-    return this.#workers.has(worker)
+    await this.#list.refresh()
+    return this.#list.current.has(worker)
   }
 
-  /** Reads the file if it is another than before. */
-  async refresh(): Promise<void> {
-    const look = await this.#look()
-    if (look === this.#seen) return
-    this.#seen = look
-    try {
-      this.#workers = await readList(this.#path)
-      this.#logger.info({ workers: this.#workers.size }, 'list of workers read anew')
-    } catch (error) {
-      this.#logger.error(
-        { reason: (error as Error).message, workers: this.#workers.size },
-        'list of workers cannot be read; the one before stays in force',
-      )
-    }
-  }
-
-  async #look(): Promise<string> {
-    try {
-      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.#path, { bigint: true })
-      return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
-    } catch (error) {
-      return String((error as NodeJS.ErrnoException).code)
-    }
+  /** Reads the file again, and says so in the log. */
+  reload(): Promise<void> {
+    return this.#list.reload()
   }
 }
 
-async function readList(path: string): Promise<ReadonlySet<string>> {
-  let text: string
-  try {
-    text = await readAccessList(path, maxListBytes)
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new WorkerListError(`The list of workers ${path} cannot be read: ${code ?? message}`, { cause: error })
-  }
+function parseWorkers(text: string, path: string): ReadonlySet<string> {
   const workers = new Set<string>()
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     const words = line.replace(/#.*/, '').trim()
@@ -85,6 +64,11 @@ async function readList(path: string): Promise<ReadonlySet<string>> {
     workers.add(address.toLowerCase())
   }
   return workers
+}
+
+function reasonOf(error: Error, path: string): string {
+  if (error instanceof WorkerListError) return error.message
+  return `The list of workers ${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error.message}`
 }
 
 /** Why there is no list of workers. */

@@ -1,10 +1,9 @@
-import { unwatchFile, watchFile } from 'node:fs'
 import { resolve } from 'node:path'
 import { encodeZ85, parseCurvePublicKey } from '@bletchley/crypto'
-import { readAccessList, systemPath } from '@bletchley/crypto/key-file'
+import { AccessList, readAccessList, systemPath } from '@bletchley/crypto/key-file'
 import type { Logger } from 'pino'
 
-/** How often the file is looked at. Its status is polled: that survives editors that rename, and network file systems. */
+/** How often the file is looked at. */
 const pollMs = 1000
 
 /** Some ten thousand clients. */
@@ -36,35 +35,44 @@ export function parseClientKeys(text: string): ClientKeys {
 
 /** A list of clients in a file that is read again when it changes. */
 export class ClientList {
-  readonly #path: string
-  readonly #logger: Logger
-  readonly #changed = (): void => void this.reload()
-  #keys: ClientKeys
+  readonly #list: AccessList<ClientKeys>
+  readonly #timer: NodeJS.Timeout
   #onChange = (): void => {}
-  #reloading: Promise<void> = Promise.resolve()
 
-  private constructor(path: string, keys: ClientKeys, logger: Logger) {
-    this.#path = path
-    this.#keys = keys
-    this.#logger = logger
-    watchFile(path, { interval: pollMs, persistent: false }, this.#changed)
+  private constructor(list: AccessList<ClientKeys>) {
+    this.#list = list
+    this.#timer = setInterval(() => void list.refresh(), pollMs).unref()
   }
 
   /** @throws Error if the file cannot be read or is no list of clients */
-  static async open(path: string, logger: Logger): Promise<ClientList> {
-    const keys = await readClientKeys(path)
-    if (keys.size === 0) logger.warn({ path }, 'the list of clients is empty: nobody is let in')
+  static async open(file: string, logger: Logger): Promise<ClientList> {
     // The working directory may go away.
-    return new ClientList(resolve(systemPath(path)), keys, logger)
+    const path = resolve(systemPath(file))
+    const list: AccessList<ClientKeys> = await AccessList.open({
+      path,
+      maxBytes: maxFileBytes,
+      parse: parseClientKeys,
+      onRead: (now, before) => {
+        const added = difference(now, before)
+        const removed = difference(before, now)
+        logger.info({ clients: now.size, added, removed }, 'list of clients read')
+        if (added.length > 0 || removed.length > 0) clients.#onChange()
+      },
+      onFailure: ({ message }) =>
+        logger.error({ path, reason: message }, 'the list of clients cannot be used: the old one stays in force'),
+    })
+    const clients = new ClientList(list)
+    if (clients.size === 0) logger.warn({ path: file }, 'the list of clients is empty: nobody is let in')
+    return clients
   }
 
   get size(): number {
-    return this.#keys.size
+    return this.#list.current.size
   }
 
   /** @param key in Z85 */
   has(key: string): boolean {
-    return this.#keys.has(key)
+    return this.#list.current.has(key)
   }
 
   /** What to do when the list has become another. */
@@ -74,28 +82,12 @@ export class ClientList {
 
   /** Reads the file again. If it cannot be used, what was read before stays in force, and the log says so. */
   reload(): Promise<void> {
-    this.#reloading = this.#reloading.then(() => this.#read())
-    return this.#reloading
+    return this.#list.reload()
   }
 
   close(): void {
-    unwatchFile(this.#path, this.#changed)
+    clearInterval(this.#timer)
     this.#onChange = () => {}
-  }
-
-  async #read(): Promise<void> {
-    const before = this.#keys
-    try {
-      this.#keys = await readClientKeys(this.#path)
-    } catch (error) {
-      const reason = (error as Error).message
-      this.#logger.error({ path: this.#path, reason }, 'the list of clients cannot be used: the old one stays in force')
-      return
-    }
-    const added = difference(this.#keys, before)
-    const removed = difference(before, this.#keys)
-    this.#logger.info({ clients: this.#keys.size, added, removed }, 'list of clients read')
-    if (added.length > 0 || removed.length > 0) this.#onChange()
   }
 }
 

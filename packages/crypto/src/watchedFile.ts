@@ -1,12 +1,51 @@
 import { type BigIntStats, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { equalBytes } from '@bletchley/bytes'
-import { sha256 } from '@bletchley/crypto'
-import { maxFileBytes } from '@bletchley/crypto/key-file'
+import { sha256 } from './hashes.ts'
+import { mayHoldKey, type SealingOptions, sealingKeyPath } from './keyFile/openSealingKey.ts'
+import { maxFileBytes } from './keyFile/ownerOnlyFile.ts'
+import { isInside, systemPath } from './keyFile/paths.ts'
+import type { SealingKey } from './keyFile/sealingKey.ts'
+import { signingKeyFileName } from './keyFile/signingKeyFile.ts'
 
 /** Something that must stay what it is. */
 export interface Watched {
   /** What is wrong with it; undefined if nothing is. */
   look(): string | undefined
+}
+
+/** What is wrong with the first of them that is not what it was. One that cannot be looked at is not. */
+export function problemOf(watched: Iterable<Watched>): string | undefined {
+  try {
+    for (const each of watched) {
+      const problem = each.look()
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** What the next start needs of a data folder to open its keys, where it lies in the folder. */
+export function watchKeyFiles(
+  dataFolder: string,
+  sealing: SealingOptions | undefined,
+  sealingKey: SealingKey,
+): WatchedFile[] {
+  const mayBecome = (content: Uint8Array): boolean => mayHoldKey(content, sealingKey)
+  const sealingFile = watchInFolder(dataFolder, sealingKeyPath(dataFolder, sealing), mayBecome)
+  const signingFile = new WatchedFile(join(dataFolder, signingKeyFileName))
+  return sealingFile === undefined ? [signingFile] : [sealingFile, signingFile]
+}
+
+/** What lies elsewhere may be gone: on a medium, say. */
+export function watchInFolder(
+  dataFolder: string,
+  path: string,
+  mayBecome?: (content: Uint8Array) => boolean,
+): WatchedFile | undefined {
+  return isInside(path, dataFolder) ? new WatchedFile(resolve(systemPath(path)), mayBecome) : undefined
 }
 
 /** A small file that must stay what it is, or become it again. Its content is read only when something of it has changed. */
