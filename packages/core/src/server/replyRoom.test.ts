@@ -104,6 +104,13 @@ it('who gets no room is told whether it has left too much unread itself, or all 
   expect(unread).toHaveLength(5)
 })
 
+it('who would have had just enough of its own is told that all have left too much', async () => {
+  const rooms = new ReplyRooms({ ...limits, unreadPatienceMs: 0 })
+  const unread = [6, 8, 4].map((units, index) => send(rooms, 'abc'[index]!, units * unit))
+  await expect(rooms.of('a').take(2 * unit)).rejects.toThrow('replies that all peers have not read, at most 25165824')
+  expect(unread).toHaveLength(3)
+})
+
 it('looking for what was read takes a part of the time, however long it takes', async () => {
   const objects = Array.from({ length: 1_000_000 }, (_, index) => ({ index }))
   const rooms = new ReplyRooms(limits)
