@@ -340,9 +340,11 @@ describe('a body', () => {
     await using server = await serve({ echo: () => ++calls }, { write: (line) => void lines.push(line) })
     const text = JSON.stringify(call('echo', 1))
     const peer = connect(server.port, '127.0.0.1')
-    peer.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}`, () =>
-      peer.resetAndDestroy(),
-    )
+    const half = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}`
+    await new Promise((resolve) => peer.write(half, resolve))
+    // Its turn has come before theirs: what is gone by then is not even begun.
+    for (let turn = 0; turn < 3; turn++) await fetch(`http://127.0.0.1:${server.port}/`)
+    peer.resetAndDestroy()
     await vi.waitUntil(() => lines.length > 0, { timeout: 60_000, interval: 1 })
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 20, msg: 'request broken off' }])
     expect(calls).toBe(0)
