@@ -152,6 +152,8 @@ class LmdbBackend implements KeyValueBackend {
       throw this.#displaced
     }
     this.#assertNotSetBack()
+    // The look was a read; let go of now, it is not taken for the oldest reader.
+    this.#database.resetReadTxn()
   }
 
   /** An older copy that was written into the file leaves it where it is. */
