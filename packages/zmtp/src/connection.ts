@@ -154,7 +154,8 @@ export class Connection {
     this.#socket.destroy()
     this.#session.end()
     this.#outbox.end()
-    this.#around.ended(this.#farewell ?? reason)
+    const isStranger = this.#around.curve !== undefined && !this.isReady
+    this.#around.ended(this.#farewell ?? (isStranger && reason === 'peer' ? 'no_key' : reason))
   }
 
   /** Reads nothing more, sends what waits, and ends when the peer has read it; after `graceMs` at the latest. */

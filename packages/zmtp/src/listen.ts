@@ -110,7 +110,13 @@ class Door {
 
   /** @returns the endpoint */
   async bind(address: Address): Promise<string> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepaliveMs })
+    // A peer that has said all may still be answered, and what it has said is not read yet: so ends are this side's affair.
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepaliveMs,
+    })
     this.#servers.push(server)
     server.on('connection', (socket) => this.#accept(socket))
     await new Promise<void>((resolve, reject) => {

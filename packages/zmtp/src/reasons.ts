@@ -4,7 +4,7 @@
  * * `peer`: the peer ended it, or it was lost
  * * `not_listed`: the peer's key is not welcome; it was told so
  * * `wrong_server_key`: the peer took another key for this server's
- * * `no_key`: the peer wants another mechanism than this server has
+ * * `no_key`: the peer wants another mechanism than this server has, or left before it had shown the key that it needs
  * * `malformed`: the peer broke the protocol
  * * `frame_too_large`: a frame was announced that is larger than frames may be
  * * `handshake_timeout`: the handshake took too long

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { type BoxKeys, boxKeys, newBoxKeys, open, seal, sharedKey } from '../src/box.ts'
 
@@ -152,7 +151,8 @@ export function framesOf(bytes: Buffer, from: number): Buffer[] {
 /** A raw connection. */
 export class Wire {
   readonly socket: Socket
-  received = Buffer.alloc(0)
+  receivedBytes = 0
+  #chunks: Buffer[] = []
 
   constructor(endpoint: string) {
     const path = /^ipc:\/\/(.+)/.exec(endpoint)?.[1]
@@ -160,8 +160,14 @@ export class Wire {
     this.socket = path === undefined ? createConnection(port, '127.0.0.1') : createConnection(path)
     this.socket.on('error', () => undefined)
     this.socket.on('data', (bytes: Buffer) => {
-      this.received = Buffer.concat([this.received, bytes])
+      this.#chunks.push(bytes)
+      this.receivedBytes += bytes.length
     })
+  }
+
+  get received(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0]!
   }
 
   get text(): string {
@@ -174,12 +180,12 @@ export class Wire {
 
   async until(condition: string | (() => boolean)): Promise<void> {
     const holds = typeof condition === 'string' ? () => this.text.includes(condition) : condition
-    while (!holds()) await once(this.socket, 'data')
+    while (!holds()) await new Promise((resolve) => this.socket.once('data', resolve))
   }
 
   /** The connection is over, however. */
   async ended(): Promise<void> {
-    if (!this.socket.closed) await once(this.socket, 'close')
+    if (!this.socket.closed) await new Promise((resolve) => this.socket.once('close', resolve))
   }
 
   /** Speaks CURVE until the server is ready. */
