@@ -17,6 +17,8 @@ const wholeFrom = 1 / 4
 /** Fewer bytes are not worth a call of a cipher. */
 const openBytes = 4096
 
+const nothing = Buffer.alloc(0)
+
 /** Opens a sealed body while it arrives, where it lies. */
 export interface Opener {
   /**
@@ -35,7 +37,7 @@ export class Body {
   readonly length: number
   readonly #room: Room
   readonly #opener: Opener | undefined
-  #block: Buffer = Buffer.alloc(0)
+  #block = nothing
   /** Where the block stands in the body. */
   #start = 0
   #have = 0

@@ -278,16 +278,23 @@ describe('a connection', () => {
   })
 
   it('does not end for a silence that is this side’s', async () => {
-    const served = await serve({ takeRoom: () => false })
+    let held: Connection | undefined
+    const served = await serve({ takeRoom: (connection) => connection !== held })
     const wire = wireTo(served.endpoint)
-    wire.send(openings['3.1'].opening)
-    await wire.until('READY')
-    const other = wireTo(served.endpoint)
-    other.send(openings['3.1'].opening, frame(4, '\x04PING\0\x01'))
+    wire.send(openings['3.1'].opening, frame(4, '\x04PING\0\x14'))
+    await wire.until('PONG')
+    held = served.open[0]!
     wire.send(frame(0, 'text'))
-    await until(() => served.open.length === 2 && served.open.some(({ isBlocked }) => isBlocked))
-    // A command takes room while it comes: so this one is not heard, and nor is its time to live.
-    expect(served.ends).toEqual([])
+    await until(() => held!.isBlocked)
+    // Silent for longer than the first, and judged after it.
+    const other = wireTo(served.endpoint)
+    other.send(openings['3.1'].opening, frame(4, '\x04PING\0\x16'))
+    await other.ended()
+    expect([served.ends, held.isEnded]).toEqual([['silent'], false])
+    const before = held
+    held = undefined
+    before.resume()
+    await wire.until('text')
   })
 
   it.each<[EndReason, Buffer]>([
