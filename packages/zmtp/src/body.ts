@@ -37,7 +37,7 @@ export class Body {
   readonly length: number
   readonly #room: Room
   readonly #opener: Opener | undefined
-  #block = nothing
+  #block: Buffer = nothing
   /** Where the block stands in the body. */
   #start = 0
   #have = 0
