@@ -107,7 +107,7 @@ export class Connection {
     return this.#lastReceivedAt
   }
 
-  /** That the kernel has not taken, of what was sent; heads and seals included. */
+  /** That the kernel has not taken, of what was sent; heads and seals included. The kernel is asked for each 128 KiB. */
   get unsentBytes(): number {
     return this.#outbox.unsentBytes
   }
@@ -134,6 +134,7 @@ export class Connection {
       onTaken?.(false)
       return this.unsentBytes
     }
+    if (this.unsentBytes === 0) this.#lastTakenAt = performance.now()
     this.#outbox.put(parts, onTaken)
     this.#flushSoon()
     return this.unsentBytes
@@ -278,7 +279,8 @@ export class Connection {
   }
 
   #write(slice: Slice): void {
-    if (this.#outbox.unsentBytes === slice.bytes) this.#lastTakenAt = performance.now()
+    // The last slice is taken: what has gone by since then, before this one was made, was not the peer's.
+    this.#lastTakenAt = performance.now()
     this.#isWriting = true
     const last = slice.pieces.length - 1
     if (last > 0) this.#socket.cork()

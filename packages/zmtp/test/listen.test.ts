@@ -374,6 +374,10 @@ describe('a connection', () => {
     await until(() => served.ends.length > 0)
     expect([served.ends, one!.isEnded, one!.unsentBytes > 0]).toEqual([['deaf'], true, true])
     await slow.until(() => slow.receivedBytes > large.length)
+    // Its silence was longer than that; what comes now begins to wait now.
+    const before = performance.now()
+    two!.send([large])
+    expect(two!.lastProgressAt).toBeGreaterThanOrEqual(before)
   })
 
   it('answers the newest heartbeat only, while nothing is read', async () => {
