@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 const arrows: Record<string, readonly string[]> = {
   bytes: [],
   http: [],
+  zmtp: [],
   protocol: [],
   crypto: [],
   state: ['crypto'],

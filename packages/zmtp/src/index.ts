@@ -1,0 +1,6 @@
+export type { Connection } from './connection.ts'
+export type { CurveOptions } from './curve.ts'
+export { defaultLimits, type Limits, type Listener, type ListenOptions, listen } from './listen.ts'
+export type { OnTaken } from './outbox.ts'
+export type { EndReason } from './reasons.ts'
+export type { Message } from './session.ts'

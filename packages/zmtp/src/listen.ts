@@ -1,0 +1,210 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { boxKeys, keyBytes } from './box.ts'
+import { Connection, type ConnectionLimits } from './connection.ts'
+import type { CurveOptions } from './curve.ts'
+import { type PlaceLimits, Places } from './places.ts'
+import type { EndReason } from './reasons.ts'
+import type { Message } from './session.ts'
+import { Turns } from './turns.ts'
+
+/** Connections that wait until they are taken. */
+const backlog = 100
+/** A peer's machine that is gone without a word is noticed: after this, TCP asks. */
+const keepaliveMs = 30_000
+/** Of a socket in a file: all but reading and writing by its owner. */
+const notOwners = 0o177
+
+export interface Limits extends ConnectionLimits, PlaceLimits {}
+
+export const defaultLimits: Limits = {
+  maxFrameBytes: 128 * 1024 * 1024,
+  maxFrames: 1000,
+  handshakeMs: 30_000,
+  deafnessMs: 300_000,
+  maxConnections: 1000,
+  maxConnectionsPerShare: 500,
+}
+
+/** Whoever serves the peers. None of these may throw. */
+export interface ListenOptions {
+  readonly limits?: Partial<Limits>
+  /** Without it whoever connects is served, and nothing is encrypted. */
+  readonly curve?: CurveOptions
+  /**
+   * Takes room for what a connection has begun to send. Where there is none, nothing more of it is read before its `resume()`.
+   * What exceeds all room by itself has to get it when nothing else has any.
+   */
+  takeRoom?(connection: Connection, bytes: number): boolean
+  /** Room comes back from a message that was never handed out; that of a message is given back by whoever got it. */
+  giveRoom?(connection: Connection, bytes: number): void
+  /** A handshake is done. */
+  onOpen?(connection: Connection): void
+  onMessage(connection: Connection, message: Message): void
+  /** Each connection that was taken ends once, also one that was never open. */
+  onEnd?(connection: Connection, reason: EndReason): void
+  /** There are too many connections; said once a minute at most. */
+  onFull?(): void
+  /** A connection could not be taken: there are no files left. */
+  onAcceptError?(error: Error): void
+  /** Whether a connection may give up its place; else those of which nothing waits for the kernel. */
+  isIdle?(connection: Connection): boolean
+  /** Which addresses share their places; else each is for itself. A socket in a file has no share, only the total counts. */
+  shareOf?(address: string): string
+}
+
+export interface Listener {
+  /** With real ports, in the order given. */
+  readonly endpoints: readonly string[]
+  /** That are there now, also those that are not open yet. */
+  readonly connections: Iterable<Connection> & { readonly size: number }
+  /** Takes no connections and reads nothing any more, sends what waits within `graceMs`, and ends all. */
+  close(graceMs: number): Promise<void>
+}
+
+/**
+ * Listens as a ROUTER socket of ZeroMQ does, for REQ, DEALER and ROUTER peers.
+ *
+ * @param endpoints `tcp://<address>:<port>`, `*` for any address of IPv4 or any port, IPv6 in brackets; `ipc://<path>`, which is
+ *                  the owner's alone (mode 0600), and where nothing must be
+ * @throws RangeError if an endpoint is of no such kind, Error if it cannot be bound: then none is
+ */
+export async function listen(endpoints: readonly string[], options: ListenOptions): Promise<Listener> {
+  const wanted = endpoints.map(parseEndpoint)
+  const door = new Door(options)
+  const bound: string[] = []
+  try {
+    for (const address of wanted) bound.push(await door.bind(address))
+  } catch (error) {
+    await door.close(0)
+    throw error
+  }
+  return {
+    endpoints: bound,
+    connections: door.places,
+    close: (graceMs) => door.close(graceMs),
+  }
+}
+
+/** The sockets that listen, and all that came by them. */
+class Door {
+  readonly places: Places
+  readonly #options: ListenOptions
+  readonly #limits: Limits
+  readonly #turns = new Turns()
+  readonly #servers: Server[] = []
+  readonly #keys: ReturnType<typeof boxKeys> | undefined
+  #count = 0
+  #closing: Promise<void> | undefined
+  #emptied: (() => void) | undefined
+
+  constructor(options: ListenOptions) {
+    const { curve, limits, isIdle, onFull } = options
+    if (curve !== undefined && curve.secretKey.length !== keyBytes) {
+      throw new RangeError(`a secret key has ${keyBytes} bytes, not ${curve.secretKey.length}`)
+    }
+    this.#options = options
+    this.#limits = { ...defaultLimits, ...limits }
+    this.#keys = curve && boxKeys(curve.secretKey)
+    this.places = new Places(this.#limits, isIdle ?? ((connection) => connection.unsentBytes === 0), () => onFull?.())
+  }
+
+  /** @returns the endpoint */
+  async bind(address: Address): Promise<string> {
+    // A peer that has said all may still be answered, and what it has said is not read yet: so ends are this side's affair.
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepaliveMs,
+    })
+    this.#servers.push(server)
+    server.on('connection', (socket) => this.#accept(socket))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.once('listening', () => {
+        server.off('error', reject)
+        server.on('error', (error) => this.#options.onAcceptError?.(error))
+        resolve()
+      })
+      if ('path' in address) listenFile(server, address.path)
+      else server.listen({ ...address, backlog })
+    })
+    const at = server.address()
+    if (at === null || typeof at === 'string') return address.endpoint
+    const { address: host, port } = at
+    return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    const all = [...this.places]
+    for (const connection of all) {
+      if (connection.isReady && graceMs > 0) connection.finish('closed', graceMs)
+      else connection.close()
+    }
+    if (this.places.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve
+      })
+    }
+    await Promise.all(closed)
+  }
+
+  #accept(socket: Socket): void {
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
+    const share = this.#options.shareOf?.(address) ?? address
+    if (this.#closing !== undefined || !this.places.make(share)) {
+      socket.on('error', ignore)
+      socket.destroy()
+      return
+    }
+    const { curve, takeRoom, giveRoom, onOpen, onMessage, onEnd } = this.#options
+    const keys = this.#keys
+    const connection: Connection = new Connection(`${++this.#count}`, address, socket, {
+      limits: this.#limits,
+      turns: this.#turns,
+      room: {
+        take: (bytes) => takeRoom?.(connection, bytes) ?? true,
+        give: (bytes) => giveRoom?.(connection, bytes),
+      },
+      curve: curve && keys && { keys, authorize: (key) => curve.authorize(key, address) },
+      opened: () => onOpen?.(connection),
+      message: (message) => onMessage(connection, message),
+      ended: (reason) => {
+        this.places.remove(connection)
+        onEnd?.(connection, reason)
+        if (this.places.size === 0) this.#emptied?.()
+      },
+    })
+    this.places.add(share, connection)
+  }
+}
+
+type Address = { endpoint: string; path: string } | { endpoint: string; host: string; port: number }
+
+function parseEndpoint(endpoint: string): Address {
+  const path = /^ipc:\/\/([^*].*)$/.exec(endpoint)?.[1]
+  // A name that begins with @ is in the abstract namespace of Linux, and no file.
+  if (path !== undefined) return { endpoint, path: path.replace(/^@/, '\0') }
+  const [, inBrackets, plain, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5}|\*)$/.exec(endpoint) ?? []
+  const host = inBrackets ?? (plain === '*' ? '0.0.0.0' : plain)
+  if (host === undefined || Number(port) > 65_535) throw new RangeError(`${endpoint} is no endpoint`)
+  return { endpoint, host, port: port === '*' ? 0 : Number(port) }
+}
+
+/** The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between. */
+function listenFile(server: Server, path: string): void {
+  const mask = process.umask(notOwners)
+  try {
+    server.listen({ path, backlog })
+  } finally {
+    process.umask(mask)
+  }
+}
+
+function ignore(): void {}
