@@ -618,6 +618,17 @@ describe('a list of clients', () => {
     expect(server.inFlight).toBe(0)
   })
 
+  it('closes while the connections are being made anew, whatever hangs', async () => {
+    const { server, clients, list, one, peers } = await serveListed(forEver)
+    expect(await ask(peers.two, 'hello')).toBe('re: hello')
+    await peers.one.send('slow')
+    while (server.inFlight < 1) await new Promise((resolve) => setImmediate(resolve))
+    await list(one)
+    await clients.reload()
+    await server.close(1)
+    expect(String(await peers.one.receive())).toBe('Connections are made anew: send the request again')
+  })
+
   it('leaves connections alone when a client is added, or one is removed that never came', async () => {
     const { clients, list, one, two, peers, letGo } = await serveListed(forEver)
     await peers.one.send('slow')
