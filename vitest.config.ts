@@ -22,6 +22,9 @@ const common = {
   setupFiles: ['test/setup.ts'],
 }
 
+const toolkit = 'packages/contract/test/**/*.test.ts'
+const oneThread = { threads: { maxThreads: 1, minThreads: 1, isolate: false } }
+
 const lucky: string[] = []
 const secondTries: Reporter = {
   onTestCaseResult(test) {
@@ -35,10 +38,16 @@ const secondTries: Reporter = {
 export default defineConfig({
   test: {
     reporters: report ? ['default', secondTries, ['json', { outputFile: report }]] : ['default', secondTries],
-    // Many tests wait, for a process or for time to pass: meanwhile the processors are the others'.
-    maxWorkers: availableParallelism(),
+    // Many tests wait, for a process or for time to pass: with one at a time for each processor, a quarter of it is idle.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    poolOptions: oneThread,
     projects: [
       { test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
+      // Each process that compiles contracts spends some seconds on getting the compiler going, and these files do little
+      // else. Their thread is beside the processes of the others.
+      {
+        test: { ...common, name: 'toolkit', include: [toolkit], pool: 'threads', poolOptions: oneThread },
+      },
       { test: { ...common, name: 'contracts', include: ['contracts/*/*.test.ts'] } },
       { test: { ...common, name: 'arrows', include: ['test/arrows.test.ts'] } },
       {
@@ -46,7 +55,7 @@ export default defineConfig({
           ...common,
           name: 'integration',
           include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
-          exclude: ['test/arrows.test.ts'],
+          exclude: ['test/arrows.test.ts', toolkit],
         },
       },
     ],

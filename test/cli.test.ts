@@ -10,6 +10,7 @@ import { randomBytes } from '@bletchley/crypto'
 import { CommandProcess, lastingPort, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Router } from 'zeromq'
+import { run as runHere } from '../packages/cli/test/run.ts'
 
 const ledger = fileURLToPath(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
 const command = fileURLToPath(new URL('../packages/cli/bin/bletchley.js', import.meta.url))
@@ -159,7 +160,7 @@ describe('bletchley dev, and the commands of a user', () => {
       [['f(uint64)', '--args', ledger], /is no JSON list/],
     ]
     for (const [line, hint] of wrong) {
-      const { code, stderr } = await run('compute', account(), ...line)
+      const { code, stderr } = await runHere(['compute', account(), ...line])
       expect([code, stderr], line.join(' ')).toEqual([2, expect.stringMatching(hint)])
     }
     const { code, stderr } = await run('call', 'GetTips', '[]', '--input', 'tips.json')

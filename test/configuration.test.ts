@@ -1,8 +1,9 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CommandProcess, type ProcessEnd, runCommand, temporaryFolder } from '@bletchley/testkit'
+import { CommandProcess, runCommand, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
+import { type End, run } from '../packages/cli/test/run.ts'
 
 /** Runs a command with a configuration file of this text. */
 async function configured(
@@ -14,11 +15,11 @@ async function configured(
   const path = join(folder.path, options.name ?? 'worker.yaml')
   await writeFile(path, text)
   const { env } = options
-  return await runCommand([...args, '--config', path], { ...(env && { env }) })
+  return await run([...args, '--config', path], { ...(env && { env }) })
 }
 
 /** What `--print-config` says: each key with its value and origin. */
-function rowsOf({ stdout }: ProcessEnd): Record<string, [value: string, origin: string]> {
+function rowsOf({ stdout }: End): Record<string, [value: string, origin: string]> {
   const rows = [...stdout.matchAll(/^(?:# )?(\w+):(.*?) {2,}# (.*)$/gm)]
   return Object.fromEntries(rows.map(([, key, value, origin]) => [key!, [value!.trim(), origin!] as const])) as never
 }
@@ -33,19 +34,19 @@ it('an empty variable is as good as none', async () => {
 })
 
 it('an empty folder on the command line is not the working directory', async () => {
-  const { code, stderr } = await runCommand(['core', '--data', '', '--print-config'])
+  const { code, stderr } = await run(['core', '--data', '', '--print-config'])
   expect(stderr).toContain('It must be a folder, and is empty.')
   expect(code).not.toBe(0)
 })
 
 it('an endpoint may have a comma in its path, also beside others', async () => {
   const env = { BLETCHLEY_BIND: 'ipc:///run/a,b/socket, tcp://127.0.0.1:1' }
-  expect(rowsOf(await runCommand(core, { env }))).toMatchObject({
+  expect(rowsOf(await run(core, { env }))).toMatchObject({
     bind: ['["ipc:///run/a,b/socket", "tcp://127.0.0.1:1"]', 'environment, BLETCHLEY_BIND'],
   })
 })
 
-describe.concurrent('a configuration file', () => {
+describe('a configuration file', () => {
   it('stands behind the environment, which stands behind the command line', async () => {
     const text = 'threads: 2\nrunLimit: 3\ndata: /data\n'
     const env = { BLETCHLEY_THREADS: '4', BLETCHLEY_RUN_LIMIT: '5', BLETCHLEY_INSECURE: 'false' }
@@ -105,8 +106,7 @@ describe.concurrent('a configuration file', () => {
   it('is what --print-config prints', async () => {
     const first = await configured('threads: 7\nbind: [ipc:///a]\ninsecure: true\n', core)
     const second = await configured(first.stdout, core)
-    const values = (end: ProcessEnd) =>
-      Object.fromEntries(Object.entries(rowsOf(end)).map(([key, [value]]) => [key, value]))
+    const values = (end: End) => Object.fromEntries(Object.entries(rowsOf(end)).map(([key, [value]]) => [key, value]))
     expect(Object.keys(values(second)).length).toBeGreaterThan(5)
     expect(values(second)).toEqual(values(first))
   })
@@ -140,7 +140,7 @@ describe.concurrent('a configuration file', () => {
 
   it('is refused if it is no JSON, cannot be read, or can be written by anybody', async () => {
     expect((await configured('data: x', core, { name: 'a.json' })).stderr).toContain('is not JSON')
-    expect(await runCommand([...core, '--config', '/no/such/file'])).toMatchObject({
+    expect(await run([...core, '--config', '/no/such/file'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('ENOENT'),
     })
@@ -148,7 +148,7 @@ describe.concurrent('a configuration file', () => {
     const path = join(folder.path, 'a.yaml')
     await writeFile(path, 'threads: 1\n')
     await chmod(path, 0o666)
-    expect((await runCommand([...core, '--config', path])).stderr).toContain('can be written by anybody')
+    expect((await run([...core, '--config', path])).stderr).toContain('can be written by anybody')
   })
 
   it('may be named in the environment, and starts a core', async () => {
@@ -161,11 +161,11 @@ describe.concurrent('a configuration file', () => {
 })
 
 it('a switch in the environment is true or false, and nothing else', async () => {
-  const end = await runCommand(core, { env: { BLETCHLEY_INSECURE: '0' } })
+  const end = await run(core, { env: { BLETCHLEY_INSECURE: '0' } })
   expect(end).toMatchObject({ code: 2, stderr: expect.stringContaining('BLETCHLEY_INSECURE') })
 })
 
-it.concurrent.each([
+it.each([
   ['core.yaml', ['core', 'doctor', 'verify', 'backup', 'keys rotate']],
   ['container.yaml', ['core', 'doctor', 'keys curve']],
   ['principal.yaml', ['principal', 'keys status']],
@@ -173,7 +173,7 @@ it.concurrent.each([
   const path = fileURLToPath(new URL(`../deploy/examples/${file}`, import.meta.url))
   for (const command of commands) {
     const target = command === 'backup' ? ['/no/such/folder'] : []
-    const end = await runCommand([...command.split(' '), ...target, '--config', path, '--print-config'])
+    const end = await run([...command.split(' '), ...target, '--config', path, '--print-config'])
     expect(end, command).toMatchObject({ code: 0, stderr: '' })
     expect(end.stdout).toContain(path)
   }

@@ -17,7 +17,7 @@ import { wat } from './support/modules.ts'
 // The very modules that the sandbox gives to V8 run in a second engine, the interpreter of Debian's package wabt, and
 // both must end alike: trap, gas, stack counter, memory, output. `BLETCHLEY_MODULES` and `BLETCHLEY_SEED` as in
 // exactness.test.ts.
-const usual = 3000
+const usual = 1000
 const count = Number(process.env.BLETCHLEY_MODULES ?? usual)
 const firstSeed = Number(process.env.BLETCHLEY_SEED ?? 1)
 const perProcess = 500
@@ -223,7 +223,7 @@ describe('what the sandbox executes ends alike in two engines', () => {
 
   it.runIf(count >= usual)('in every way there is', () => {
     for (const end of ['returned', ...traps.map(([, text]) => text)]) {
-      expect(ends.get(end) ?? 0, end).toBeGreaterThan(10)
+      expect(ends.get(end) ?? 0, end).toBeGreaterThan(3)
     }
   })
 })
