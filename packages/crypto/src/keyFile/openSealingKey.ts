@@ -153,7 +153,7 @@ async function openKeyFile(
 
 /** `words` describes the lock, `none` if there is none; `payload` is the key, locked or not. */
 function parseKeyFile(path: string, content: Uint8Array | undefined): { words: string; payload: Uint8Array } {
-  const line = content === undefined ? '' : new TextDecoder().decode(content)
+  const line = new TextDecoder().decode(content)
   const [, plain] = /^bletchley-sealing-key-1 ([0-9a-f]{64})\s*$/i.exec(line) ?? []
   if (plain !== undefined) return { words: 'none', payload: hexToBytes(plain) }
   const [, words, payload] = /^bletchley-sealing-key-2 ([a-z][a-z0-9 ]{0,99}) ((?:[0-9a-f]{2})+)\s*$/.exec(line) ?? []
