@@ -113,7 +113,7 @@ describe('a core whose data folder', () => {
     const ready = async () => (await (await fetch(`${url}/readyz`)).json()) as { reasons: string[] }
     await rm(socket)
     await expect
-      .poll(async () => (await ready()).reasons, { timeout: 10_000 })
+      .poll(async () => (await ready()).reasons)
       .toEqual([`the file of ipc://${socket} was removed: nobody can connect to it`])
     expect(core.process.stderr).toContain('peers cannot connect')
   })

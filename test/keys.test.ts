@@ -174,20 +174,20 @@ describe('keys rotate', () => {
       )
     }
     let kills = 0
-    for (let round = 0; round < 4; round++) {
+    // A kill that comes too late on a busy machine is tried again.
+    for (let round = 0; round < 4 || kills === 0; round++) {
       await using rotation = new CommandProcess(['keys', 'rotate', '--data', data])
       const before = await readFile(join(data, 'sealing.key'), 'utf8')
       // Not before it has begun: then the key file is another.
       while (rotation.running && (await readFile(join(data, 'sealing.key'), 'utf8')) === before) {
         await new Promise((resolve) => setImmediate(resolve))
       }
-      for (let turn = 0; turn < round * 60; turn++) await new Promise((resolve) => setImmediate(resolve))
+      for (let turn = 0; turn < (round % 4) * 60; turn++) await new Promise((resolve) => setImmediate(resolve))
       if (rotation.running) kills++
       await rotation.kill('SIGKILL')
       const status = await runJson('status', '--data', data)
       expect(status).toMatchObject({ code: 0, opens: true, stateKeys: count })
     }
-    expect(kills).toBeGreaterThan(0)
     expect(await runJson('rotate', '--data', data)).toMatchObject({ code: 0, resealed: count })
     expect(await runJson('status', '--data', data)).not.toHaveProperty('rotation')
     const left = (await readdir(data, { recursive: true })).filter((name) => name.endsWith('.tmp'))
