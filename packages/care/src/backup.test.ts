@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cp, lstat, mkdir, readdir, readFile, readlink, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { cp, lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { openFilesOf, syncsOf } from '@bletchley/testkit/files'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { syncsOf } from '../test/syncs.ts'
 import { contentsOf, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { backUp, restore } from './index.ts'
 
@@ -85,17 +85,16 @@ describe('a backup', () => {
       `${partial}/old-signing-keys`,
     ]
     const [backup, restored] = [join(base, 'backup'), join(base, 'restored')]
-    const made = await syncsOf(base, backup, () => backUp(data, backup))
+    const made = await syncsOf(base, () => backUp(data, backup), backup)
     const manifest = ['backup.partial/manifest.json', 'backup.partial', '. (done)']
     expect(made.slice(-3)).toEqual(manifest)
     const database = (partial: string) => [`${partial}/store/data.mdb`, `${partial}/store`]
     expect(made.toSorted()).toEqual(
       ['.', ...database('backup.partial'), ...keyFiles('backup.partial'), ...manifest].sort(),
     )
-    const put = await syncsOf(base, restored, () => restore(backup, restored))
+    const put = await syncsOf(base, () => restore(backup, restored), restored)
     expect(put.at(-1)).toBe('. (done)')
-    const open = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-    expect((await Promise.all(open)).filter((path) => path.startsWith(base))).toEqual([])
+    expect(await openFilesOf(base)).toEqual([])
     // The next process may have it.
     ;(await lockFolder(restored, 'test')).release()
     const partial = 'restored.restoring'

@@ -1,8 +1,8 @@
-import { open, readdir, readFile, readlink, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { concatBytes, u32be } from '@bletchley/bytes'
+import { openFilesOf, syncsOf } from '@bletchley/testkit/files'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { syncsOf } from '../test/syncs.ts'
 import { address, contentsOf, damage, deltas, recordKey, withStore, worker } from '../test/worker.ts'
 import { allRecord, encodeRecord, type FileRecord, header, kinds, newDigest } from './exportFormat.ts'
 import { exportContracts, importContracts } from './index.ts'
@@ -76,7 +76,7 @@ describe('an export', () => {
   it.skipIf(process.platform !== 'linux')('outlives a power failure', async () => {
     await using folder = await source()
     const { base, data, file } = folder
-    const synced = await syncsOf(base, file, () => exportContracts({ dataFolder: data, file }))
+    const synced = await syncsOf(base, () => exportContracts({ dataFolder: data, file }), file)
     expect(synced).toEqual(['contracts.partial', '. (done)'])
   })
 
@@ -106,10 +106,8 @@ describe('an export', () => {
           expect(lengths[3]).toBeLessThan(2 ** 20 + 60_100)
         }
       }
-      const names = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-      const opened = (await Promise.all(names)).filter((path) => path.startsWith(base))
       // That of this test, which has been replaced since.
-      expect(opened).toEqual([`${file} (deleted)`])
+      expect(await openFilesOf(base)).toEqual([`${relative(base, file)} (deleted)`])
     },
   )
 

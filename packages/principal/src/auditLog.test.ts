@@ -15,8 +15,8 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { openFilesOf } from '@bletchley/testkit/files'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { openFilesOf } from '../test/openFiles.ts'
 import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
 
 afterEach(() => void vi.restoreAllMocks())

@@ -21,9 +21,9 @@ import {
   signItems,
 } from '@bletchley/crypto'
 import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
+import { openFilesOf } from '@bletchley/testkit/files'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { openFilesOf } from '../test/openFiles.ts'
 import { verifyAudit } from './auditLog.ts'
 import { type PrincipalOptions, startPrincipal } from './index.ts'
 import { stateKeyPurpose } from './sealedFiles.ts'

@@ -5,7 +5,6 @@ import {
   open,
   readdir,
   readFile,
-  readlink,
   rename,
   rm,
   stat,
@@ -14,8 +13,9 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { openFilesOf, syncsOf } from '@bletchley/testkit/files'
 import { expect, test, vi } from 'vitest'
 import { ContractReader, compactLmdb, copyLmdb, openLmdb, StorageError } from '../src/index.ts'
 import { bytes32, openStore } from './model.ts'
@@ -49,24 +49,6 @@ test('a copy takes a large removal as its first write', async () => {
   const reader = new ContractReader(openLmdb({ folder: target, readOnly: true }))
   expect(await reader.getTip(address)).toMatchObject({ key: 9 })
 })
-
-/** What is brought to disk while something is done, by its path from a folder. */
-async function syncsOf(folder: string, work: () => Promise<unknown>): Promise<string[]> {
-  await using handle = await open(folder)
-  const synced: string[] = []
-  const shared = Object.getPrototypeOf(handle) as typeof handle
-  const { sync } = shared
-  const spy = vi.spyOn(shared, 'sync').mockImplementation(async function (this: typeof handle) {
-    synced.push(relative(folder, await readlink(`/proc/self/fd/${this.fd}`)) || '.')
-    return sync.call(this)
-  })
-  try {
-    await work()
-  } finally {
-    spy.mockRestore()
-  }
-  return synced
-}
 
 test.skipIf(process.platform !== 'linux')(
   'a copy is its owner’s alone, without a table of readers, and on disk',
@@ -181,10 +163,7 @@ test('a file that is no database, or was cut off, is refused and does not end th
   await rm(file)
   await mkdir(file)
   expect(() => openLmdb({ folder: path })).toThrow(`${file} cannot be read (EISDIR)`)
-  if (process.platform === 'linux') {
-    const open = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-    expect((await Promise.all(open)).filter((each) => each === file)).toEqual([])
-  }
+  expect(await openFilesOf(file)).toEqual([])
   await rm(file, { recursive: true })
   await writeFile(file, 'text')
   // As LMDB leaves it when it is killed while it makes it.

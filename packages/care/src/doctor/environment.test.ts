@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openFilesOf } from '@bletchley/testkit/files'
 import { expect, it } from 'vitest'
 import { checkEnvironment, checkNode, checkPlatform } from './environment.ts'
 
@@ -53,8 +54,7 @@ it('the probes leave no folder, no file open, and no way to look up names', asyn
     // A report would ask for the names of all peers.
     expect(process.report).toHaveProperty('excludeNetwork', true)
     expect(await readFile('/proc/self/maps', 'utf8')).not.toContain(temporary)
-    const open = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-    expect((await Promise.all(open)).filter((path) => path.startsWith(temporary))).toEqual([])
+    expect(await openFilesOf(temporary)).toEqual([])
   } finally {
     if (TMPDIR === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = TMPDIR
