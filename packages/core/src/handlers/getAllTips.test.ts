@@ -1,9 +1,10 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { type Dialect, encodeRequest, maxReplyBytes } from '@bletchley/protocol'
-import { ContractStore, type KeyValueBackend, openMemory } from '@bletchley/store'
+import { ContractStore, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
+import { addressOf, memoryBut } from '../../test/stores.ts'
 import { Dispatcher } from '../dispatch.ts'
 import { collectGarbage } from '../server/collectGarbage.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
@@ -18,30 +19,15 @@ import { TipOmissions } from './tipOmissions.ts'
 async function openLarge(value: number): Promise<{ store: ContractStore; readBytes: () => number }> {
   const mebibytes = new Uint8Array(32 << 20).fill(value)
   let readBytes = 0
-  const inner = openMemory()
-  const backend: KeyValueBackend = {
-    entries: (range) => inner.entries(range),
-    keys: (range) => inner.keys(range),
-    first: (range) => inner.first(range),
-    commit: (batch, expectations) => inner.commit(batch, expectations),
-    stats: () => inner.stats(),
-    close: () => inner.close(),
-    assertInPlace: () => inner.assertInPlace(),
-    clearDeadReaders: () => inner.clearDeadReaders(),
+  const backend = memoryBut((inner) => ({
     async get(key) {
       const stored = await inner.get(key)
       const large = stored?.length === 1 ? mebibytes.subarray(0, stored[0]! << 20) : stored
       readBytes += large?.length ?? 0
       return large
     },
-  }
+  }))
   return { store: await ContractStore.open(backend, { hashDelta: keccak256 }), readBytes: () => readBytes }
-}
-
-function addressOf(contract: number): Uint8Array {
-  const address = new Uint8Array(32)
-  new DataView(address.buffer).setUint32(0, contract)
-  return address
 }
 
 /** Contracts in their order: how large their deltas are, in mebibytes; `small` has 100 bytes. */

@@ -1,8 +1,9 @@
 import { keccak256 } from '@bletchley/crypto'
 import { encodeRequest, type MessageType } from '@bletchley/protocol'
-import { ContractStore, type KeyValueBackend, openMemory } from '@bletchley/store'
+import { ContractStore } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { addressOf, memoryBut } from '../../test/stores.ts'
 import { Dispatcher } from '../dispatch.ts'
 import { collectGarbage } from '../server/collectGarbage.ts'
 import { defaultRoomLimits, type ReplyRoom, ReplyRooms } from '../server/replyRoom.ts'
@@ -14,27 +15,13 @@ import { TipOmissions } from './tipOmissions.ts'
 const whole = ['GetAllTips', 'GetAllAddrs'] as const
 const kibibyte = 1024
 
-function addressOf(contract: number): Uint8Array {
-  const address = new Uint8Array(32)
-  new DataView(address.buffer).setUint32(0, contract)
-  return address
-}
-
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Contracts with deltas of 100 bytes; what was read of them is counted, and can be held up. */
 async function start(contracts: number) {
-  const inner = openMemory()
   const reads = { records: 0, walks: 0 }
   let gate: Promise<void> | undefined
-  const backend: KeyValueBackend = {
-    keys: (range) => inner.keys(range),
-    first: (range) => inner.first(range),
-    commit: (batch, expectations) => inner.commit(batch, expectations),
-    stats: () => inner.stats(),
-    close: () => inner.close(),
-    assertInPlace: () => inner.assertInPlace(),
-    clearDeadReaders: () => inner.clearDeadReaders(),
+  const backend = memoryBut((inner) => ({
     async get(key) {
       reads.records++
       return inner.get(key)
@@ -46,7 +33,7 @@ async function start(contracts: number) {
         await gate
       }
     },
-  }
+  }))
   const store = await ContractStore.open(backend, { hashDelta: keccak256 })
   const put = async (from: number, to: number, value: number) => {
     for (let first = from; first < to; first += 1000) {
