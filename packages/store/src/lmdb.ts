@@ -209,16 +209,22 @@ class LmdbBackend implements KeyValueBackend {
   /** @param take is called when the transaction begins, so that all commits that came until then share it */
   async #transact(take: () => PendingCommit[]): Promise<void> {
     let group: PendingCommit[] = []
+    let before = 0
     try {
       if (this.#displaced !== undefined) throw this.#displaced
       // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
       const conflicts = await this.#database.childTransaction(() => {
         // Behind the next commit nobody could tell: it goes on counting where the last one was.
         this.#assertNotSetBack()
+        before = this.#transaction
         group = take()
         return group.map((commit) => this.#apply(commit))
       })
-      this.#transaction = Math.max(this.#transaction, this.#lastTransaction())
+      const hasPut = group.some(
+        ({ batch }, index) => !conflicts[index] && batch.some(({ value }) => value !== undefined),
+      )
+      // A removal makes a new transaction only if the record was there. To ask costs a tenth of a commit.
+      this.#transaction = Math.max(this.#transaction, hasPut ? before + 1 : this.#lastTransaction())
       group.forEach((commit, index) => {
         const conflict = conflicts[index]
         if (conflict) commit.reject(conflict)
