@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { peerOf } from './peer.ts'
+import { peerOfSocket } from './peer.ts'
 
 /** Requests that a peer may send on one connection without waiting for the replies. */
 const maxPipelined = 16
@@ -80,7 +80,7 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
-    const peer = peerOf(socket.remoteAddress ?? '')
+    const peer = peerOfSocket(socket)
     if (!this.#makeRoom(peer)) {
       socket.destroy()
       return

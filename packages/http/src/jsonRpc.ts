@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { readBody } from './body.ts'
-import { peerOf } from './peer.ts'
+import { peerOfSocket } from './peer.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { HttpBindings } from './server.ts'
 import { turnOf } from './turns.ts'
@@ -146,7 +146,7 @@ async function answerOne(
   try {
     const call = methods.get(method)
     if (call === undefined) throw new RpcError(rpcErrorCodes.methodNotFound, 'There is no such method')
-    const result = await call(params ?? undefined, peerOf(socket.remoteAddress ?? ''))
+    const result = await call(params ?? undefined, peerOfSocket(socket))
     return id === undefined ? undefined : { jsonrpc: '2.0', result, id }
   } catch (error) {
     const refusal = error instanceof RpcError ? error : internalError(error, method, logger)

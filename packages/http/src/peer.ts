@@ -1,4 +1,9 @@
-import { isIPv6 } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
+
+/** Whose connection it is; nobody's when it has ended. */
+export function peerOfSocket({ remoteAddress = '' }: Socket): string {
+  return peerOf(remoteAddress)
+}
 
 /** Who shares its allowance: an address of IPv4, or the network (/64) of one of IPv6, which one machine may have whole. */
 export function peerOf(address: string): string {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { peerOf } from './peer.ts'
+import { peerOfSocket } from './peer.ts'
 
 /** What waits to be done for a connection. */
 interface Line {
@@ -23,7 +23,7 @@ export async function turnOf(socket: Socket): Promise<void> {
   if (socket.destroyed) return
   await new Promise<void>((resolve) => {
     const line = lines.get(socket)
-    if (line === undefined) join(socket, { peer: peerOf(socket.remoteAddress ?? ''), waiting: [resolve] })
+    if (line === undefined) join(socket, { peer: peerOfSocket(socket), waiting: [resolve] })
     else line.waiting.push(resolve)
     schedule()
   })
