@@ -2,6 +2,7 @@ import { WorkerError } from '@bletchley/protocol'
 import { StorageError } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { readerNamed } from '../test/readers.ts'
 import { type AnsweredMessage, Dispatcher } from './dispatch.ts'
 import type { WorkerContext } from './handlers/handler.ts'
 import { defaultRoomLimits, ReplyRooms } from './server/replyRoom.ts'
@@ -15,7 +16,7 @@ async function answerOf(error: unknown) {
   const store = { getTip: () => Promise.reject(error) }
   // No input makes a real store fail like this; that is what the case is about.
   const dispatcher = new Dispatcher({ store, logger } as unknown as WorkerContext, 'document')
-  const room = new ReplyRooms(defaultRoomLimits).of('peer')
+  const room = new ReplyRooms(defaultRoomLimits).of(readerNamed('peer'))
   const reply = JSON.parse(new TextDecoder().decode(await dispatcher.answer(frame, room))) as Record<string, string>
   return { reply, log: lines.join('') }
 }
@@ -62,7 +63,7 @@ describe('what is told of a message', () => {
     const dispatcher = new Dispatcher(worker, 'document', (message) => told.push(message))
     const rooms = new ReplyRooms(defaultRoomLimits)
     const ask = async (text: string): Promise<Uint8Array> =>
-      dispatcher.answer(new TextEncoder().encode(text), rooms.of('peer'), true)
+      dispatcher.answer(new TextEncoder().encode(text), rooms.of(readerNamed('peer')), true)
     return { dispatcher, told, waiting, ask }
   }
 
@@ -162,7 +163,7 @@ describe('a large request', () => {
     const dispatcher = new Dispatcher(worker, 'document')
     const rooms = new ReplyRooms(defaultRoomLimits)
     const ask = (peer: string, request: object) =>
-      dispatcher.answer(new TextEncoder().encode(JSON.stringify({ id: peer, ...request })), rooms.of(peer))
+      dispatcher.answer(new TextEncoder().encode(JSON.stringify({ id: peer, ...request })), rooms.of(readerNamed(peer)))
     return { seen, dispatcher, ask }
   }
   const tip = (first: string) => ({ type: 'GetTip', input: first.repeat(32) })

@@ -48,7 +48,6 @@ const travellers: AnyWorkerError[] = [
   new WorkerError('task_aborted', { reason: 'took too long' }),
   new WorkerError('task_aborted', { reason: 'ran out of memory' }),
   new WorkerError('busy', { limit: 'requests under way', maximum: 4096 }),
-  new WorkerError('reconnect', {}),
   new WorkerError('shutting_down', {}),
   new WorkerError('internal', { incident: '4f2a' }),
 ] as AnyWorkerError[]

@@ -84,7 +84,6 @@ export interface ErrorData {
   enclave_error: { readonly name: EnclaveErrorName }
   task_aborted: { readonly reason: 'crashed' | 'took too long' | 'ran out of memory' }
   busy: { readonly limit: string; readonly maximum: number }
-  reconnect: Record<never, never>
   shutting_down: Record<never, never>
   internal: { readonly incident: string }
   unrecognised: { readonly text: string }
@@ -199,13 +198,6 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
       limit,
       maximum: Number(maximum),
     })),
-  },
-  reconnect: {
-    meaning:
-      'The worker makes all connections anew, since a client was removed or there are too many. What was under way may have been done.',
-    retryable: true,
-    text: () => 'Connections are made anew: send the request again',
-    parse: pattern(/^Connections are made anew: send the request again$/, () => ({})),
   },
   shutting_down: {
     meaning: 'The worker is stopping and takes no new request.',

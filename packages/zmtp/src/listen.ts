@@ -5,20 +5,20 @@ import type { CurveOptions } from './curve.ts'
 import { type PlaceLimits, Places } from './places.ts'
 import type { EndReason } from './reasons.ts'
 import type { Message } from './session.ts'
+import { clearSocketFile, listenOnFile } from './socketFile.ts'
 import { Turns } from './turns.ts'
 
 /** Connections that wait until they are taken. */
 const backlog = 100
 /** A peer's machine that is gone without a word is noticed: after this, TCP asks. */
 const keepaliveMs = 30_000
-/** Of a socket in a file: all but reading and writing by its owner. */
-const notOwners = 0o177
 
 export interface Limits extends ConnectionLimits, PlaceLimits {}
 
 export const defaultLimits: Limits = {
   maxFrameBytes: 128 * 1024 * 1024,
   maxFrames: 1000,
+  maxMessageBytes: 256 * 1024 * 1024,
   handshakeMs: 30_000,
   deafnessMs: 300_000,
   maxConnections: 1000,
@@ -65,18 +65,20 @@ export interface Listener {
  * Listens as a ROUTER socket of ZeroMQ does, for REQ, DEALER and ROUTER peers.
  *
  * @param endpoints `tcp://<address>:<port>`, `*` for any address of IPv4 or any port, IPv6 in brackets; `ipc://<path>`, which is
- *                  the owner's alone (mode 0600), and where nothing must be
+ *                  the owner's alone (mode 0600). A socket that a dead process has left there is replaced, and nothing else
  * @throws RangeError if an endpoint is of no such kind, Error if it cannot be bound: then none is
  */
 export async function listen(endpoints: readonly string[], options: ListenOptions): Promise<Listener> {
   const wanted = endpoints.map(parseEndpoint)
   const door = new Door(options)
   const bound: string[] = []
-  try {
-    for (const address of wanted) bound.push(await door.bind(address))
-  } catch (error) {
-    await door.close(0)
-    throw error
+  for (const address of wanted) {
+    try {
+      bound.push(await door.bind(address))
+    } catch (cause) {
+      await door.close(0)
+      throw new Error(`${address.endpoint} cannot be bound: ${(cause as Error).message}`, { cause })
+    }
   }
   return {
     endpoints: bound,
@@ -110,6 +112,7 @@ class Door {
 
   /** @returns the endpoint */
   async bind(address: Address): Promise<string> {
+    if ('path' in address) await clearSocketFile(address.path)
     // A peer that has said all may still be answered, and what it has said is not read yet: so ends are this side's affair.
     const server = createServer({
       allowHalfOpen: true,
@@ -126,7 +129,7 @@ class Door {
         server.on('error', (error) => this.#options.onAcceptError?.(error))
         resolve()
       })
-      if ('path' in address) listenFile(server, address.path)
+      if ('path' in address) listenOnFile(server, address.path, backlog)
       else server.listen({ ...address, backlog })
     })
     const at = server.address()
@@ -195,16 +198,6 @@ function parseEndpoint(endpoint: string): Address {
   const host = inBrackets ?? (plain === '*' ? '0.0.0.0' : plain)
   if (host === undefined || Number(port) > 65_535) throw new RangeError(`${endpoint} is no endpoint`)
   return { endpoint, host, port: port === '*' ? 0 : Number(port) }
-}
-
-/** The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between. */
-function listenFile(server: Server, path: string): void {
-  const mask = process.umask(notOwners)
-  try {
-    server.listen({ path, backlog })
-  } finally {
-    process.umask(mask)
-  }
 }
 
 function ignore(): void {}

@@ -10,6 +10,7 @@
  * * `handshake_timeout`: the handshake took too long
  * * `silent`: nothing came for as long as the peer had said that it lives
  * * `deaf`: the peer took nothing of what waits for it for too long
+ * * `slow`: the peer let others wait for the room that it had
  * * `displaced`: another connection has its place
  * * `closed`: by this side
  */
@@ -23,6 +24,7 @@ export type EndReason =
   | 'handshake_timeout'
   | 'silent'
   | 'deaf'
+  | 'slow'
   | 'displaced'
   | 'closed'
 

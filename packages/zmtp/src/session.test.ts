@@ -7,7 +7,7 @@ import { boxKeys } from './box.ts'
 import { commandFlag, shortFrame } from './frames.ts'
 import { type Message, Session } from './session.ts'
 
-const limits = { maxFrameBytes: 64 * 1024 * 1024, maxFrames: 1000 }
+const limits = { maxFrameBytes: 64 * 1024 * 1024, maxFrames: 1000, maxMessageBytes: 256 * 1024 * 1024 }
 const serverKeys = boxKeys(randomBytes(32))
 
 /** Room that is counted, and may be bounded. */

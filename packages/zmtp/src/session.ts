@@ -35,7 +35,7 @@ export interface Message {
   readonly parts: Buffer[]
   /** The room that it has taken: the receiver gives it back. */
   readonly takenBytes: number
-  /** How many frames came behind those that a message may have; they are not there. */
+  /** How many frames came beyond those that a message may have; they are not there. */
   readonly droppedFrames: number
 }
 
@@ -44,6 +44,8 @@ export interface SessionLimits {
   readonly maxFrameBytes: number
   /** Of a message; those behind are dropped, and counted. */
   readonly maxFrames: number
+  /** Of a message, all its frames together; those that would be more are dropped, and counted. */
+  readonly maxMessageBytes: number
 }
 
 /** What a session tells. */
@@ -75,6 +77,7 @@ export class Session {
   #opener: MessageOpener | undefined
   #publicKey: Uint8Array | undefined
   #parts: Buffer[] = []
+  #partsBytes = 0
   #takenBytes = 0
   #droppedFrames = 0
   #ttlMs = 0
@@ -259,8 +262,10 @@ export class Session {
       this.#room.give(takenBytes)
       return this.#command(bytes)
     }
-    if (this.#parts.length < this.#limits.maxFrames) {
+    const { maxFrames, maxMessageBytes } = this.#limits
+    if (this.#parts.length < maxFrames && this.#partsBytes + bytes.length <= maxMessageBytes) {
       this.#parts.push(bytes)
+      this.#partsBytes += bytes.length
       this.#takenBytes += takenBytes
     } else {
       this.#droppedFrames++
@@ -269,6 +274,7 @@ export class Session {
     if (isMore) return undefined
     const message = { parts: this.#parts, takenBytes: this.#takenBytes, droppedFrames: this.#droppedFrames }
     this.#parts = []
+    this.#partsBytes = 0
     this.#takenBytes = 0
     this.#droppedFrames = 0
     return message

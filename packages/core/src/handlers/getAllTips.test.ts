@@ -4,9 +4,10 @@ import { type Dialect, encodeRequest, maxReplyBytes } from '@bletchley/protocol'
 import { ContractStore, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
+import { collectGarbage } from '../../test/collectGarbage.ts'
+import { readerNamed } from '../../test/readers.ts'
 import { addressOf, memoryBut } from '../../test/stores.ts'
 import { Dispatcher } from '../dispatch.ts'
-import { collectGarbage } from '../server/collectGarbage.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
 import { readingsOf } from './readings.ts'
@@ -43,7 +44,7 @@ async function put(store: ContractStore, sizes: readonly (number | 'small')[]): 
 async function ask(
   store: ContractStore,
   dialect: Dialect = 'document',
-  room = new ReplyRooms(defaultRoomLimits).of('peer'),
+  room = new ReplyRooms(defaultRoomLimits).of(readerNamed('peer')),
 ) {
   const lines: string[] = []
   const logger = pino({}, { write: (line) => lines.push(line) })
@@ -163,7 +164,7 @@ describe('tips of some thousand bytes', () => {
 
   it('take room for what they may need, before they are written', async () => {
     const { store } = await openSmall([10_000, 0, 7000])
-    const room = new ReplyRooms(defaultRoomLimits).of('peer')
+    const room = new ReplyRooms(defaultRoomLimits).of(readerNamed('peer'))
     expect((await ask(store, 'document', room)).tips).toEqual([0, 1, 2])
     expect(room.bytes).toBe(3 * 106 + 4 * 17_000)
   })
@@ -193,12 +194,12 @@ it.each(['GetAllTips', 'GetAllAddrs'] as const)(
     const worker = { store, readings: readingsOf(store), omissions, logger } as unknown as WorkerContext
     const dispatcher = new Dispatcher(worker, 'document')
     const rooms = new ReplyRooms({ ...defaultRoomLimits, unreadBytesPerPeer: 1 << 20 })
-    expect(rooms.of('peer').tryTake(1 << 20)).toBe(true)
+    expect(rooms.of(readerNamed('peer')).tryTake(1 << 20)).toBe(true)
     const take = vi.spyOn(rooms, 'take')
     await collectGarbage()
     const before = process.memoryUsage()
     const frame = encodeRequest(type, 'all', undefined)
-    const answers = Array.from({ length: 1000 }, () => dispatcher.answer(frame, rooms.of('peer')))
+    const answers = Array.from({ length: 1000 }, () => dispatcher.answer(frame, rooms.of(readerNamed('peer'))))
     while (take.mock.calls.length < 1000) await new Promise((resolve) => setImmediate(resolve))
     let held = Number.POSITIVE_INFINITY
     // Memory of arrays is given back some time after a collection. Three hundred addresses take more than 30 kB.

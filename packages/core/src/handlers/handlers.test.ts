@@ -15,6 +15,7 @@ import { encodeRequest, type MessageType } from '@bletchley/protocol'
 import { ContractStore, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
+import { readerNamed } from '../../test/readers.ts'
 import { Dispatcher } from '../dispatch.ts'
 import { StateKeys } from '../keys/stateKeys.ts'
 import { UserKeys } from '../keys/userKeys.ts'
@@ -80,7 +81,7 @@ async function start(limits: Partial<RoomLimits> = {}) {
   const ask = async <K extends MessageType>(
     type: K,
     input: Parameters<typeof encodeRequest<K>>[2],
-    room = rooms.of('peer'),
+    room = rooms.of(readerNamed('peer')),
   ) => {
     const reply = await dispatcher.answer(encodeRequest(type, 'x', input), room)
     const { id, type: _, ...rest } = JSON.parse(new TextDecoder().decode(reply)) as Record<string, unknown>
@@ -137,7 +138,7 @@ describe('a read', () => {
   it('takes room for all addresses before they are written', async () => {
     const { store, ask, rooms } = await start()
     for (let contract = 0; contract < 245; contract++) await store.putBytecode(randomBytes(32), Uint8Array.of(1))
-    const room = rooms.of('peer')
+    const room = rooms.of(readerNamed('peer'))
     await ask('GetAllAddrs', undefined, room)
     expect(room.bytes).toBe(245 * 67)
   })
@@ -269,7 +270,7 @@ describe('a task', () => {
     const delta = { key: 4, data: Uint8Array.of(7) }
     const result = { output, delta, usedGas: 3n, ...ethereum, signature, preCodeHash: new Uint8Array(32) }
     give({ kind: type === 'ComputeTask' ? 'computed' : 'deployed', result })
-    const room = rooms.of('peer')
+    const room = rooms.of(readerNamed('peer'))
     expect(await ask(type, tasks[type], room)).toMatchObject({
       result: { output: hex(output), delta: { key: 4, data: [7] }, usedGas: 3, signature: hex(signature) },
     })

@@ -1,7 +1,8 @@
 import { maxReplyBytes } from '@bletchley/protocol'
 import { Pacer } from '@bletchley/store'
 import { describe, expect, it, vi } from 'vitest'
-import { collectGarbage } from '../server/collectGarbage.ts'
+import { collectGarbage } from '../../test/collectGarbage.ts'
+import { readerNamed } from '../../test/readers.ts'
 import { defaultRoomLimits, type ReplyRoom, ReplyRooms } from '../server/replyRoom.ts'
 import {
   addressBytes,
@@ -89,7 +90,7 @@ describe('one thing in a reply', () => {
   }
 
   it('is read once where there is room, which it takes', async () => {
-    const room = rooms(8 * mebibyte).of('peer')
+    const room = rooms(8 * mebibyte).of(readerNamed('peer'))
     const data = new Uint8Array(mebibyte)
     const { reads, once } = read(data)
     expect(await readInRoom(room, once, (bytes) => bytes)).toBe(data)
@@ -97,16 +98,16 @@ describe('one thing in a reply', () => {
   })
 
   it('that is not there takes none', async () => {
-    const room = rooms(8 * mebibyte).of('peer')
+    const room = rooms(8 * mebibyte).of(readerNamed('peer'))
     expect(await readInRoom(room, read(undefined).once, (bytes) => bytes)).toBeUndefined()
     expect(room.bytes).toBe(0)
   })
 
   it('is let go of and read once more where it has to wait', async () => {
     const shared = rooms(8 * mebibyte)
-    const other = shared.of('peer')
+    const other = shared.of(readerNamed('peer'))
     expect(other.tryTake(6 * mebibyte)).toBe(true)
-    const room = shared.of('peer')
+    const room = shared.of(readerNamed('peer'))
     const { reads, once } = read(new Uint8Array(mebibyte))
     const reading = readInRoom(room, once, (bytes) => bytes)
     await turns(30)
@@ -134,11 +135,11 @@ describe('what waits for room', () => {
   }
   it.each(Object.keys(ways))('holds nothing: %s', async (way) => {
     const shared = rooms(8 * mebibyte)
-    shared.of('peer').tryTake(8 * mebibyte)
+    shared.of(readerNamed('peer')).tryTake(8 * mebibyte)
     const take = vi.spyOn(shared, 'take')
     await collectGarbage()
     const before = process.memoryUsage().arrayBuffers
-    const waiting = Array.from({ length: 100 }, () => ways[way]!(shared.of('peer')))
+    const waiting = Array.from({ length: 100 }, () => ways[way]!(shared.of(readerNamed('peer'))))
     while (take.mock.calls.length < 100) await turns(1)
     let held = Number.POSITIVE_INFINITY
     // Memory of arrays is given back some time after a collection.
@@ -169,10 +170,10 @@ describe('what waits for room', () => {
     for (const [name, read] of Object.entries(grown)) {
       size = mebibyte / 4
       const shared = rooms(8 * mebibyte)
-      const other = shared.of('peer')
+      const other = shared.of(readerNamed('peer'))
       other.tryTake(8 * mebibyte)
       const take = vi.spyOn(shared, 'take')
-      const room = shared.of('peer')
+      const room = shared.of(readerNamed('peer'))
       const reading = read(room)
       while (take.mock.calls.length < 1 || !room.isWaiting) await turns(1)
       size = 2 * mebibyte
@@ -204,7 +205,7 @@ describe('rows in a reply', () => {
       [155, 155 * rowBytes],
       [1000, 1000 * rowBytes],
     ] as const) {
-      const room = rooms(8 * mebibyte).of('peer')
+      const room = rooms(8 * mebibyte).of(readerNamed('peer'))
       const { reads, read } = source(count, new Uint8Array())
       const rows = await rowsInRoom(room, read)
       expect([rows.length, room.bytes, reads.begun], String(count)).toEqual([count, taken, 1])
@@ -212,7 +213,7 @@ describe('rows in a reply', () => {
   })
 
   it('count their bytes', async () => {
-    const room = rooms(8 * mebibyte).of('peer')
+    const room = rooms(8 * mebibyte).of(readerNamed('peer'))
     await rowsInRoom(room, source(3, new Uint8Array(mebibyte / 2)).read)
     expect(room.bytes).toBe(3 * (rowBytes + 2 * mebibyte))
   })
@@ -221,7 +222,7 @@ describe('rows in a reply', () => {
     const shared = rooms(8 * mebibyte)
     const data = new Uint8Array(mebibyte)
     const { reads, read } = source(3, data)
-    const room = shared.of('peer')
+    const room = shared.of(readerNamed('peer'))
     // 12 MiB at most, and 6 as they are.
     const rows = await rowsInRoom(room, read)
     expect([rows.length, reads.begun, room.bytes]).toEqual([3, 2, 3 * (rowBytes + 2 * mebibyte)])
@@ -229,9 +230,9 @@ describe('rows in a reply', () => {
 
   it('wait for room, and hold none of what they had', async () => {
     const shared = rooms(8 * mebibyte)
-    const other = shared.of('peer')
+    const other = shared.of(readerNamed('peer'))
     expect(other.tryTake(3 * mebibyte)).toBe(true)
-    const room = shared.of('peer')
+    const room = shared.of(readerNamed('peer'))
     const { reads, read } = source(3, new Uint8Array(mebibyte))
     const reading = rowsInRoom(room, read)
     while (!room.isWaiting) await turns(1)
@@ -243,11 +244,11 @@ describe('rows in a reply', () => {
   })
 
   it('are 100 000 at most, also where they are counted', async () => {
-    const room = () => new ReplyRooms(defaultRoomLimits).of('peer')
+    const room = () => new ReplyRooms(defaultRoomLimits).of(readerNamed('peer'))
     expect(await rowsInRoom(room(), source(100_000, new Uint8Array()).read)).toHaveLength(100_000)
     const tooMany = { code: 'limit_exceeded', data: { limit: 'deltas in a reply', maximum: 100_000 } }
     await expect(rowsInRoom(room(), source(100_001, new Uint8Array()).read)).rejects.toMatchObject(tooMany)
-    const small = rooms(1024).of('peer')
+    const small = rooms(1024).of(readerNamed('peer'))
     await expect(rowsInRoom(small, source(100_001, new Uint8Array()).read)).rejects.toMatchObject(tooMany)
   })
 
@@ -256,13 +257,13 @@ describe('rows in a reply', () => {
     // A digit and a comma for each byte, but for the last, of three digits.
     const length = (maxReplyBytes - 2 * rowBytes) / 4
     const fits = new Uint8Array(length)
-    const room = new ReplyRooms(defaultRoomLimits).of('peer')
+    const room = new ReplyRooms(defaultRoomLimits).of(readerNamed('peer'))
     expect(await rowsInRoom(room, source(2, fits).read)).toHaveLength(2)
     expect(room.bytes).toBe(maxReplyBytes)
     const past = fits.slice()
     past[length - 1] = 10
-    await expect(rowsInRoom(new ReplyRooms(defaultRoomLimits).of('peer'), source(2, past).read)).rejects.toMatchObject(
-      tooLarge,
-    )
+    await expect(
+      rowsInRoom(new ReplyRooms(defaultRoomLimits).of(readerNamed('peer')), source(2, past).read),
+    ).rejects.toMatchObject(tooLarge)
   })
 })

@@ -110,7 +110,7 @@ export async function rowsInRoom<T extends { data: Uint8Array }>(
 async function gatherOrCount<T extends { data: Uint8Array }>(
   room: ReplyRoom,
   source: AsyncIterable<T>,
-  fits: (row: T) => boolean | Promise<boolean>,
+  fits: (row: T) => boolean,
 ): Promise<{ rows?: T[]; bytes: number }> {
   const pacer = new Pacer(room.peer)
   let rows: T[] | undefined = []
@@ -124,8 +124,7 @@ async function gatherOrCount<T extends { data: Uint8Array }>(
   for await (const row of source) {
     if (++count > maxRows) throw new WorkerError('limit_exceeded', { limit: 'deltas in a reply', maximum: maxRows })
     if (rows !== undefined) {
-      const answer = fits(row)
-      if (answer === true || (await answer)) {
+      if (fits(row)) {
         rows.push(row)
         continue
       }
@@ -162,14 +161,14 @@ class Growth {
   }
 
   /** Whether there is room for so much more. */
-  add(bytes: number): boolean | Promise<boolean> {
+  add(bytes: number): boolean {
     this.#most += bytes
     if (this.#most <= this.#taken || this.#most < largeBytes) return true
     if (this.#most > maxReplyBytes) return false
     // More than is needed, so that it is not asked for at each row; the surplus is given back.
     const more = Math.max(this.#most - this.#taken, this.#taken >> 2)
     this.#taken += more
-    return this.#room.tryTake(more) || this.#room.tryTakeLooked(more)
+    return this.#room.tryTake(more)
   }
 
   /** Gives back what was not needed. */

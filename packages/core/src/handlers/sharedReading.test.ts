@@ -3,9 +3,10 @@ import { encodeRequest, type MessageType } from '@bletchley/protocol'
 import { ContractStore } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { collectGarbage } from '../../test/collectGarbage.ts'
+import { readerNamed } from '../../test/readers.ts'
 import { addressOf, memoryBut } from '../../test/stores.ts'
 import { Dispatcher } from '../dispatch.ts'
-import { collectGarbage } from '../server/collectGarbage.ts'
 import { defaultRoomLimits, type ReplyRoom, ReplyRooms } from '../server/replyRoom.ts'
 import { contextOf, type WorkerContext } from './handler.ts'
 import { handlers } from './index.ts'
@@ -75,9 +76,9 @@ describe.each(whole)('%s', (type) => {
     const { reads, ask, hold, dispatcher } = await start(300)
     const rooms = new ReplyRooms(defaultRoomLimits)
     const go = hold()
-    const asked = Array.from({ length: 50 }, () => ask(type, rooms.of('peer')))
+    const asked = Array.from({ length: 50 }, () => ask(type, rooms.of(readerNamed('peer'))))
     while (reads.walks === 0) await turn()
-    for (let more = 0; more < 50; more++) asked.push(ask(type, rooms.of('peer')))
+    for (let more = 0; more < 50; more++) asked.push(ask(type, rooms.of(readerNamed('peer'))))
     while (dispatcher.inFlight < 100) await turn()
     go()
     const replies = await Promise.all(asked)
@@ -88,13 +89,13 @@ describe.each(whole)('%s', (type) => {
   it('reads once for all who wait for room, as long as nothing is written', async () => {
     const { reads, ask, dispatcher } = await start(300)
     const rooms = new ReplyRooms({ ...defaultRoomLimits, unreadBytesPerPeer: 400 * kibibyte })
-    await ask(type, rooms.of('other'))
+    await ask(type, rooms.of(readerNamed('other')))
     reads.walks = reads.records = 0
-    const full = rooms.of('peer')
+    const full = rooms.of(readerNamed('peer'))
     expect(full.tryTake(400 * kibibyte)).toBe(true)
     // A few have room at a time.
     const answer = async () => {
-      const room = rooms.of('peer')
+      const room = rooms.of(readerNamed('peer'))
       const reply = await ask(type, room)
       await turn()
       room.shrink(0)
@@ -114,10 +115,10 @@ describe.each(whole)('%s', (type) => {
     const { put, ask, hold, reads, dispatcher } = await start(300)
     const rooms = new ReplyRooms(defaultRoomLimits)
     const go = hold()
-    const early = Array.from({ length: 3 }, () => ask(type, rooms.of('peer')))
+    const early = Array.from({ length: 3 }, () => ask(type, rooms.of(readerNamed('peer'))))
     while (reads.walks === 0) await turn()
     await put(300, 310, 2)
-    const late = Array.from({ length: 3 }, () => ask(type, rooms.of('peer')))
+    const late = Array.from({ length: 3 }, () => ask(type, rooms.of(readerNamed('peer'))))
     while (dispatcher.inFlight < 6) await turn()
     expect(reads.walks).toBe(1)
     go()
@@ -129,16 +130,16 @@ describe.each(whole)('%s', (type) => {
   it('shows whatever was stored when it got its room, also where that is more than before', async () => {
     const { put, ask, reads } = await start(300)
     const rooms = new ReplyRooms({ ...defaultRoomLimits, unreadBytesPerPeer: 1024 * kibibyte })
-    await ask(type, rooms.of('other'))
-    const full = rooms.of('peer')
+    await ask(type, rooms.of(readerNamed('other')))
+    const full = rooms.of(readerNamed('peer'))
     expect(full.tryTake(1024 * kibibyte)).toBe(true)
     const waiting = Array.from({ length: 3 }, async () => {
-      const room = rooms.of('peer')
+      const room = rooms.of(readerNamed('peer'))
       const reply = await ask(type, room)
       room.shrink(0)
       return countIn(reply)
     })
-    while (!rooms.of('peer').isWaiting) await turn()
+    while (!rooms.of(readerNamed('peer')).isWaiting) await turn()
     await put(300, 600, 2)
     full.shrink(0)
     expect(await Promise.all(waiting)).toEqual([600, 600, 600])
@@ -160,9 +161,9 @@ describe.each(whole)('%s', (type) => {
       return bytes
     }
     const before = await held()
-    const one = [await read(rooms.of('peer'))]
+    const one = [await read(rooms.of(readerNamed('peer')))]
     const each = (await held()) - before
-    const askers = Array.from({ length: 40 }, () => rooms.of('peer'))
+    const askers = Array.from({ length: 40 }, () => rooms.of(readerNamed('peer')))
     one.push(...(await Promise.all(askers.map(read))))
     expect((await held()) - before).toBeLessThan(4 * each)
     const counted = askers.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -175,12 +176,12 @@ it('shows the newest tips to whoever knows of a write, while another reading is 
   const { store, put, ask, hold, reads } = await start(300)
   const rooms = new ReplyRooms(defaultRoomLimits)
   const go = hold()
-  const early = ask('GetAllTips', rooms.of('peer'))
+  const early = ask('GetAllTips', rooms.of(readerNamed('peer')))
   while (reads.walks === 0) await turn()
   await put(0, 300, 7)
-  const late = ask('GetAllTips', rooms.of('peer'))
+  const late = ask('GetAllTips', rooms.of(readerNamed('peer')))
   await store.removeContract(addressOf(0))
-  const last = ask('GetAllTips', rooms.of('peer'))
+  const last = ask('GetAllTips', rooms.of(readerNamed('peer')))
   go()
   await early
   expect(countIn(await late, 7)).toBeGreaterThanOrEqual(299)
@@ -191,8 +192,8 @@ it('a reading that fails fails for those who share it, and is made anew for the 
   const { store, ask } = await start(3)
   const rooms = new ReplyRooms(defaultRoomLimits)
   await store.close()
-  const failed = await Promise.all([1, 2].map(() => ask('GetAllAddrs', rooms.of('peer'))))
+  const failed = await Promise.all([1, 2].map(() => ask('GetAllAddrs', rooms.of(readerNamed('peer')))))
   for (const reply of failed) expect(String(Buffer.from(reply))).toContain('"msg"')
   const again = await start(3)
-  expect(countIn(await again.ask('GetAllAddrs', rooms.of('peer')))).toBe(3)
+  expect(countIn(await again.ask('GetAllAddrs', rooms.of(readerNamed('peer'))))).toBe(3)
 })

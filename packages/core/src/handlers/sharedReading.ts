@@ -48,7 +48,7 @@ export class SharedReading<T> {
     try {
       for (;;) {
         // As much as it was the last time: so it is read when there is room.
-        if (!(await room.tryTakeLooked(this.#bytes))) await waitForRoom(room, withGrowth(this.#bytes))
+        if (!room.tryTake(this.#bytes)) await waitForRoom(room, withGrowth(this.#bytes))
         const fits = await this.#within(room)
         if (fits !== undefined) return fits.found
       }
@@ -61,7 +61,7 @@ export class SharedReading<T> {
   async #within(room: ReplyRoom): Promise<Found<T> | undefined> {
     const found = await this.#read()
     const { bytes } = found
-    if (bytes > room.bytes && !(await room.tryTakeLooked(bytes - room.bytes))) return undefined
+    if (bytes > room.bytes && !room.tryTake(bytes - room.bytes)) return undefined
     room.shrink(bytes)
     return found
   }

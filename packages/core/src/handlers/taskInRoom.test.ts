@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { readerNamed } from '../../test/readers.ts'
 import type { Turn } from '../engine/taskEngine.ts'
 import type { TaskReply } from '../engine/taskReplies.ts'
 import { defaultRoomLimits, ReplyRooms } from '../server/replyRoom.ts'
@@ -29,7 +30,7 @@ const turns = async (count: number) => {
 }
 
 it('asks once for the reply to a task where there is room for it, and takes that', async () => {
-  const room = rooms(8 * mebibyte).of('peer')
+  const room = rooms(8 * mebibyte).of(readerNamed('peer'))
   const { turns: asked, run } = task()
   await taskInRoom({ room, heldTasks: new HeldTasks() }, run)
   expect([asked.length, room.bytes]).toEqual([1, mebibyte])
@@ -37,9 +38,9 @@ it('asks once for the reply to a task where there is room for it, and takes that
 
 it('asks once as well where the reply waits for room: the engine may not have it any more', async () => {
   const shared = rooms(8 * mebibyte)
-  const other = shared.of('peer')
+  const other = shared.of(readerNamed('peer'))
   expect(other.tryTake(7.5 * mebibyte)).toBe(true)
-  const room = shared.of('peer')
+  const room = shared.of(readerNamed('peer'))
   const { turns: asked, run } = task()
   const heldTasks = new HeldTasks()
   const reply = taskInRoom({ room, heldTasks }, run)
@@ -55,14 +56,14 @@ it('asks once as well where the reply waits for room: the engine may not have it
 
 it('lets go of a reply that nobody could hold, and asks for it again as one that was taken before', async () => {
   const shared = rooms(8 * mebibyte)
-  const other = shared.of('peer')
+  const other = shared.of(readerNamed('peer'))
   expect(other.tryTake(8 * mebibyte)).toBe(true)
   const heldTasks = new HeldTasks()
   expect(heldTasks.tryHold('another', 256 * mebibyte)).toBe(true)
   expect(heldTasks.tryHold('third', 128 * mebibyte)).toBe(true)
   expect(heldTasks.tryHold('fourth', 64 * mebibyte)).toBe(true)
   const { turns: asked, run } = task(65 * mebibyte)
-  const room = shared.of('peer')
+  const room = shared.of(readerNamed('peer'))
   const reply = taskInRoom({ room, heldTasks }, run)
   await turns(30)
   expect(asked.map(({ isAgain }) => isAgain)).toEqual([undefined])
@@ -74,9 +75,9 @@ it('lets go of a reply that nobody could hold, and asks for it again as one that
 
 it('gives up with its peer, and holds nothing then', async () => {
   const shared = rooms(8 * mebibyte)
-  expect(shared.of('peer').tryTake(8 * mebibyte)).toBe(true)
+  expect(shared.of(readerNamed('peer')).tryTake(8 * mebibyte)).toBe(true)
   const heldTasks = new HeldTasks()
-  const reply = taskInRoom({ room: shared.of('peer'), heldTasks }, task().run)
+  const reply = taskInRoom({ room: shared.of(readerNamed('peer')), heldTasks }, task().run)
   reply.catch(() => {})
   await turns(30)
   expect(heldTasks.tryHold('peer', 256 * mebibyte)).toBe(false)
@@ -91,15 +92,15 @@ it('does not begin a task of a peer whose results wait, long before they are as 
   const { turns: asked, run } = task()
   // Of 512 MiB, a third for one peer.
   expect(heldTasks.tryHold('peer', 170 * mebibyte)).toBe(true)
-  await taskInRoom({ room: shared.of('peer'), heldTasks }, run)
+  await taskInRoom({ room: shared.of(readerNamed('peer')), heldTasks }, run)
   expect(heldTasks.tryHold('peer', mebibyte)).toBe(true)
-  await expect(taskInRoom({ room: shared.of('peer'), heldTasks }, run)).rejects.toMatchObject({
+  await expect(taskInRoom({ room: shared.of(readerNamed('peer')), heldTasks }, run)).rejects.toMatchObject({
     code: 'busy',
     data: { limit: 'bytes of replies that this peer has not read', maximum: 512 * mebibyte },
   })
-  await taskInRoom({ room: shared.of('other'), heldTasks }, run)
+  await taskInRoom({ room: shared.of(readerNamed('other')), heldTasks }, run)
   heldTasks.release('peer', mebibyte)
-  await taskInRoom({ room: shared.of('peer'), heldTasks }, run)
+  await taskInRoom({ room: shared.of(readerNamed('peer')), heldTasks }, run)
   expect(asked).toHaveLength(3)
 })
 

@@ -78,12 +78,14 @@ export function createRegistry(observed: Observed): Registry {
       for (const [reason, count] of Object.entries(traffic.refusals)) yield [{ reason }, count] as const
     },
   )
-  gauge('bletchley_connections', 'Connections that are open, as far as is known.', [], () => traffic.connections)
+  gauge('bletchley_connections', 'Connections that are open.', [], () => traffic.connections)
   counter(
-    'bletchley_connection_endings_total',
-    'How often all connections were made anew, since the limit of open files allows no more.',
-    [],
-    () => traffic.connectionEndings,
+    'bletchley_ended_connections_total',
+    'Connections that were ended for what they took, by reason.',
+    ['reason'],
+    function* endedConnections() {
+      for (const [reason, count] of Object.entries(traffic.endedConnections)) yield [{ reason }, count] as const
+    },
   )
   counter(
     'bletchley_dropped_replies_total',

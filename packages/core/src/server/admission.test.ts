@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { collectGarbage } from '../../test/collectGarbage.ts'
 import { Admission, defaultAdmissionLimits, firstRequestBytes } from './admission.ts'
-import { collectGarbage } from './collectGarbage.ts'
 
 const mebibyte = 1024 * 1024
 

@@ -45,6 +45,11 @@ export class Admission {
     return this.#requests
   }
 
+  /** Whether a peer has requests under way. */
+  isServing(peer: string): boolean {
+    return this.#ofPeer.has(peer)
+  }
+
   /** Takes the requests of one message in; or says why not, and takes none. */
   admit(peer: string, requests: number, bytes: number): WorkerError | undefined {
     const share = this.#ofPeer.get(peer)

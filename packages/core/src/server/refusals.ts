@@ -1,11 +1,24 @@
+import type { EndReason } from '@bletchley/zmtp'
 import type { Logger } from 'pino'
 
 /**
- * Why a peer did not get in: its key is not on the list; it took another key for this core's; it showed no key at all
- * (that is also how a port scanner looks); it broke the protocol.
+ * Why a peer did not get in, or was sent away: its key is not on the list; it took another key for this core's; it showed no key
+ * where one is needed (that is also how a port scanner looks), or one where none is; it did not say in time who it is; it broke
+ * the protocol; it began to send a frame that is larger than frames may be.
  */
-export const refusalReasons = ['not_listed', 'wrong_server_key', 'no_key', 'malformed'] as const
+export const refusalReasons = [
+  'not_listed',
+  'wrong_server_key',
+  'no_key',
+  'handshake_timeout',
+  'malformed',
+  'frame_too_large',
+] as const satisfies readonly EndReason[]
 export type RefusalReason = (typeof refusalReasons)[number]
+
+export function isRefusal(reason: EndReason): reason is RefusalReason {
+  return (refusalReasons as readonly EndReason[]).includes(reason)
+}
 
 /** Lines in the log in one window, so that whoever keeps trying cannot fill the disk. */
 const maxLines = 60
@@ -14,7 +27,7 @@ const windowMs = 60_000
 /** Counts the peers that were refused, and shows them in the log: each way to be refused once a minute. */
 export class Refusals {
   /** How many were refused, since the start. */
-  readonly counts: Record<RefusalReason, number> = { not_listed: 0, wrong_server_key: 0, no_key: 0, malformed: 0 }
+  readonly counts = Object.fromEntries(refusalReasons.map((reason) => [reason, 0])) as Record<RefusalReason, number>
   readonly #logger: Logger
   readonly #shown = new Set<string>()
   #windowEnd = 0
@@ -25,10 +38,10 @@ export class Refusals {
   }
 
   /**
+   * @param address the peer's IP address; empty where it came by a socket in a file
    * @param key     the public key that the peer showed, in Z85
-   * @param address the peer's IP address; libzmq tells it only of peers that show a key
    */
-  add(reason: RefusalReason, key?: string, address?: string): void {
+  add(reason: RefusalReason, address: string, key?: string): void {
     this.counts[reason]++
     const now = performance.now()
     if (now >= this.#windowEnd) {

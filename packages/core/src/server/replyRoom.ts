@@ -1,59 +1,60 @@
-import { setImmediate } from 'node:timers/promises'
 import { WorkerError } from '@bletchley/protocol'
-import { collectGarbage } from './collectGarbage.ts'
 
-/** Smaller messages need no room, but are left to the count of the socket: its 10 000 of one peer are 160 MB of them at most. */
+/** A reply of less takes no room before it is made: with what it was asked by it is bounded already. */
 export const largeBytes = 16 * 1024
 
-/** The binding hands a copy of shorter frames to libzmq. */
-const copiedBytes = 128
+/** What a frame takes in memory while it waits, besides its bytes: most of it is of the heap, which ends before the memory does. */
+const frameOverhead = 1024
 
-/** When so many more bytes are out than after the last collection, those that were read are looked for. */
-const collectEveryBytes = 128 * 1024 * 1024
+/** While replies wait for room, it is looked so often who does not read. */
+const lookMs = 250
 
-/** While replies wait for room, it is looked for so often; less often where a look takes long, so that all take a tenth of the time. */
-const lookMs = { least: 250, most: 5000 }
-const pausePerLook = 10
+/** What a small reply takes while it waits to be sent. */
+export function smallBytes(reply: Uint8Array): number {
+  return reply.length + frameOverhead
+}
 
-/** How many bytes of large replies may be in memory. */
+/** How many bytes of replies may be in memory. */
 export interface RoomLimits {
   /** That one connection has not read. */
   readonly unreadBytesPerPeer: number
   /** That all of them have not read: the nearer it is, the less each may have. */
   readonly unreadBytes: number
-  /** A reply that waits for room is given up when its peer has read nothing of what it was sent for so long, … */
+  /** A reply that waits for room is given up when its peer has taken nothing of what waits for it for so long. */
   readonly unreadPatienceMs: number
-  /** … and for as long as a line that is so slow takes for the reply that is on its way. */
-  readonly leastBytesPerSecond: number
 }
 
 export const defaultRoomLimits: RoomLimits = {
   unreadBytesPerPeer: 512 * 1024 * 1024,
   unreadBytes: 2048 * 1024 * 1024,
   unreadPatienceMs: 10_000,
-  leastBytesPerSecond: 1024 * 1024,
 }
 
-/** Bytes of large replies that a peer has not read yet, or that are in work for it. */
+/** Whoever reads the replies of one connection. */
+export interface Reader {
+  readonly id: string
+  /** When it last took something, or began to have something to take; as `performance.now()` tells it. */
+  readonly lastProgressAt: number
+}
+
+/** Replies that were sent at about the same time, and are not read. */
+interface Unread {
+  readonly sentAt: number
+  bytes: number
+}
+
+/** Bytes of replies that a peer has not read yet, or that are in work for it. */
 interface Peer {
-  readonly name: string
+  readonly reader: Reader
   bytes: number
   /** Of them those of replies that are made; the others are in work. */
   madeBytes: number
   /** Of them those that were sent, in that order. */
-  readonly unread: Set<Made>
+  readonly unread: Unread[]
   /** In the order of their arrival. */
-  readonly waiting: Waiting[]
-  /** When it last read something, or began to have something to read; before that, when the last reply was made. */
+  waiting: Waiting[]
+  /** When the last reply was made, or the last room came back. */
   since: number
-}
-
-/** A reply that is made, and holds its room until it is read. */
-interface Made {
-  readonly peer: Peer
-  readonly bytes: number
-  /** Absent until it is sent: it may be part of a message that is not complete. */
-  sentAt?: number
 }
 
 interface Waiting {
@@ -64,29 +65,20 @@ interface Waiting {
 }
 
 /**
- * Room for large replies in memory, taken before one is made.
+ * Room for replies in memory; for a large one it is taken before it is made.
  *
- * A request of some hundred bytes may have a reply of 256 MiB: a peer that asks and never reads would fill the memory long before
- * the socket has counted its replies. Nobody tells what a peer has read, but the binding holds on to a reply until libzmq has
- * sent it: so what the garbage collector takes was read. It does not hear of that memory by itself, and is asked to look
- * before anybody has to wait. Who has left too much unread waits, and is refused when he reads nothing meanwhile. Nobody is refused
- * because the core is slow: what is in work is not there to be read.
+ * A request of some hundred bytes may have a reply of 256 MiB: a peer that asks and never reads would fill the memory. So a reply
+ * has room until the system has taken it. Who has left too much unread waits, and is refused when he takes nothing meanwhile.
+ * Nobody is refused because the core is slow: what is in work is not there to be read.
  */
 export class ReplyRooms {
   readonly #limits: RoomLimits
-  readonly #peers = new Map<string, Peer>()
-  readonly #read = new FinalizationRegistry<Made>((made) => {
-    const { peer, bytes } = made
-    if (peer.unread.delete(made)) peer.since = performance.now()
-    peer.madeBytes -= bytes
-    this.give(peer, bytes)
-  })
+  readonly #peers = new WeakMap<Reader, Peer>()
+  /** Those that have room, or wait for some. Who has got some behind others is behind them. */
+  readonly #active = new Set<Peer>()
   /** Of all peers. */
   #bytes = 0
-  #collectAt = collectEveryBytes
-  #collecting: Promise<void> | undefined
   #looking: NodeJS.Timeout | undefined
-  #pauseMs = lookMs.least
   #waiting = 0
   #closed = false
 
@@ -94,92 +86,97 @@ export class ReplyRooms {
     this.#limits = limits
   }
 
+  /** That are taken, of all peers. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** The room of one request. */
-  of(peer: string): ReplyRoom {
-    return new ReplyRoom(this, peer)
+  of(reader: Reader): ReplyRoom {
+    return new ReplyRoom(this, this.#peer(reader))
   }
 
   /** Takes room, if there is some at once. */
-  tryTake(name: string, bytes: number): Peer | undefined {
-    if (this.#bytes + bytes > this.#collectAt) return undefined
-    const peer = this.#peer(name)
-    if (peer.waiting.length > 0 || !this.#fits(peer, bytes)) return undefined
+  tryTake(peer: Peer, bytes: number): boolean {
+    if (!this.#isSmall(peer, bytes) && (peer.waiting.length > 0 || !this.#fits(peer, bytes))) return false
     this.#take(peer, bytes)
-    return peer
+    return true
   }
 
   /** @throws WorkerError `busy` if there is none, and the peer does not read */
-  async take(name: string, bytes: number): Promise<Peer> {
-    await this.look(name, bytes)
-    const peer = this.#peer(name)
-    if (peer.waiting.length === 0 && this.#fits(peer, bytes)) {
-      this.#take(peer, bytes)
-      return peer
-    }
+  async take(peer: Peer, bytes: number): Promise<void> {
+    if (this.tryTake(peer, bytes)) return
     if (this.#closed) throw new WorkerError('shutting_down', {})
-    this.#peers.set(name, peer)
+    this.#active.add(peer)
     await new Promise<void>((resolve, reject) => {
       peer.waiting.push({ bytes, since: performance.now(), resolve, reject })
       this.#waiting++
-      this.#looking ??= setTimeout(() => void this.#lookOnce(), this.#pauseMs)
+      this.#looking ??= setTimeout(() => this.#look(), lookMs)
     })
-    return peer
   }
 
-  isWaiting(name: string): boolean {
-    return this.#peer(name).waiting.length > 0
-  }
-
-  /** Looks for what was read, if it is time for that before a peer takes so many bytes. Who has to wait is looked for anyway. */
-  async look(name: string, bytes: number): Promise<void> {
-    if (this.isWaiting(name)) return
-    if (this.#bytes + bytes > this.#collectAt) await this.#collect()
-  }
-
-  /** Gives room back: what was taken was more than what was needed. */
+  /** Gives room back. */
   give(peer: Peer, bytes: number): void {
     peer.bytes -= bytes
     this.#bytes -= bytes
-    if (peer.unread.size === 0) peer.since = performance.now()
-    if (peer.bytes === 0 && peer.waiting.length === 0) this.#peers.delete(peer.name)
+    if (peer.unread.length === 0) peer.since = performance.now()
+    this.#leave(peer)
     if (this.#waiting > 0) this.#serve()
   }
 
-  /** A reply for which room is taken is made: it gives that back when it was read. */
-  made(peer: Peer, reply: Uint8Array, bytes: number): Made {
-    const made = { peer, bytes }
+  /** A reply for which room is taken is made. */
+  made(peer: Peer, bytes: number): void {
     peer.madeBytes += bytes
-    if (peer.unread.size === 0) peer.since = performance.now()
-    this.#read.register(reply, made)
-    return made
+    peer.since = performance.now()
   }
 
   /** From now on its peer can read it. */
-  sent(made: Made): void {
-    const { peer } = made
-    made.sentAt = performance.now()
-    if (peer.unread.size === 0) peer.since = made.sentAt
-    peer.unread.add(made)
+  sent({ unread }: Peer, bytes: number): void {
+    const last = unread.at(-1)
+    const now = performance.now()
+    if (last !== undefined && now - last.sentAt < lookMs) last.bytes += bytes
+    else unread.push({ sentAt: now, bytes })
+  }
+
+  /** The system has it, or its connection has ended. */
+  gone(peer: Peer, bytes: number): void {
+    const { unread } = peer
+    // They go in the order in which they were sent.
+    unread[0]!.bytes -= bytes
+    if (unread[0]!.bytes === 0) unread.shift()
+    this.unmade(peer, bytes)
+  }
+
+  /** A reply that is made is not sent. */
+  unmade(peer: Peer, bytes: number): void {
+    peer.madeBytes -= bytes
+    this.give(peer, bytes)
+  }
+
+  /** A connection has ended: nothing waits for it any more. */
+  end(reader: Reader): void {
+    const peer = this.#peers.get(reader)
+    if (peer !== undefined) this.#refuse(peer, this.#busy(peer))
   }
 
   /** Nobody waits any more. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#looking)
-    for (const peer of this.#peers.values()) this.#refuse(peer, new WorkerError('shutting_down', {}))
+    for (const peer of this.#active) this.#refuse(peer, new WorkerError('shutting_down', {}))
   }
 
-  #peer(name: string): Peer {
-    return (
-      this.#peers.get(name) ?? {
-        name,
-        bytes: 0,
-        madeBytes: 0,
-        unread: new Set(),
-        waiting: [],
-        since: performance.now(),
-      }
-    )
+  #peer(reader: Reader): Peer {
+    const known = this.#peers.get(reader)
+    if (known !== undefined) return known
+    const peer = { reader, bytes: 0, madeBytes: 0, unread: [], waiting: [], since: performance.now() }
+    this.#peers.set(reader, peer)
+    return peer
+  }
+
+  /** Each has room for something small, whatever others have left unread. */
+  #isSmall(peer: Peer, bytes: number): boolean {
+    return peer.bytes + bytes < largeBytes
   }
 
   #fits(peer: Peer, bytes: number): boolean {
@@ -189,61 +186,59 @@ export class ReplyRooms {
   }
 
   #take(peer: Peer, bytes: number): void {
-    if (peer.bytes === 0) this.#peers.set(peer.name, peer)
+    if (peer.bytes === 0) this.#active.add(peer)
     peer.bytes += bytes
     this.#bytes += bytes
   }
 
+  #leave(peer: Peer): void {
+    if (peer.bytes === 0 && peer.waiting.length === 0) this.#active.delete(peer)
+  }
+
   /** One reply of each peer in turn, as long as they fit: who has got one is the last to get the next. */
   #serve(): void {
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#active) {
       const [next] = peer.waiting
-      if (next === undefined || !this.#fits(peer, next.bytes)) continue
+      if (next === undefined || !(this.#isSmall(peer, next.bytes) || this.#fits(peer, next.bytes))) continue
       peer.waiting.shift()
       this.#waiting--
-      this.#peers.delete(peer.name)
-      this.#peers.set(peer.name, peer)
+      this.#active.delete(peer)
+      this.#active.add(peer)
       this.#take(peer, next.bytes)
       next.resolve()
     }
   }
 
-  /** Looks for what was read, and gives those up who read nothing, and what they have left no room for. */
-  async #lookOnce(): Promise<void> {
-    await this.#collect()
-    const now = performance.now()
-    const before = now - this.#limits.unreadPatienceMs
+  /** Gives those up who read nothing, and what they have left no room for. */
+  #look(): void {
+    const before = performance.now() - this.#limits.unreadPatienceMs
     const left = this.#limits.unreadBytes - this.#bytesSentUntil(before)
     const isHopeless = ({ bytes, since }: Waiting) => since <= before && bytes > left
-    for (const peer of this.#peers.values()) {
-      if (this.#hasReadNothing(peer, now)) this.#refuse(peer, this.#busy(peer))
+    for (const peer of this.#active) {
+      if (this.#hasReadNothing(peer, before)) this.#refuse(peer, this.#busy(peer))
       else if (left < this.#limits.unreadBytes) this.#refuse(peer, this.#busyForAll(), isHopeless)
     }
     this.#serve()
-    this.#looking = this.#waiting > 0 ? setTimeout(() => void this.#lookOnce(), this.#pauseMs) : undefined
+    this.#looking = this.#waiting > 0 ? setTimeout(() => this.#look(), lookMs) : undefined
   }
 
   /** Bytes that were sent until then, and are still unread. */
   #bytesSentUntil(time: number): number {
     let bytes = 0
-    for (const { unread } of this.#peers.values()) {
-      for (const made of unread) {
-        if (made.sentAt! > time) break
-        bytes += made.bytes
+    for (const { unread } of this.#active) {
+      for (const each of unread) {
+        if (each.sentAt > time) break
+        bytes += each.bytes
       }
     }
     return bytes
   }
 
-  /**
-   * Whether it has read nothing for too long, though all was there to be read that its requests can wait for. A reply is seen to
-   * be read when all of it is: before that its peer has the time that a slow line takes for the one that is on its way.
-   */
-  #hasReadNothing({ bytes, madeBytes, unread, since }: Peer, now: number): boolean {
-    if (bytes === 0 || (unread.size === 0 && madeBytes < bytes)) return false
-    const { unreadPatienceMs, leastBytesPerSecond } = this.#limits
-    const [first] = unread
-    return since + unreadPatienceMs + (1000 * (first?.bytes ?? 0)) / leastBytesPerSecond <= now
+  /** Whether it has taken nothing since then, though all was there to be read that its requests can wait for. */
+  #hasReadNothing({ reader, bytes, madeBytes, unread, since }: Peer, then: number): boolean {
+    if (unread.length > 0) return reader.lastProgressAt <= then
+    // Replies that are made and not sent are parts of messages, which wait for room themselves.
+    return bytes > 0 && madeBytes >= bytes && since <= then
   }
 
   /** Names the limit that a peer waits for: its own, or that of all, which others may have used up. */
@@ -262,40 +257,27 @@ export class ReplyRooms {
   #refuse(peer: Peer, error: WorkerError, which = (_: Waiting) => true): void {
     const refused = peer.waiting.filter(which)
     if (refused.length === 0) return
-    const others = peer.waiting.filter((waiting) => !refused.includes(waiting))
-    peer.waiting.splice(0, Infinity, ...others)
+    peer.waiting = peer.waiting.filter((waiting) => !which(waiting))
     this.#waiting -= refused.length
-    if (peer.bytes === 0 && others.length === 0) this.#peers.delete(peer.name)
+    this.#leave(peer)
     for (const { reject } of refused) reject(error)
-  }
-
-  async #collect(): Promise<void> {
-    this.#collecting ??= (async () => {
-      // First the binding hears of what libzmq has sent; and each registry is told of what is gone in a turn of its own.
-      await setImmediate()
-      const start = performance.now()
-      await collectGarbage()
-      this.#pauseMs = Math.min(lookMs.most, Math.max(lookMs.least, (performance.now() - start) * pausePerLook))
-      for (let turn = 0; turn < 10; turn++) await setImmediate()
-      this.#collectAt = this.#bytes + collectEveryBytes
-      this.#collecting = undefined
-    })()
-    await this.#collecting
   }
 }
 
 /** The room that one request takes for its reply. */
 export class ReplyRoom {
-  /** Whose request it is: what belongs to one connection. */
-  readonly peer: string
   readonly #rooms: ReplyRooms
-  #peer: Peer | undefined
-  #made: Made | undefined
+  readonly #peer: Peer
   #bytes = 0
 
-  constructor(rooms: ReplyRooms, name: string) {
+  constructor(rooms: ReplyRooms, peer: Peer) {
     this.#rooms = rooms
-    this.peer = name
+    this.#peer = peer
+  }
+
+  /** Whose request it is: what belongs to one connection. */
+  get peer(): string {
+    return this.#peer.reader.id
   }
 
   /** What is taken. */
@@ -305,23 +287,15 @@ export class ReplyRoom {
 
   /** Whether a reply of the same peer waits for room. */
   get isWaiting(): boolean {
-    return this.#rooms.isWaiting(this.peer)
+    return this.#peer.waiting.length > 0
   }
 
-  /** Whether there is room at once; small replies need none, but what is added to a large one does. */
+  /** Whether there is room at once; a small reply needs none before it is made, but what is added to a large one does. */
   tryTake(bytes: number): boolean {
     if (this.#bytes === 0 && bytes < largeBytes) return true
-    const peer = this.#rooms.tryTake(this.peer, bytes)
-    if (peer === undefined) return false
-    this.#peer = peer
+    if (!this.#rooms.tryTake(this.#peer, bytes)) return false
     this.#bytes += bytes
     return true
-  }
-
-  /** Whether there is room at once, or as soon as it is known what was read. */
-  async tryTakeLooked(bytes: number): Promise<boolean> {
-    await this.#rooms.look(this.peer, bytes)
-    return this.tryTake(bytes)
   }
 
   /**
@@ -332,47 +306,64 @@ export class ReplyRoom {
    */
   async take(bytes: number): Promise<void> {
     if (this.#bytes === 0 && bytes < largeBytes) return
-    this.#peer = await this.#rooms.take(this.peer, bytes)
+    await this.#rooms.take(this.#peer, bytes)
     this.#bytes += bytes
   }
 
   /** Gives back what is taken beyond so many bytes. */
   shrink(bytes: number): void {
-    if (this.#peer === undefined || this.#bytes <= bytes) return
+    if (this.#bytes <= bytes) return
     this.#rooms.give(this.#peer, this.#bytes - bytes)
     this.#bytes = bytes
   }
 
   /**
-   * The reply is made: its room comes back when it was read, what it does not need comes back now.
+   * The reply is made: what it does not need comes back.
    *
-   * @returns whether it has room
+   * @returns whether it has room; one that has none is to be counted with its message
    */
   settle(reply: Uint8Array): boolean {
-    const peer = this.#peer
-    if (peer === undefined) return false
     // Its memory may be larger than the reply; small ones share theirs.
     this.shrink(reply.length < largeBytes ? 0 : reply.buffer.byteLength)
     if (this.#bytes === 0) return false
-    this.#made = this.#rooms.made(peer, reply, this.#bytes)
+    this.#rooms.made(this.#peer, this.#bytes)
+    return true
+  }
+
+  /** Counts small replies of a message, which are made, if there is room for them at once. */
+  tryHold(bytes: number): boolean {
+    if (!this.#rooms.tryTake(this.#peer, bytes)) return false
+    this.#hold(bytes)
     return true
   }
 
   /**
-   * The room of a whole message comes back when its last frame was read.
+   * Waits until there is room for small replies of a message, which are made.
    *
-   * @returns the frame to be sent as the last one: the binding copies a short one and lets go of it, so it gets white space behind it
+   * @throws WorkerError `busy` if the peer reads nothing of what it has been sent
    */
-  settleMessage(last: Uint8Array): Uint8Array {
-    if (this.#peer === undefined) return last
-    const held = last.length > copiedBytes ? last : new Uint8Array(copiedBytes + 1).fill(0x20)
-    if (held !== last) held.set(last)
-    this.#made = this.#rooms.made(this.#peer, held, this.#bytes)
-    return held
+  async hold(bytes: number): Promise<void> {
+    await this.#rooms.take(this.#peer, bytes)
+    this.#hold(bytes)
   }
 
-  /** The message of the reply is with the socket: from now on its peer can read it. */
+  #hold(bytes: number): void {
+    this.#bytes = bytes
+    this.#rooms.made(this.#peer, bytes)
+  }
+
+  /** The message of the reply is with its connection: from now on its peer can read it. */
   sent(): void {
-    if (this.#made !== undefined) this.#rooms.sent(this.#made)
+    this.#rooms.sent(this.#peer, this.#bytes)
+  }
+
+  /** The message of the reply is never sent. */
+  drop(): void {
+    this.#rooms.unmade(this.#peer, this.#bytes)
+  }
+
+  /** The system has the message, or never will. */
+  gone(): void {
+    this.#rooms.gone(this.#peer, this.#bytes)
   }
 }

@@ -8,8 +8,8 @@ import { maxFramesPerMessage } from '@bletchley/protocol'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Request, Router } from 'zeromq'
+import { collectGarbage } from '../../test/collectGarbage.ts'
 import { ClientList } from './clientList.ts'
-import { collectGarbage } from './collectGarbage.ts'
 import {
   defaultServerLimits,
   type FrameHandler,

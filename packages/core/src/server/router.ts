@@ -1,17 +1,16 @@
-import { setImmediate } from 'node:timers/promises'
 import { isJsonSpace } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
+import { connectionsWithin, openFiles } from '@bletchley/http/open-files'
+import { peerOf } from '@bletchley/http/peer'
 import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
+import { type Connection, type EndReason, type Listener, listen, type Message } from '@bletchley/zmtp'
 import type { Logger } from 'pino'
-import { Context, Router } from 'zeromq'
 import { Admission, type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
+import { type ArrivalLimits, Arrivals, defaultArrivalLimits } from './arrivals.ts'
 import type { ClientList } from './clientList.ts'
-import { Connections } from './connections.ts'
-import { assertFilesLeft, bindEndpoint, isFileThere, needsIpv6, withAddress } from './endpoints.ts'
-import { type RefusalReason, Refusals } from './refusals.ts'
-import { defaultRoomLimits, largeBytes, type ReplyRoom, ReplyRooms, type RoomLimits } from './replyRoom.ts'
+import { isRefusal, type RefusalReason, Refusals } from './refusals.ts'
+import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits, smallBytes } from './replyRoom.ts'
 import { SocketFiles } from './socketFiles.ts'
-import { type Doorkeeper, guardConnections } from './zap.ts'
 
 /** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
@@ -25,16 +24,20 @@ export interface FrameHandler {
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
 }
 
-/** Beyond these a request waits, or is refused. */
-export interface ServerLimits extends AdmissionLimits, RoomLimits {
-  /** A connection over TCP is ended when its peer takes nothing of what waits for it for so long (on Linux). */
+/** Beyond these a request waits, or is refused, or its connection ends. */
+export interface ServerLimits extends AdmissionLimits, ArrivalLimits, RoomLimits {
+  /** A connection is ended when its peer takes nothing of what waits for it for so long. */
   readonly deafnessMs: number
+  /** Fewer where the limit of open files allows fewer; half of them for peers that share an address. */
+  readonly connections: number
 }
 
 export const defaultServerLimits: ServerLimits = {
   ...defaultAdmissionLimits,
+  ...defaultArrivalLimits,
   ...defaultRoomLimits,
   deafnessMs: 300_000,
+  connections: 4096,
 }
 
 export interface RouterOptions {
@@ -44,20 +47,18 @@ export interface RouterOptions {
     /** X25519, 32 bytes. */
     readonly secretKey: Uint8Array
     readonly clients: ClientList
-    /** When a client is removed, the requests of the others get this long to end; 2 s if absent. */
-    readonly renewalGraceMs?: number
   }
   readonly logger: Logger
 }
 
 /** What has happened at the socket since the start, for whoever watches. */
 export interface RouterCounts {
-  /** Peers that did not get in, by reason. */
+  /** Peers that did not get in, or were sent away, by reason. */
   readonly refusals: Readonly<Record<RefusalReason, number>>
-  /** Connections that are there now, as far as is known. */
+  /** Connections that are there now. */
   readonly connections: number
-  /** How often all connections were made anew, since there were too many. */
-  readonly connectionEndings: number
+  /** Connections that were ended for what they took, by reason. */
+  readonly endedConnections: Readonly<Record<Burden, number>>
   /** Requests under way, now. */
   readonly inFlight: number
   /** Requests that were refused, since too much was under way. */
@@ -66,11 +67,18 @@ export interface RouterCounts {
   readonly droppedReplies: number
 }
 
+/**
+ * Why a connection was a burden: there were too many, and it was idle or not open yet; its peer took nothing of what waited for it;
+ * it let others wait for the room that its request had.
+ */
+export const burdens = ['displaced', 'deaf', 'slow'] as const satisfies readonly EndReason[]
+export type Burden = (typeof burdens)[number]
+
 /** A socket that is bound and serving. */
 export interface RouterServer extends RouterCounts {
   /** The bound endpoints, with real ports where 0 was asked, in the order given. */
   readonly endpoints: readonly string[]
-  /** Why nobody can connect to one of the endpoints; also while all connections are made anew. Undefined if everybody can. */
+  /** Why nobody can connect to one of the endpoints. Undefined if everybody can. */
   look(): string | undefined
   /** Waits until no request is under way, at most for so many milliseconds. */
   drain(graceMs: number): Promise<void>
@@ -78,56 +86,20 @@ export interface RouterServer extends RouterCounts {
   close(graceMs: number): Promise<void>
 }
 
-/** Messages of one peer that wait in the socket. */
-const receiveHighWaterMark = 100
+/** Frames of identities before the requests of a message, one for each proxy on the way, and the empty one behind them. */
+const maxWayBack = 16
 
-/**
- * Replies of one peer that wait in the socket: ten times what a peer may have under way. The next ones are dropped. The bytes
- * of large ones are counted before (`ReplyRooms`).
- */
-const sendHighWaterMark = 10_000
+/** A message of more frames is not worth as many replies: its connection ends. */
+const maxRefusedFrames = 100_000
 
-/** How long messages are taken before others than peers have their turn: the binding hands out hundreds in one go. */
-const takingMs = 3
-
-/** How long a closing socket may go on sending replies that are already queued. */
+/** How long a closing server may go on sending replies that are already queued. */
 const lingerMs = 1000
-
-/**
- * A peer's machine that is gone without a word is noticed within a minute; in seconds. Heartbeats of ZMTP would cut peers off
- * that do not answer them; those of a peer are answered, and its time to live is heeded.
- */
-const keepalive = { tcpKeepalive: 1, tcpKeepaliveIdle: 30, tcpKeepaliveInterval: 10, tcpKeepaliveCount: 3 }
-
-/** What a frame costs libzmq and the binding besides its bytes. */
-const frameOverhead = 256
-
-/** Before all connections are made anew. */
-const defaultRenewalGraceMs = 2000
-
-/** An address that was just closed is free a moment later. */
-const rebindMs = 20
-
-/** One socket; with its end, all its connections end. */
-interface Door {
-  readonly socket: Router
-  readonly files: SocketFiles
-  /** In no order. */
-  readonly underway: Underway[]
-  /** Set when it takes no further requests: what they are told. */
-  refusal?: WorkerError
-}
 
 /** A message whose requests are being answered. */
 interface Underway {
+  readonly connection: Connection
   /** Answers take the places of requests, in order. */
   readonly parts: Uint8Array[]
-  /** The first part that is a request still. */
-  next: number
-  /** Where it stands among those under way, if it is one of them. */
-  place: number
-  refused: boolean
-  readonly peer: string
   /** What the answers that have taken no room of their own take in memory. */
   smallBytes: number
   /** Of the others; most messages have none. */
@@ -135,15 +107,13 @@ interface Underway {
 }
 
 /**
- * Serves requests on a ZeroMQ ROUTER socket.
+ * Serves requests as a ROUTER socket of ZeroMQ does.
  *
  * REQ peers see the lock-step of a REP socket; DEALER peers may have many requests in flight and are answered in the
  * order of completion. Every frame of a multipart message is a request of its own; its replies go back as one
  * multipart message in the same order (wire.md, section 0).
  *
- * libzmq looks at a client's key only when it connects. So when a client that was let in is removed from the list, the
- * socket is closed and made anew: requests that come from then on are told to come again, those under way get a moment
- * to end, and whoever connects again is looked at again.
+ * A client's key is looked at when it connects. When a client is removed from the list its connections end at once.
  *
  * @throws Error if an endpoint cannot be bound
  */
@@ -152,135 +122,117 @@ export async function serveRouter(
   handler: FrameHandler,
   { curve, limits = defaultServerLimits, logger }: RouterOptions,
 ): Promise<RouterServer> {
-  // A context has one doorkeeper; with one of its own, several cores fit into a process.
-  const context = curve && new Context()
   const admission = new Admission(limits)
+  const arrivals = new Arrivals(limits)
   const rooms = new ReplyRooms(limits)
   const refusals = new Refusals(logger)
-  const doorkeeper = curve && (await guardConnections(context!, curve.clients, refusals))
+  const endedConnections: Record<Burden, number> = { displaced: 0, deaf: 0, slow: 0 }
   const waiting = new Set<() => void>()
-  const connections = new Connections({ makeAnew: () => renew(), hurry: () => changed() }, logger)
   let closing = false
   let refusedRequests = 0
   let droppedReplies = 0
-  let renewal = Promise.resolve()
 
-  async function openDoor(wanted: readonly string[]): Promise<{ door: Door; bound: string[] }> {
-    const addresses = await Promise.all(wanted.map(withAddress))
-    assertFilesLeft()
-    const socket = new Router({
-      ...(context && { context }),
-      ...(curve && curveOptions(curve.secretKey)),
-      ipv6: addresses.some(needsIpv6),
-      maxMessageSize: hardFrameBytes,
-      receiveHighWaterMark,
-      // With these, a reply that cannot be queued is an error here, and is not dropped in silence.
-      mandatory: true,
-      sendHighWaterMark,
-      // A send is done when it returns, and the next one may follow.
-      sendTimeout: 0,
-      linger: lingerMs,
-      ...keepalive,
-      // While something waits to be taken there are no keepalive probes; and to those who take nothing, the system is patient for ever.
-      tcpMaxRetransmitTimeout: limits.deafnessMs,
-    })
-    connections.watch(socket, curve && refusals).catch(ignore)
-    const bound: string[] = []
-    try {
-      for (const address of addresses) bound.push(await bindEndpoint(socket, address))
-    } catch (error) {
-      socket.close()
-      throw error
-    }
-    return { door: { socket, files: new SocketFiles(bound), underway: [] }, bound }
+  function take(connection: Connection, { parts, takenBytes, droppedFrames }: Message): void {
+    arrivals.give(connection, takenBytes)
+    if (!closing) void answer(connection, parts, droppedFrames)
   }
 
   /** Puts the answers where the requests stand, and sends the message back to the peer that it came from. */
-  async function answer(door: Door, peer: string, parts: Uint8Array[]): Promise<void> {
+  async function answer(connection: Connection, parts: Uint8Array[], droppedFrames: number): Promise<void> {
     const start = startOfRequests(parts)
     const frames = parts.length - start
-    const message: Underway = { parts, next: start, place: door.underway.length, refused: false, peer, smallBytes: 0 }
-    if (frames > maxFramesPerMessage) {
-      const tooMany = handler.refuse(tooManyFrames())
-      return refuse(door, message, () => tooMany)
-    }
+    const message: Underway = { connection, parts, smallBytes: 0 }
+    if (droppedFrames > 0 || frames > maxFramesPerMessage) return refuseUnread(message, start, frames + droppedFrames)
     let bytes = 0
     for (let at = start; at < parts.length; at++) bytes += parts[at]!.length
-    const refusal = door.refusal ?? admission.admit(peer, frames, bytes)
+    const refusal = admission.admit(connection.id, frames, bytes)
     if (refusal !== undefined) {
-      if (door.refusal === undefined) refusedRequests += frames
-      return refuse(door, message, (frame) => handler.refuse(refusal, frame))
+      refusedRequests += frames
+      return refuse(message, start, (frame) => handler.refuse(refusal, frame))
     }
-    door.underway.push(message)
     try {
       const answers: Promise<Uint8Array>[] = []
       for (let at = start; at < parts.length; at++) answers.push(answerFrame(parts[at]!, message, frames === 1))
-      for (; message.next < parts.length; message.next++) {
-        const frame = await answers[message.next - start]!
-        if (message.refused) return
-        parts[message.next] = frame
-      }
-      if (message.smallBytes < largeBytes) reply(door, message)
-      else await replyInRoom(door, message, rooms.of(peer))
+      for (const [index, answered] of answers.entries()) parts[start + index] = await answered
+      const room = rooms.of(connection)
+      if (message.smallBytes === 0 || room.tryHold(message.smallBytes)) reply(message, room)
+      else await replyInRoom(message, room)
     } finally {
-      remove(door.underway, message)
-      admission.release(peer, frames, bytes)
+      admission.release(connection.id, frames, bytes)
       changed()
     }
   }
 
   async function answerFrame(frame: Uint8Array, message: Underway, isAlone: boolean): Promise<Uint8Array> {
-    const room = rooms.of(message.peer)
+    const room = rooms.of(message.connection)
     const answered = await handler.answer(frame, room, isAlone)
-    if (!room.settle(answered)) message.smallBytes += sizeOf(answered)
+    if (!room.settle(answered)) message.smallBytes += smallBytes(answered)
     else if (message.rooms === undefined) message.rooms = [room]
     else message.rooms.push(room)
     return answered
   }
 
-  /** Answers what is not answered yet with a refusal of it. */
-  function refuse(door: Door, message: Underway, refusalOf: (frame: Uint8Array) => Uint8Array): void {
-    const { parts, next } = message
-    message.refused = true
-    for (let at = next; at < parts.length; at++) {
-      parts[at] = refusalOf(parts[at]!)
-      message.smallBytes += sizeOf(parts[at]!)
+  /** Refuses a message that has more frames, or more bytes, than messages may have. */
+  function refuseUnread(message: Underway, start: number, frames: number): void {
+    const { connection, parts } = message
+    if (frames > maxRefusedFrames) {
+      connection.close('malformed')
+      return
     }
-    const room = rooms.of(message.peer)
-    if (room.tryTake(message.smallBytes)) reply(door, message, room)
-    // They are in no account while they wait, so one message may.
-    else if (room.isWaiting) drop()
-    else void replyInRoom(door, message, room)
+    const [limit, maximum] =
+      frames > maxFramesPerMessage
+        ? ['frames in a message', maxFramesPerMessage]
+        : ['bytes in a message', limits.bytesInFlight]
+    const refused = handler.refuse(new WorkerError('limit_exceeded', { limit, maximum }))
+    for (let at = parts.length; at < start + frames; at++) parts.push(refused)
+    refuse(message, start, () => refused)
   }
 
-  /** Sends a message whose small answers are much together, as soon as there is room for them. */
-  async function replyInRoom(door: Door, message: Underway, room: ReplyRoom): Promise<void> {
+  /** Answers each request with a refusal of it. */
+  function refuse(message: Underway, start: number, refusalOf: (frame: Uint8Array) => Uint8Array): void {
+    const { connection, parts } = message
+    for (let at = start; at < parts.length; at++) {
+      parts[at] = refusalOf(parts[at]!)
+      message.smallBytes += smallBytes(parts[at]!)
+    }
+    const room = rooms.of(connection)
+    if (room.tryHold(message.smallBytes)) reply(message, room)
+    // They are in no account while they wait, so one message may.
+    else if (room.isWaiting) drop()
+    else void replyInRoom(message, room)
+  }
+
+  /** Sends a message whose small answers find no room at once, as soon as there is some. */
+  async function replyInRoom(message: Underway, room: ReplyRoom): Promise<void> {
     try {
-      await room.take(message.smallBytes)
-      reply(door, message, room)
+      await room.hold(message.smallBytes)
+      reply(message, room)
     } catch {
       // The peer reads nothing of what it was sent.
+      for (const each of message.rooms ?? []) each.drop()
       drop()
     }
   }
 
-  /** @param room of the small answers together, if they have taken some */
-  function reply({ socket }: Door, { parts, rooms: large }: Underway, room?: ReplyRoom): void {
-    if (room !== undefined) parts.push(room.settleMessage(parts.pop()!))
-    // Nobody hears a reply after the end.
-    if (socket.closed) return
-    for (const each of large ?? []) each.sent()
-    room?.sent()
-    socket.send(parts).catch((error: NodeJS.ErrnoException) => {
-      // A peer that went away is nobody to tell.
-      if (error.code === 'EAGAIN') drop()
+  /** @param room of the small answers together, if there are some */
+  function reply({ connection, parts, rooms: held = [] }: Underway, room: ReplyRoom): void {
+    if (room.bytes > 0) held.push(room)
+    for (const each of held) each.sent()
+    connection.send(parts, () => {
+      for (const each of held) each.gone()
     })
   }
 
   function drop(): void {
-    if (droppedReplies++ % 1000 === 0) {
-      logger.warn({ droppedReplies, unread: sendHighWaterMark }, 'replies are dropped: their peer does not read')
-    }
+    if (droppedReplies++ % 1000 === 0) logger.warn({ droppedReplies }, 'replies are dropped: their peer does not read')
+  }
+
+  function ended(connection: Connection, reason: EndReason): void {
+    arrivals.end(connection)
+    rooms.end(connection)
+    if (reason in endedConnections) endedConnections[reason as Burden]++
+    // The list has told of those that are not on it, with their keys.
+    if (isRefusal(reason) && reason !== 'not_listed') refusals.add(reason, connection.address)
   }
 
   /** Something has ended: whoever waits looks again. */
@@ -290,28 +242,10 @@ export async function serveRouter(
     waiting.clear()
   }
 
-  /** In a function of its own: the loop would hold on to a message, with its replies, until the next one comes. */
-  function take(door: Door, parts: Buffer[]): void {
-    if (!closing) void answer(door, parts[0]!.toString('latin1'), parts)
-  }
-
-  async function receiveRequests(door: Door): Promise<void> {
-    try {
-      for (let since = performance.now(); ; ) {
-        take(door, await door.socket.receive())
-        if (performance.now() - since < takingMs) continue
-        await setImmediate()
-        since = performance.now()
-      }
-    } catch (error) {
-      if (!door.socket.closed) throw error
-    }
-  }
-
-  /** Waits until the condition holds, which is looked at after each answer. */
-  async function until(condition: () => boolean, graceMs: number): Promise<void> {
+  /** Waits until no request is under way, at most for so long. */
+  async function drain(graceMs: number): Promise<void> {
     await within(graceMs, async () => {
-      while (!condition()) {
+      while (admission.requests > 0) {
         await new Promise<void>((resolve) => {
           waiting.add(resolve)
         })
@@ -319,72 +253,57 @@ export async function serveRouter(
     })
   }
 
-  function renew(): void {
-    renewal = renewal.then(renewConnections)
-  }
-
-  /** If a connection may be of a client that is no longer on the list, all are ended; the others come again. */
-  function renewForStrangers(keeper: Doorkeeper): void {
-    if (closing || !keeper.hasStranger()) return
-    logger.warn({ inFlight: admission.requests }, 'a client was removed: all connections are made anew')
-    renew()
-  }
-
-  /** Ends all connections, when what is under way has had a moment to end, and takes them again. */
-  async function renewConnections(): Promise<void> {
-    if (closing) return
-    const old = door
-    const refusal = new WorkerError('reconnect', {})
-    old.refusal = refusal
-    await until(
-      () => closing || connections.isExhausted || old.underway.length === 0,
-      curve?.renewalGraceMs ?? defaultRenewalGraceMs,
-    )
-    for (const message of old.underway) refuse(old, message, (frame) => handler.refuse(refusal, frame))
-    if (closing) return
-    old.socket.close()
-    doorkeeper?.forget()
-    await reopen()
-  }
-
-  async function reopen(): Promise<void> {
-    let attempts = 0
-    while (!closing) {
-      try {
-        if (bound.some(isFileThere) && attempts < 100) throw new Error('a socket of before is still there')
-        door = (await openDoor(bound)).door
-        void receiveRequests(door)
-        logger.info({ endpoints: bound }, 'connections are taken again')
-        return
-      } catch (error) {
-        attempts++
-        if (attempts % 500 === 0) logger.error({ endpoints: bound, err: error }, 'endpoints cannot be bound again')
-        await new Promise((resolve) => setTimeout(resolve, rebindMs))
-      }
+  /** Ends the connections of clients that are not on the list any more. */
+  function endStrangers(listener: Listener, clients: ClientList): void {
+    for (const connection of listener.connections) {
+      const { publicKey } = connection
+      if (publicKey !== undefined && !clients.has(encodeZ85(publicKey))) connection.close('not_listed')
     }
   }
 
-  const opened = await openDoor(endpoints).catch((error: unknown) => {
-    doorkeeper?.close()
-    throw error
+  const connections = Math.min(limits.connections, connectionsAllowed())
+  const listener = await listen(endpoints, {
+    limits: {
+      maxFrameBytes: hardFrameBytes,
+      maxFrames: maxFramesPerMessage + maxWayBack,
+      maxMessageBytes: limits.bytesInFlight,
+      deafnessMs: limits.deafnessMs,
+      maxConnections: connections,
+      maxConnectionsPerShare: Math.ceil(connections / 2),
+    },
+    ...(curve && {
+      curve: {
+        secretKey: curve.secretKey,
+        authorize(publicKey: Uint8Array, address: string) {
+          const key = encodeZ85(publicKey)
+          if (curve.clients.has(key)) return true
+          refusals.add('not_listed', address, key)
+          return false
+        },
+      },
+    }),
+    takeRoom: (connection, bytes) => arrivals.take(connection, bytes),
+    giveRoom: (connection, bytes) => arrivals.give(connection, bytes),
+    onMessage: take,
+    onEnd: ended,
+    onFull: () => logger.warn({ maximum: connections }, tooManyConnections(connections < limits.connections)),
+    onAcceptError: (err) => logger.error({ err }, 'a connection could not be taken'),
+    isIdle: (connection) => !admission.isServing(connection.id) && !isReading(connection, limits),
+    shareOf: peerOf,
   })
-  const { bound } = opened
-  let { door } = opened
-  void receiveRequests(door)
-  if (curve && doorkeeper) {
-    curve.clients.onChange(() => renewForStrangers(doorkeeper))
+  const files = new SocketFiles(listener.endpoints)
+  if (curve) {
+    curve.clients.onChange(() => endStrangers(listener, curve.clients))
     // The list may have changed while the endpoints were bound.
-    renewForStrangers(doorkeeper)
+    endStrangers(listener, curve.clients)
   }
 
   return {
-    endpoints: bound,
+    endpoints: listener.endpoints,
     refusals: refusals.counts,
+    endedConnections,
     get connections() {
-      return connections.open
-    },
-    get connectionEndings() {
-      return connections.endings
+      return listener.connections.size
     },
     get inFlight() {
       return admission.requests
@@ -395,56 +314,48 @@ export async function serveRouter(
     get droppedReplies() {
       return droppedReplies
     },
-    look: () => door.files.look(),
-    drain: (graceMs) => until(() => admission.requests === 0, graceMs),
+    look: () => files.look(),
+    drain,
     async close(graceMs) {
-      // Peers go on sending, unheard. Unbinding would cut them off, and the replies that they wait for with them.
+      // Peers go on sending, unheard. To end their connections would take the replies from them that they wait for.
       closing = true
-      connections.close()
       rooms.close()
-      changed()
-      await renewal
-      await until(() => admission.requests === 0, graceMs)
-      door.socket.close()
-      doorkeeper?.close()
+      await drain(graceMs)
+      await listener.close(lingerMs)
+      arrivals.close()
     },
   }
 }
 
-/** What an answer takes in memory until it is sent. */
-function sizeOf(answer: Uint8Array): number {
-  return answer.length + frameOverhead
+function tooManyConnections(isForFiles: boolean): string {
+  const who = 'those without a request are ended'
+  if (!isForFiles) return `there are as many connections as may be: ${who}`
+  return `the limit of open files allows no more connections: ${who} (raise it with LimitNOFILE or ulimit -n)`
 }
 
-/** Takes a message out; the last one takes its place. A Set costs several times as much, for each request. */
-function remove(underway: Underway[], message: Underway): void {
-  const last = underway.pop()!
-  if (last === message) return
-  underway[message.place] = last
-  last.place = message.place
+/** Beside the files that are open now. */
+function connectionsAllowed(): number {
+  const files = openFiles()
+  return files === undefined ? Number.POSITIVE_INFINITY : connectionsWithin(files)
 }
 
-function curveOptions(secretKey: Uint8Array) {
-  // With the domain enforced, a doorkeeper that is not there lets nobody in.
-  return { curveServer: true, curveSecretKey: encodeZ85(secretKey), zapDomain: 'bletchley', zapEnforceDomain: true }
-}
-
-function tooManyFrames(): WorkerError {
-  return new WorkerError('limit_exceeded', { limit: 'frames in a message', maximum: maxFramesPerMessage })
+/** Whether something waits for a peer that takes it. */
+function isReading({ unsentBytes, lastProgressAt }: Connection, { unreadPatienceMs }: RoomLimits): boolean {
+  return unsentBytes > 0 && performance.now() - lastProgressAt < unreadPatienceMs
 }
 
 /**
- * Where the requests begin in a ROUTER message; what stands before them is the way back: `identity, [more identities],
- * "", request…` of a REQ peer (or of a proxy in between), `identity, request…` of a DEALER peer that sends no delimiter.
- * An empty frame behind anything that is no identity is a request like the others.
+ * Where the requests begin in a message; what stands before them is the way back: `[identities], "", request…` of a REQ peer (with a
+ * proxy in between there are identities), `request…` of a DEALER peer that sends no delimiter. An empty frame behind anything
+ * that is no identity is a request like the others.
  */
 export function startOfRequests(parts: readonly Uint8Array[]): number {
-  for (let at = 1; at < parts.length - 1; at++) {
+  for (let at = 0; at < parts.length - 1; at++) {
     if (parts[at]!.length === 0) return at + 1
-    if (!mayBeIdentity(parts[at]!)) return 1
+    if (!mayBeIdentity(parts[at]!)) return 0
   }
   // A delimiter with nothing behind it is an empty request of a DEALER peer.
-  return 1
+  return 0
 }
 
 /** Longest identity of a libzmq socket, in bytes. */
@@ -456,8 +367,6 @@ function mayBeIdentity(frame: Uint8Array): boolean {
   for (const code of frame) if (!isJsonSpace(code)) return code !== 0x7b
   return true
 }
-
-function ignore(): void {}
 
 async function within(milliseconds: number, job: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined

@@ -6,7 +6,7 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as (options: { type: 'major'; execution: 'async' }) => Promise<void>
 setFlagsFromString('--no-expose-gc')
 
-/** Collects all garbage of this thread, in a turn of its own: some milliseconds for each hundred thousand objects alive. */
+/** Collects all garbage of this thread, in a turn of its own. */
 export function collectGarbage(): Promise<void> {
   return collect({ type: 'major', execution: 'async' })
 }
