@@ -99,8 +99,15 @@ export class ReplyRooms {
   /** Takes room, if there is some at once. */
   tryTake(peer: Peer, bytes: number): boolean {
     if (!this.#isSmall(peer, bytes) && (peer.waiting.length > 0 || !this.#fits(peer, bytes))) return false
-    this.#take(peer, bytes)
+    this.takeAnyway(peer, bytes)
     return true
+  }
+
+  /** Takes room also where there is none. */
+  takeAnyway(peer: Peer, bytes: number): void {
+    if (peer.bytes === 0) this.#active.add(peer)
+    peer.bytes += bytes
+    this.#bytes += bytes
   }
 
   /** @throws WorkerError `busy` if there is none, and the peer does not read */
@@ -144,11 +151,6 @@ export class ReplyRooms {
     // They go in the order in which they were sent.
     unread[0]!.bytes -= bytes
     if (unread[0]!.bytes === 0) unread.shift()
-    this.unmade(peer, bytes)
-  }
-
-  /** A reply that is made is not sent. */
-  unmade(peer: Peer, bytes: number): void {
     peer.madeBytes -= bytes
     this.give(peer, bytes)
   }
@@ -185,12 +187,6 @@ export class ReplyRooms {
     return peer.bytes + bytes <= Math.min(unreadBytesPerPeer, unreadBytes - this.#bytes) || this.#bytes === 0
   }
 
-  #take(peer: Peer, bytes: number): void {
-    if (peer.bytes === 0) this.#active.add(peer)
-    peer.bytes += bytes
-    this.#bytes += bytes
-  }
-
   #leave(peer: Peer): void {
     if (peer.bytes === 0 && peer.waiting.length === 0) this.#active.delete(peer)
   }
@@ -204,7 +200,7 @@ export class ReplyRooms {
       this.#waiting--
       this.#active.delete(peer)
       this.#active.add(peer)
-      this.#take(peer, next.bytes)
+      this.takeAnyway(peer, next.bytes)
       next.resolve()
     }
   }
@@ -337,6 +333,12 @@ export class ReplyRoom {
     return true
   }
 
+  /** Counts small replies of a message whose large ones have their room: they would wait for what only they let go of. */
+  holdAnyway(bytes: number): void {
+    this.#rooms.takeAnyway(this.#peer, bytes)
+    this.#hold(bytes)
+  }
+
   /**
    * Waits until there is room for small replies of a message, which are made.
    *
@@ -355,11 +357,6 @@ export class ReplyRoom {
   /** The message of the reply is with its connection: from now on its peer can read it. */
   sent(): void {
     this.#rooms.sent(this.#peer, this.#bytes)
-  }
-
-  /** The message of the reply is never sent. */
-  drop(): void {
-    this.#rooms.unmade(this.#peer, this.#bytes)
   }
 
   /** The system has the message, or never will. */

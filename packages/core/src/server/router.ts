@@ -155,8 +155,9 @@ export async function serveRouter(
       for (let at = start; at < parts.length; at++) answers.push(answerFrame(parts[at]!, message, frames === 1))
       for (const [index, answered] of answers.entries()) parts[start + index] = await answered
       const room = rooms.of(connection)
-      if (message.smallBytes === 0 || room.tryHold(message.smallBytes)) reply(message, room)
-      else await replyInRoom(message, room)
+      if (message.rooms !== undefined) room.holdAnyway(message.smallBytes)
+      else if (!room.tryHold(message.smallBytes)) return await replyInRoom(message, room)
+      reply(message, room)
     } finally {
       admission.release(connection.id, frames, bytes)
       changed()
@@ -209,7 +210,6 @@ export async function serveRouter(
       reply(message, room)
     } catch {
       // The peer reads nothing of what it was sent.
-      for (const each of message.rooms ?? []) each.drop()
       drop()
     }
   }
