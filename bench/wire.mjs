@@ -101,7 +101,7 @@ async function benchGetDeltas({ core, echo }) {
     data: Array.from(data),
   }))
   const reply = { kind: 'result', id: 'bench', type: 'GetDeltas', input: undefined, result: { deltas } }
-  // As in a core that has let go of the reply before: its memory is used again.
+  // As in a core that has sent the reply before: its memory is used again.
   const memory = new ReplyMemory()
   const timed = async (encode) => {
     await beginTurn()
@@ -109,7 +109,7 @@ async function benchGetDeltas({ core, echo }) {
   }
   const encoding = await byTurns({
     stringify: () => timed(() => void JSON.stringify({ id: 'bench', type: 'GetDeltas', result: { deltas: numbers } })),
-    ours: () => timed(() => void encodeReply(reply, 'document', memory)),
+    ours: () => timed(() => memory.giveBack(encodeReply(reply, 'document', memory))),
   })
   return {
     rows: [

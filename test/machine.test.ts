@@ -132,13 +132,13 @@ describe('connections that use up the limit of open files', () => {
     const { host, port } = new URL(/^http (\S+)$/.exec(await core.process.readLine())![1]!)
     const idle: Socket[] = []
     for (let round = 0; round < 3; round++) {
-      const offset = core.process.stderr.length
       // They are answered, so that they are not taken for silent ones.
       const door = open(Number(port), 80)
       for (const each of door) each.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
       idle.push(...door, ...open(Number(new URL(core.endpoint).port), 300))
-      await core.process.untilLogged(/the limit of open files allows no more connections/, offset)
+      await ask(core.client)
     }
+    await core.process.untilLogged(/the limit of open files allows no more connections/)
     for (const each of idle) each.destroy()
     await ask(core.client)
     await core.process.untilLogged(/there are as many HTTP connections as may be/)

@@ -141,6 +141,10 @@ export class Dispatcher implements FrameHandler {
     return this.#seen(start, frame, reply, id, type, undefined, { outcome: 'error', code, gas: undefined })
   }
 
+  reuse(reply: Uint8Array): void {
+    this.#replyMemory.giveBack(reply)
+  }
+
   #refuse(id: MessageId, requestType: string | undefined, message: string): Uint8Array {
     return encodeReply({ kind: 'error', id, requestType, message }, this.#dialect)
   }

@@ -79,7 +79,7 @@ export function replyTo({ id, type, input }: Request, outcome: AnyOutcome): Resu
 /**
  * Writes a reply.
  *
- * @param memory where a large one is put; then it is whole as long as somebody holds the returned array itself
+ * @param memory where a large one is put; the caller gives it back when nobody reads the reply any more
  * @throws TypeError that names the field if the result is not of its type or range
  * @throws WorkerError `limit_exceeded` if the reply would be too large
  */

@@ -1,22 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test, vi } from 'vitest'
 import { encodeReply } from './reply.ts'
 import { ReplyMemory } from './replyMemory.ts'
 
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-/** Behind it, arrays that nobody has any more are gone, and that has been told. */
-async function collectGarbage(): Promise<void> {
-  await setImmediate()
-  collect()
-  // Each registry is told of its arrays in a turn of its own, and the test's tools may have some.
-  for (let turn = 0; turn < 20; turn++) await setImmediate()
-}
-
 const address = new Uint8Array(32).fill(1)
+const mebibyte = 1 << 20
 
 /** Some megabytes, of bytes that begin with `first`. */
 function largeReply(first: number, memory?: ReplyMemory): Uint8Array {
@@ -32,84 +19,88 @@ function largeReply(first: number, memory?: ReplyMemory): Uint8Array {
 }
 
 /** Looked at here, since a failed `toBe` would print the megabytes. */
-function isSame(one: ArrayBufferLike, other: ArrayBufferLike): boolean {
-  return one === other
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.buffer === other.buffer
+}
+
+/** Which of these the memory is that is taken next. */
+function nextOf(memory: ReplyMemory, mebibytes: number, among: readonly Uint8Array[]): number {
+  const taken = memory.take(mebibytes * mebibyte)
+  return among.findIndex((each) => isSame(each, taken))
 }
 
 afterEach(() => {
   vi.useRealTimers()
 })
 
-test('a reply whose array is held stays whole, whatever is written after it', async () => {
+test('a reply that has not come back stays whole, whatever is written after it', () => {
   const memory = new ReplyMemory()
   const held = [largeReply(0, memory), largeReply(1, memory)]
   for (let first = 2; first < 6; first++) {
-    await collectGarbage()
-    expect(Buffer.compare(largeReply(first, memory), largeReply(first))).toBe(0)
+    const reply = largeReply(first, memory)
+    expect(Buffer.compare(reply, largeReply(first))).toBe(0)
+    memory.giveBack(reply)
   }
   for (const [first, reply] of held.entries()) expect(Buffer.compare(reply, largeReply(first)), `${first}`).toBe(0)
 })
 
-test('memory is used again when the array is gone, also that of a reply that was not finished', async () => {
+test('memory is used again when it has come back, and not twice', () => {
   const memory = new ReplyMemory()
-  const { buffer } = largeReply(0, memory)
-  await collectGarbage()
-  expect(isSame(largeReply(1, memory).buffer, buffer)).toBe(true)
-  const { buffer: other } = memory.take(5 << 20)
-  await collectGarbage()
-  expect(isSame(memory.take((5 << 20) + 1).buffer, other)).toBe(true)
-  await collectGarbage()
-  expect(isSame(memory.take(6 << 20).buffer, other)).toBe(true)
+  const first = largeReply(0, memory)
+  memory.giveBack(first)
+  memory.giveBack(first)
+  const again = [largeReply(1, memory), largeReply(2, memory)]
+  expect(again.map((reply) => isSame(reply, first))).toEqual([true, false])
 })
 
-test('memory that waits is kept as long as other memory is taken', async () => {
+test('what a reply has outgrown while it was written comes back at once', () => {
   const memory = new ReplyMemory()
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const [small, large] = [memory.take(4 << 20).buffer, memory.take(8 << 20).buffer]
-  await collectGarbage()
-  vi.advanceTimersByTime(9_000)
-  const held = memory.take(4 << 20)
-  expect([small, large].some((buffer) => isSame(held.buffer, buffer))).toBe(true)
-  vi.advanceTimersByTime(9_000)
-  const other = memory.take(4 << 20)
-  expect([small, large].some((buffer) => isSame(other.buffer, buffer))).toBe(true)
-  expect(isSame(held.buffer, other.buffer)).toBe(false)
+  const reply = largeReply(0, memory)
+  // It was too small for the reply, and is the memory of another.
+  const taken = memory.take(mebibyte)
+  expect(isSame(taken, reply)).toBe(false)
+  taken.fill(0)
+  expect(Buffer.compare(reply, largeReply(0))).toBe(0)
+  expect(memory.take(mebibyte).every((byte) => byte === 0)).toBe(true)
 })
 
-test('memory that is too small makes room, and what goes beyond 128 MiB is not kept', async () => {
+test('memory that was not taken is left alone', () => {
   const memory = new ReplyMemory()
-  const take = (mebibytes: number): ArrayBuffer => memory.take(mebibytes << 20).buffer
-  const small = take(40)
-  await collectGarbage()
-  const large = take(100)
-  const beyond = take(40)
-  expect(isSame(beyond, small)).toBe(false)
-  await collectGarbage()
-  const again = [take(40), take(100)]
-  expect(again.map((buffer) => [small, large, beyond].indexOf(buffer))).toEqual([1, -1])
+  const foreign = new Uint8Array(4 * mebibyte)
+  memory.giveBack(foreign)
+  memory.giveBack(memory.take(100))
+  expect(nextOf(memory, 4, [foreign])).toBe(-1)
 })
 
-test('up to 128 MiB are kept as often as they come back, more are not, also if a part of them was given out', async () => {
+test('the smallest that is large enough is taken, and none that is much too large', () => {
   const memory = new ReplyMemory()
-  const { buffer } = memory.take(128 << 20)
-  for (let round = 0; round < 3; round++) {
-    await collectGarbage()
-    expect(isSame(memory.take(128 << 20).buffer, buffer), `${round}`).toBe(true)
-  }
-  const other = new ReplyMemory()
-  const takePart = (): ArrayBufferLike => {
-    const part = other.take((128 << 20) + 1).subarray(0, 1)
-    other.lend(part)
-    return part.buffer
-  }
-  const beyond = takePart()
-  await collectGarbage()
-  expect(isSame(takePart(), beyond)).toBe(false)
+  const three = [40, 12, 20].map((mebibytes) => memory.take(mebibytes * mebibyte))
+  for (const each of three) memory.giveBack(each)
+  expect(nextOf(memory, 3, three)).toBe(-1)
+  expect(nextOf(memory, 4, three)).toBe(1)
+  expect(nextOf(memory, 20, three)).toBe(2)
+  expect(nextOf(memory, 17, three)).toBe(-1)
+  expect(nextOf(memory, 18, three)).toBe(0)
+})
+
+test('128 MiB are kept, and what came back first makes room', () => {
+  const memory = new ReplyMemory()
+  const four = [40, 44, 44, 4].map((mebibytes) => memory.take(mebibytes * mebibyte))
+  for (const each of four.slice(0, 3)) memory.giveBack(each)
+  expect(nextOf(memory, 40, four)).toBe(0)
+  memory.giveBack(four[0]!)
+  memory.giveBack(four[3]!)
+  expect([nextOf(memory, 44, four), nextOf(memory, 44, four)]).toEqual([2, -1])
+  expect([nextOf(memory, 40, four), nextOf(memory, 4, four)]).toEqual([0, 3])
+  const [largest, beyond] = [memory.take(128 * mebibyte), memory.take(128 * mebibyte + 1)]
+  memory.giveBack(largest)
+  memory.giveBack(beyond)
+  expect(nextOf(memory, 128, [largest, beyond])).toBe(0)
+  expect(isSame(memory.take(128 * mebibyte + 1), beyond)).toBe(false)
 })
 
 test('what is taken is of whole pieces of 4 MiB, but for small replies, which have just their bytes', () => {
   const memory = new ReplyMemory()
-  const mebibyte = 2 ** 20
   const sizes = [1, mebibyte - 1, mebibyte, 4 * mebibyte, 4 * mebibyte + 1]
   expect(sizes.map((bytes) => memory.take(bytes).buffer.byteLength)).toEqual([
     1,
@@ -120,43 +111,36 @@ test('what is taken is of whole pieces of 4 MiB, but for small replies, which ha
   ])
 })
 
-test('each piece of memory that came back is used again', async () => {
-  const memory = new ReplyMemory()
-  const take = (): ArrayBuffer => memory.take(4 << 20).buffer
-  const three = [take(), take(), take()]
-  await collectGarbage()
-  const again = [take(), take(), take()]
-  expect(again.filter((buffer) => three.includes(buffer))).toHaveLength(3)
-})
-
 test('no process stays for the sake of memory that it does not need', () => {
   const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
   const before = timers()
-  new ReplyMemory().take(4 << 20)
+  const memory = new ReplyMemory()
+  memory.giveBack(memory.take(4 * mebibyte))
   expect(timers()).toBe(before)
 })
 
 test('a small reply is never written into what is left of the memory of a large one', () => {
   const memory = new ReplyMemory()
   const large = largeReply(0, memory)
+  memory.giveBack(large)
   const small = encodeReply({ kind: 'error', id: '1', requestType: 'GetTip', message: 'no' }, 'document', memory)
-  expect(isSame(small.buffer, large.buffer)).toBe(false)
-  expect(small.buffer.byteLength).toBeLessThan(1 << 20)
+  expect(isSame(small, large)).toBe(false)
+  expect(small.buffer.byteLength).toBeLessThan(mebibyte)
 })
 
-test('memory that nobody needs for ten seconds is given up', async () => {
+test('memory that nobody needs for ten seconds is given up', () => {
   const memory = new ReplyMemory()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const { buffer } = memory.take(2 << 20)
-  await collectGarbage()
+  const taken = memory.take(2 * mebibyte)
+  memory.giveBack(taken)
   vi.advanceTimersByTime(9_000)
-  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)
+  expect(nextOf(memory, 2, [taken])).toBe(0)
   // From here on it is on its way for nine seconds, and lies about for nine more.
   vi.advanceTimersByTime(9_000)
-  await collectGarbage()
+  memory.giveBack(taken)
   vi.advanceTimersByTime(9_000)
-  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(true)
-  await collectGarbage()
+  expect(nextOf(memory, 2, [taken])).toBe(0)
+  memory.giveBack(taken)
   vi.advanceTimersByTime(10_000)
-  expect(isSame(memory.take(2 << 20).buffer, buffer)).toBe(false)
+  expect(nextOf(memory, 2, [taken])).toBe(-1)
 })

@@ -1,7 +1,7 @@
 /** Smaller replies get along without: the allocator has memory at hand for them. */
 const leastBytes = 1 << 20
 
-/** Kept in all. A reply that does not fit in any more gets memory of its own. */
+/** Kept in all while nobody uses it. What came back first makes room. */
 const maxKeptBytes = 128 << 20
 
 /** So that replies of about the same size fit into the same memory. */
@@ -12,20 +12,12 @@ const idleMs = 10_000
 
 /**
  * Memory of large replies, to be used again: the system gives fresh memory page by page, which costs more than what is
- * written into it.
- *
- * The socket does not tell when it has sent a reply, it only lets go of it. So memory comes back when the array that was
- * given out is collected as garbage: whoever wants to read the bytes must hold that very array, since other views of the
- * memory do not count. (Asking a WeakRef instead would keep the array alive, while a collection is under way.)
+ * written into it; and memory that is let go of is there until it is collected as garbage.
  */
 export class ReplyMemory {
   #free: ArrayBuffer[] = []
-  readonly #lent = new Set<ArrayBuffer>()
-  readonly #returned = new FinalizationRegistry<ArrayBuffer>((buffer) => {
-    this.#lent.delete(buffer)
-    this.#free.push(buffer)
-    this.#restartIdle()
-  })
+  #freeBytes = 0
+  readonly #lent = new WeakSet<ArrayBufferLike>()
   #idle: ReturnType<typeof setTimeout> | undefined
 
   /** At least so many bytes, with anything in them. */
@@ -33,36 +25,37 @@ export class ReplyMemory {
     if (bytes < leastBytes) return new Uint8Array(bytes)
     this.#restartIdle()
     const buffer = this.#takeFree(bytes) ?? new ArrayBuffer(Math.ceil(bytes / roundBytes) * roundBytes)
-    const array = new Uint8Array(buffer)
-    let keptBytes = buffer.byteLength
-    for (const { byteLength } of this.#lent) keptBytes += byteLength
-    if (keptBytes <= maxKeptBytes) {
-      this.#lent.add(buffer)
-      this.#returned.register(array, buffer, buffer)
-    }
-    return array
+    this.#lent.add(buffer)
+    return new Uint8Array(buffer)
   }
 
-  /** A taken array is given out as this part of it. */
-  lend(part: Uint8Array): void {
-    const buffer = part.buffer as ArrayBuffer
-    if (!this.#lent.has(buffer)) return
-    this.#returned.unregister(buffer)
-    this.#returned.register(part, buffer, buffer)
+  /** Nobody reads this any more. What was not taken here, or has come back already, is left alone. */
+  giveBack({ buffer }: Uint8Array): void {
+    if (!this.#lent.delete(buffer) || buffer.byteLength > maxKeptBytes) return
+    this.#free.push(buffer as ArrayBuffer)
+    this.#freeBytes += buffer.byteLength
+    while (this.#freeBytes > maxKeptBytes) this.#freeBytes -= this.#free.shift()!.byteLength
+    this.#restartIdle()
   }
 
+  /** The smallest that is large enough, but none of which the most would be left over. */
   #takeFree(bytes: number): ArrayBuffer | undefined {
-    const place = this.#free.findIndex(({ byteLength }) => byteLength >= bytes)
-    if (place >= 0) return this.#free.splice(place, 1)[0]
-    // What is too small makes room.
-    this.#free = []
-    return undefined
+    let best: ArrayBuffer | undefined
+    for (const each of this.#free) {
+      const fits = each.byteLength >= bytes && each.byteLength <= 2 * bytes + roundBytes
+      if (fits && each.byteLength < (best?.byteLength ?? Number.POSITIVE_INFINITY)) best = each
+    }
+    if (best === undefined) return undefined
+    this.#free.splice(this.#free.indexOf(best), 1)
+    this.#freeBytes -= best.byteLength
+    return best
   }
 
   #restartIdle(): void {
     clearTimeout(this.#idle)
     this.#idle = setTimeout(() => {
       this.#free = []
+      this.#freeBytes = 0
     }, idleMs)
     this.#idle.unref()
   }

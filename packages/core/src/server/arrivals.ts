@@ -52,6 +52,11 @@ export class Arrivals {
     return this.#bytes
   }
 
+  /** Whether a part of a request is there. */
+  isArriving(connection: Connection): boolean {
+    return this.#of(connection).bytes > 0
+  }
+
   /** @returns whether there is room; if not, the connection is told to resume when there is */
   take(connection: Connection, bytes: number): boolean {
     const arrival = this.#of(connection)

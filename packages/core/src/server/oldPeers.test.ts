@@ -12,7 +12,7 @@ beforeAll(async () => {
   const answer = async (frame: Uint8Array): Promise<Uint8Array> => Buffer.from(`<${frame.toString()}>`)
   server = await serveRouter(
     ['tcp://127.0.0.1:0'],
-    { answer, refuse: () => Buffer.from('no') },
+    { answer, refuse: () => Buffer.from('no'), reuse() {} },
     {
       logger: pino({ level: 'silent' }),
     },

@@ -31,7 +31,7 @@ const options = { logger: pino({ level: 'silent' }) }
 
 /** A handler that answers so, and refuses with the text of the error, or with `no` what was not looked at. */
 function handler(answer: FrameHandler['answer']): FrameHandler {
-  return { answer, refuse: ({ message }, frame) => bytes(frame === undefined ? 'no' : message) }
+  return { answer, refuse: ({ message }, frame) => bytes(frame === undefined ? 'no' : message), reuse() {} }
 }
 
 async function serve(handle: (text: string) => Promise<string>, limits?: Partial<ServerLimits>): Promise<RouterServer> {
@@ -371,6 +371,7 @@ describe('what the loop over requests holds', () => {
           for (const start = performance.now(); performance.now() - start < 4; );
           return bytes('no')
         },
+        reuse() {},
       },
       { ...options, limits: { ...defaultServerLimits, inFlightPerPeer: 0 } },
     )

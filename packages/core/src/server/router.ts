@@ -12,7 +12,7 @@ import { isRefusal, type RefusalReason, Refusals } from './refusals.ts'
 import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits, smallBytes } from './replyRoom.ts'
 import { SocketFiles } from './socketFiles.ts'
 
-/** What a server does with frames. Neither method may fail: a peer that gets no reply waits for ever. */
+/** What a server does with frames. None of the methods may fail: a peer that gets no reply waits for ever. */
 export interface FrameHandler {
   /**
    * Answers one frame with one frame. A large one takes its room before it is made.
@@ -22,6 +22,8 @@ export interface FrameHandler {
   answer(frame: Uint8Array, room: ReplyRoom, isAlone: boolean): Promise<Uint8Array>
   /** The reply to a frame that is not acted upon, and not read; to one that was not even looked at, if `frame` is absent. */
   refuse(error: WorkerError, frame?: Uint8Array): Uint8Array
+  /** The system has a large reply: its memory may be written anew. */
+  reuse(reply: Uint8Array): void
 }
 
 /** Beyond these a request waits, or is refused, or its connection ends. */
@@ -215,16 +217,32 @@ export async function serveRouter(
   }
 
   /** @param room of the small answers together, if there are some */
-  function reply({ connection, parts, rooms: held = [] }: Underway, room: ReplyRoom): void {
-    if (room.bytes > 0) held.push(room)
-    for (const each of held) each.sent()
-    connection.send(parts, () => {
-      for (const each of held) each.gone()
+  function reply({ connection, parts, rooms: large = [] }: Underway, room: ReplyRoom): void {
+    const mayBeReused = large.length > 0
+    if (room.bytes > 0) large.push(room)
+    for (const each of large) each.sent()
+    connection.send(parts, (isTaken) => {
+      for (const each of large) each.gone()
+      if (mayBeReused && isTaken) for (const part of parts) handler.reuse(part)
     })
   }
 
   function drop(): void {
     if (droppedReplies++ % 1000 === 0) logger.warn({ droppedReplies }, 'replies are dropped: their peer does not read')
+  }
+
+  /** Whether a part of a request has come, and a moment ago. */
+  function isSending(connection: Connection): boolean {
+    return arrivals.isArriving(connection) && isRecent(connection.lastReceivedAt)
+  }
+
+  /** Whether something waits for a peer, which takes it. */
+  function isReading({ unsentBytes, lastProgressAt }: Connection): boolean {
+    return unsentBytes > 0 && isRecent(lastProgressAt)
+  }
+
+  function isRecent(time: number): boolean {
+    return performance.now() - time < limits.unreadPatienceMs
   }
 
   function ended(connection: Connection, reason: EndReason): void {
@@ -288,7 +306,7 @@ export async function serveRouter(
     onEnd: ended,
     onFull: () => logger.warn({ maximum: connections }, tooManyConnections(connections < limits.connections)),
     onAcceptError: (err) => logger.error({ err }, 'a connection could not be taken'),
-    isIdle: (connection) => !admission.isServing(connection.id) && !isReading(connection, limits),
+    isIdle: (connection) => !(admission.isServing(connection.id) || isSending(connection) || isReading(connection)),
     shareOf: peerOf,
   })
   const files = new SocketFiles(listener.endpoints)
@@ -337,11 +355,6 @@ function tooManyConnections(isForFiles: boolean): string {
 function connectionsAllowed(): number {
   const files = openFiles()
   return files === undefined ? Number.POSITIVE_INFINITY : connectionsWithin(files)
-}
-
-/** Whether something waits for a peer that takes it. */
-function isReading({ unsentBytes, lastProgressAt }: Connection, { unreadPatienceMs }: RoomLimits): boolean {
-  return unsentBytes > 0 && performance.now() - lastProgressAt < unreadPatienceMs
 }
 
 /**

@@ -165,9 +165,7 @@ export class JsonWriter {
     const { buffer, view, used } = this.#chunk
     const end = this.#at
     if (buffer.length === chunkBytes && buffer.length - end >= firstBytes) spare = { buffer, view, used: end }
-    const text = buffer.subarray(used, end)
-    this.#memory?.lend(text)
-    return text
+    return buffer.subarray(used, end)
   }
 
   get length(): number {
@@ -238,6 +236,7 @@ export class JsonWriter {
     const bytes = Math.ceil(Math.max(wanted, size))
     const grown = chunkOf(this.#memory?.take(bytes) ?? new Uint8Array(bytes))
     grown.buffer.set(buffer.subarray(used, this.#at))
+    this.#memory?.giveBack(buffer)
     this.#chunk = grown
     this.#at = length
   }
