@@ -14,9 +14,9 @@ const idleMs = 10_000
  * Memory of large replies, to be used again: the system gives fresh memory page by page, which costs more than what is
  * written into it.
  *
- * The socket does not tell when it has sent a reply, it only lets go of it. So memory comes back when the array that was
- * given out is collected as garbage: whoever wants to read the bytes must hold that very array, since other views of the
- * memory do not count. (Asking a WeakRef instead would keep the array alive, while a collection is under way.)
+ * Nobody has to give it back: it comes back when the array that was given out is collected as garbage. Whoever wants to read
+ * the bytes must hold that very array, since other views of the memory do not count. (Asking a WeakRef instead would keep the
+ * array alive, while a collection is under way.)
  */
 export class ReplyMemory {
   #free: ArrayBuffer[] = []
