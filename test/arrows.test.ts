@@ -15,7 +15,7 @@ const arrows: Record<string, readonly string[]> = {
   contract: ['crypto', 'state', 'sandbox', 'client'],
   store: [],
   console: [],
-  core: ['protocol', 'crypto', 'state', 'sandbox', 'store', 'http'],
+  core: ['protocol', 'crypto', 'state', 'sandbox', 'store', 'http', 'zmtp'],
   care: ['store', 'crypto', 'state', 'core'],
   principal: ['crypto', 'http'],
   client: ['protocol', 'crypto'],

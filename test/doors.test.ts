@@ -92,7 +92,7 @@ async function refusalOf(client: CoreClient, pattern: RegExp): Promise<string> {
   }
 }
 
-/** Asks until there is an answer; the connections may be on their way to be made anew. */
+/** Asks until there is an answer; the connection may be on its way. */
 async function untilAnswered(client: CoreClient): Promise<void> {
   for (;;) {
     const answer = await client.methods.getAllAddrs(undefined, { timeoutMs: 300 }).catch((error: Error) => error)

@@ -445,7 +445,7 @@ describe('CoreClient, refused', () => {
   const curve: ClientCurve = { serverKey: server.bytes.publicKey, ...client.bytes }
   const demanding = { curveServer: true, ...server.text }
 
-  /** Refuses, as the doorkeeper of a core does, whoever has not this key. */
+  /** Refuses, as a core does, whoever has not this key. */
   async function letInOnly(publicKey?: Uint8Array): Promise<void> {
     const socket = new Reply({ linger: 0 })
     await socket.bind('inproc://zeromq.zap.01')

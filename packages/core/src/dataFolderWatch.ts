@@ -26,7 +26,6 @@ export class DataFolderWatch {
   #problem: string | undefined
   #sockets: Watched | undefined
   #curveKey: Watched | undefined
-  #lostSocket: string | undefined
   #unreachable: string | undefined
   #oldest: OldestReader | undefined
 
@@ -85,19 +84,12 @@ export class DataFolderWatch {
   }
 
   #lookForDoors(): void {
-    const problem = this.#findClosedDoor()
+    const problem = lookAt(this.#sockets) ?? lookAt(this.#curveKey)
     if (problem === this.#unreachable) return
     this.#unreachable = problem
     const facts = { dataFolder: this.#dataFolder, ...(problem !== undefined && { reason: problem }) }
     if (problem === undefined) this.#logger.warn(facts, 'peers can connect as before')
     else this.#logger.error(facts, 'peers cannot connect, or could not after the next start')
-  }
-
-  /** A socket's file that is lost twice in a row is: while all connections are made anew, each is for a moment. */
-  #findClosedDoor(): string | undefined {
-    const before = this.#lostSocket
-    this.#lostSocket = lookAt(this.#sockets)
-    return before !== undefined && this.#lostSocket === before ? before : lookAt(this.#curveKey)
   }
 
   #lookForReaders(): void {

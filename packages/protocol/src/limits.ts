@@ -1,7 +1,7 @@
 /** Largest request frame that is parsed at all, in bytes. */
 export const maxFrameBytes = 64 * 1024 * 1024
 
-/** libzmq hangs up on a peer that sends a larger frame, before it is in memory: the last wall behind {@link maxFrameBytes}. */
+/** A connection that begins a larger frame is ended, before it is in memory: the last wall behind {@link maxFrameBytes}. */
 export const hardFrameBytes = 128 * 1024 * 1024
 
 /** Frames of one message; the archived client sends one. */
