@@ -519,6 +519,42 @@ describe('the end', () => {
     expect([heard.length, served.ends]).toEqual([1, ['closed']])
   })
 
+  it('is no end of those who were not listened to: they are silent from then on', async () => {
+    let isFull = false
+    const served = await serve({ takeRoom: () => !isFull })
+    // One whose peer reads what it gets, and says so, and one whose peer is gone.
+    const [wire, gone] = [wireTo(served.endpoint), wireTo(served.endpoint)]
+    const ping = frame(4, '\x04PING\0\x14')
+    for (const each of [wire, gone]) {
+      each.send(openings['3.1'].opening, ping)
+      await each.until('PONG')
+    }
+    const other = wireTo(served.endpoint)
+    other.send(openings['3.1'].opening, frame(4, '\x04PING\0\x16'))
+    await other.until('PONG')
+    isFull = true
+    for (const each of [wire, gone]) each.send(frame(0, 'text'))
+    const [first, second] = served.open
+    await until(() => first!.isBlocked && second!.isBlocked)
+    // Silent for longer than the first two may be.
+    await other.ended()
+    for (const each of [wire, gone]) each.socket.pause()
+    const large = Buffer.alloc(20_000_000)
+    first!.send([large])
+    second!.send([Buffer.from('not read')])
+    const last = wireTo(served.endpoint)
+    last.send(openings['3.1'].opening)
+    await until(() => served.open.length === 4)
+    served.open[3]!.send([large])
+    const closed = served.listener.close(3_600_000)
+    await last.until(() => last.receivedBytes > large.length)
+    wire.socket.on('data', () => wire.send(ping)).resume()
+    await wire.ended()
+    expect(wire.receivedBytes).toBeGreaterThan(large.length)
+    await closed
+    expect(served.ends).toEqual(['silent', ...Array(3).fill('closed')])
+  })
+
   it('does not wait for longer than it is told to', async () => {
     const served = await serve()
     const wire = wireTo(served.endpoint)
