@@ -20,6 +20,7 @@ const people = ['test/cli.test.ts', 'test/care.test.ts', 'test/keys.test.ts', 't
 const suites = {
   bytes: ['packages/protocol', 'packages/crypto', 'packages/state', 'packages/store', ...wholeWorker],
   http: ['packages/principal', 'test/observation.test.ts', 'test/ptt.test.ts', 'test/console'],
+  zmtp: ['packages/zmtp/test', 'packages/core/src/server', 'test/doors.test.ts', 'test/robustness'],
   protocol: ['packages/client', ...wholeWorker, 'test/enigmaP2p.test.ts', 'test/enigmaCore.test.ts', 'test/python'],
   crypto: ['packages/principal', 'packages/client', 'packages/state', 'test/keys.test.ts', ...wholeWorker],
   state: ['packages/core', 'packages/sandbox/src', ...wholeWorker, 'test/hostile'],

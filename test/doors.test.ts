@@ -322,7 +322,7 @@ describe('where a core binds', () => {
   const start = (...args: string[]) => runCommand(['core', '--data', join(folder, 'bind'), '--threads', '1', ...args])
 
   it('refuses an endpoint that others can reach, and says what to do', async () => {
-    for (const endpoint of ['tcp://0.0.0.0:0', 'ipc://@bletchley-test']) {
+    for (const endpoint of ['tcp://0.0.0.0:0', 'tcp://[::]:0']) {
       const { code, stderr } = await start('--bind', endpoint)
       expect(code).toBe(1)
       for (const part of [endpoint, 'bletchley keys curve', '--clients', '--insecure']) expect(stderr).toContain(part)

@@ -208,10 +208,14 @@ describe.concurrent('endpoints', () => {
       ['tcp://*:0', 'ok: tcp://*:0 is free'],
       ['tcp://0.0.0.0:0', 'ok: tcp://0.0.0.0:0 is free'],
       ['tcp://192.0.2.1:5552', 'problem: tcp://192.0.2.1:5552 cannot be bound (EADDRNOTAVAIL)'],
-      ['127.0.0.1:5552', 'problem: 127.0.0.1:5552 is no endpoint'],
+      ['tcp://localhost:*', 'ok: tcp://localhost:* is free'],
+      // Interfaces have other names elsewhere.
+      ...(process.platform === 'linux' ? [['tcp://lo:0', 'ok: tcp://lo:0 is free'] as [string, string]] : []),
+      ['127.0.0.1:5552', 'problem: "127.0.0.1:5552" is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are'],
+      ['tcp://127.0.0.1:70000', 'problem: tcp://127.0.0.1:70000: ports end at 65535'],
       [endpoint, `problem: ${endpoint} is taken by another process`],
       [`ipc://${path(107)}`, `ok: ipc://${path(107)} is free`],
-      [`ipc://${path(108)}`, `problem: the path of ipc://${path(108)} is too long`],
+      [`ipc://${path(108)}`, `problem: ipc://${path(108)} is 108 bytes long, and the path of a socket has at most 107`],
       [`ipc://${folder.base}/file`, `problem: ${folder.base}/file is there and is no socket`],
     ]
     expect(await found('endpoint', { dataFolder, endpoints: cases.map(([each]) => each) })).toEqual(

@@ -92,7 +92,7 @@ describe('a core', () => {
       [{ endpoints: ['tcp://127.0.0.1'] }, 'tcp://127.0.0.1 has no port'],
       [{ endpoints: ['tcp://127.0.0.1:0', 'tcp://0.0.0.0:0'] }, 'tcp://0.0.0.0:0 can be reached by others'],
       [{ endpoints: ['tcp://0.0.0.0:0'], insecure: false }, 'tcp://0.0.0.0:0 can be reached by others'],
-      [{ endpoints: ['ipc://@name'] }, 'ipc://@name can be reached by others'],
+      [{ endpoints: ['ipc://@name'] }, '"ipc://@name" is no endpoint'],
       [{ http: { host: '0.0.0.0', port: 0 } }, '0.0.0.0 can be reached from other machines'],
     ] as const) {
       await expect(start({ dataFolder, ...options }), text).rejects.toThrow(text)

@@ -168,6 +168,7 @@ export class Connection {
     this.#session.end()
     // What still comes is not heard; a socket that is closed with bytes unread would take the last words back.
     this.#isPaused = false
+    this.#heardAt = performance.now()
     this.#socket.resume()
     this.#watch()
     this.#flushSoon()

@@ -1,11 +1,11 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { boxKeys, keyBytes } from './box.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { CurveOptions } from './curve.ts'
 import { type PlaceLimits, Places } from './places.ts'
 import type { EndReason } from './reasons.ts'
 import type { Message } from './session.ts'
-import { clearSocketFile, listenOnFile } from './socketFile.ts'
+import { clearSocketFile, listenOnFile, maxSocketPathBytes } from './socketFile.ts'
 import { Turns } from './turns.ts'
 
 /** Connections that wait until they are taken. */
@@ -44,7 +44,10 @@ export interface ListenOptions {
   onEnd?(connection: Connection, reason: EndReason): void
   /** There are too many connections; said once a minute at most. */
   onFull?(): void
-  /** A connection could not be taken: there are no files left. */
+  /**
+   * The system could not take a connection. When no files are left it is not told: then libuv takes those that come, and ends
+   * them at once, with a file that it keeps for that.
+   */
   onAcceptError?(error: Error): void
   /** Whether a connection may give up its place; else those of which nothing waits for the kernel. */
   isIdle?(connection: Connection): boolean
@@ -65,7 +68,8 @@ export interface Listener {
  * Listens as a ROUTER socket of ZeroMQ does, for REQ, DEALER and ROUTER peers.
  *
  * @param endpoints `tcp://<address>:<port>`, `*` for any address of IPv4 or any port, IPv6 in brackets; `ipc://<path>`, which is
- *                  the owner's alone (mode 0600). A socket that a dead process has left there is replaced, and nothing else
+ *                  the owner's alone (mode 0600). A socket that a dead process has left there is replaced, and nothing else; and
+ *                  what others put there later is not removed at the end
  * @throws RangeError if an endpoint is of no such kind, Error if it cannot be bound: then none is
  */
 export async function listen(endpoints: readonly string[], options: ListenOptions): Promise<Listener> {
@@ -93,7 +97,8 @@ class Door {
   readonly #options: ListenOptions
   readonly #limits: Limits
   readonly #turns = new Turns()
-  readonly #servers: Server[] = []
+  /** Of each socket that listens. */
+  readonly #closings: ((onClosed: () => void) => void)[] = []
   readonly #keys: ReturnType<typeof boxKeys> | undefined
   #count = 0
   #closing: Promise<void> | undefined
@@ -120,18 +125,21 @@ class Door {
       keepAlive: true,
       keepAliveInitialDelay: keepaliveMs,
     })
-    this.#servers.push(server)
     server.on('connection', (socket) => this.#accept(socket))
-    await new Promise<void>((resolve, reject) => {
+    const listening = new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.once('listening', () => {
         server.off('error', reject)
         server.on('error', (error) => this.#options.onAcceptError?.(error))
         resolve()
       })
-      if ('path' in address) listenOnFile(server, address.path, backlog)
-      else server.listen({ ...address, backlog })
     })
+    if ('path' in address) this.#closings.push(listenOnFile(server, address.path, backlog))
+    else {
+      server.listen({ ...address, backlog })
+      this.#closings.push((onClosed) => server.close(onClosed))
+    }
+    await listening
     const at = server.address()
     if (at === null || typeof at === 'string') return address.endpoint
     const { address: host, port } = at
@@ -144,7 +152,7 @@ class Door {
   }
 
   async #close(graceMs: number): Promise<void> {
-    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    const closed = this.#closings.map((close) => new Promise<void>(close))
     const all = [...this.places]
     for (const connection of all) {
       if (connection.isReady && graceMs > 0) connection.finish('closed', graceMs)
@@ -191,9 +199,9 @@ class Door {
 type Address = { endpoint: string; path: string } | { endpoint: string; host: string; port: number }
 
 function parseEndpoint(endpoint: string): Address {
-  const path = /^ipc:\/\/([^*].*)$/.exec(endpoint)?.[1]
-  // A name that begins with @ is in the abstract namespace of Linux, and no file.
-  if (path !== undefined) return { endpoint, path: path.replace(/^@/, '\0') }
+  // With a @ libzmq means a name in no file (the abstract namespace of Linux): libuv makes names there that libzmq cannot reach.
+  const path = /^ipc:\/\/([^*@].*)$/.exec(endpoint)?.[1]
+  if (path !== undefined && Buffer.byteLength(path) <= maxSocketPathBytes) return { endpoint, path }
   const [, inBrackets, plain, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5}|\*)$/.exec(endpoint) ?? []
   const host = inBrackets ?? (plain === '*' ? '0.0.0.0' : plain)
   if (host === undefined || Number(port) > 65_535) throw new RangeError(`${endpoint} is no endpoint`)

@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { CurvePeer, frame, framesOf, greeting, largeHead, message, openings } from '../test/wire.ts'
 import { overheadBytes, type Room } from './body.ts'
 import { boxKeys } from './box.ts'
+import { sealBytes } from './curve.ts'
 import { commandFlag, shortFrame } from './frames.ts'
-import { type Message, Session } from './session.ts'
+import { type Message, Session, type SessionLimits } from './session.ts'
 
 const limits = { maxFrameBytes: 64 * 1024 * 1024, maxFrames: 1000, maxMessageBytes: 256 * 1024 * 1024 }
 const serverKeys = boxKeys(randomBytes(32))
@@ -34,7 +35,7 @@ interface Peer {
   pongs: Buffer[]
 }
 
-function newPeer(isCurve = false, maxFrames = limits.maxFrames): Peer {
+function newPeer(isCurve = false, bounds: Partial<SessionLimits> = {}): Peer {
   const room = new CountedRoom()
   const curve = isCurve ? { keys: serverKeys, authorize: () => true } : undefined
   const events = {
@@ -43,7 +44,7 @@ function newPeer(isCurve = false, maxFrames = limits.maxFrames): Peer {
     },
     pong: (body: Buffer) => peer.pongs.push(body),
   }
-  const session = new Session({ ...limits, maxFrames }, room, events, curve)
+  const session = new Session({ ...limits, ...bounds }, room, events, curve)
   const peer: Peer = { session, room, messages: [], out: Buffer.alloc(0), pongs: [] }
   session.start()
   return peer
@@ -277,7 +278,7 @@ describe('memory', () => {
 
 describe('frames of a message', () => {
   it('beyond those that it may have are dropped, and counted', () => {
-    const peer = newPeer(false, 3)
+    const peer = newPeer(false, { maxFrames: 3 })
     feed(
       peer,
       Buffer.concat([openings['3.1'].opening, message(frame, ['', '1', '2', '3', '4']), message(frame, ['', '5'])]),
@@ -288,6 +289,60 @@ describe('frames of a message', () => {
     ])
     expect(peer.messages.map(({ droppedFrames }) => droppedFrames)).toEqual([2, 0])
     expect(peer.room.taken).toBe(peer.messages.reduce((sum, { takenBytes }) => sum + takenBytes, 0))
+  })
+
+  describe.each([
+    ['as they are', false, 0],
+    ['sealed', true, sealBytes],
+  ])('%s', (_, isCurve, extraBytes) => {
+    /** A peer, and how it sends messages. */
+    function bounded(maxMessageBytes: number) {
+      const peer = newPeer(isCurve, { maxMessageBytes })
+      const client = isCurve ? introduce(peer) : undefined
+      if (client === undefined) feed(peer, openings['3.1'].opening)
+      const send = (more: boolean, text: string): void =>
+        feed(peer, client ? frame(0, client.message(more ? 1 : 0, text)) : frame(more ? 1 : 0, text))
+      return { peer, send }
+    }
+    const roomOf = (...texts: string[]): number =>
+      texts.reduce((sum, text) => sum + text.length + extraBytes + overheadBytes, 0)
+
+    it('that are more than its bytes may be are dropped, and counted, and their room comes back', () => {
+      const { peer, send } = bounded(10)
+      const kept: string[] = []
+      for (const text of ['', '12345', '123456', '12345678901', '67890', '1']) {
+        send(true, text)
+        if (text.length <= 5 && text !== '1') kept.push(text)
+        expect(peer.room.taken, text).toBe(roomOf(...kept))
+      }
+      send(false, '')
+      expect(contents(peer)).toEqual([['', '12345', '67890', '']])
+      expect(peer.messages[0]).toMatchObject({ droppedFrames: 3, takenBytes: roomOf('', '12345', '67890', '') })
+      peer.room.give(peer.messages[0]!.takenBytes)
+      expect(peer.room.taken).toBe(0)
+    })
+
+    it('are nothing to the message behind it', () => {
+      const { peer, send } = bounded(10)
+      send(false, '12345678901')
+      expect(peer.room.taken).toBe(0)
+      send(true, '12345')
+      send(false, '67890')
+      send(false, '1234567890')
+      expect(contents(peer)).toEqual([[], ['12345', '67890'], ['1234567890']])
+      expect(peer.messages.map(({ droppedFrames, takenBytes }) => [droppedFrames, takenBytes])).toEqual([
+        [1, 0],
+        [0, roomOf('12345', '67890')],
+        [0, roomOf('1234567890')],
+      ])
+    })
+
+    it('leave nothing behind when the connection ends before its message does', () => {
+      const { peer, send } = bounded(10)
+      for (const text of ['12345', '123456', '67890']) send(true, text)
+      peer.session.end()
+      expect(peer.room.taken).toBe(0)
+    })
   })
 
   it('larger than frames may be are refused when they are announced', () => {

@@ -1,26 +1,42 @@
-import { lstatSync, unlinkSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
+
+/** Of the path of a socket, in bytes, without the one that ends it. libuv cuts longer ones off, and says nothing. */
+export const maxSocketPathBytes = process.platform === 'darwin' ? 103 : 107
 
 /** Of a socket in a file: all but reading and writing by its owner. */
 const notOwners = 0o177
 
 /**
+ * What tells a file from any that takes its place; undefined if there is none. Its owner may change rights and times of it.
+ * Where the file system notes no time of birth, another file that got the same number is taken for it.
+ */
+export function fileIdentity(path: string): string | undefined {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return status && `${status.dev} ${status.ino} ${status.birthtimeNs}`
+}
+
+/**
  * Removes the socket that a dead process has left, if there is one.
  *
- * @param path a name in the abstract namespace begins with NUL, and is no file
  * @throws Error if something else is there
  */
 export async function clearSocketFile(path: string): Promise<void> {
-  if (path.startsWith('\0')) return
-  const status = lstatSync(path, { throwIfNoEntry: false })
-  if (status === undefined) return
-  if (!status.isSocket()) throw new Error(`${path} is there, and is no socket: it is not replaced`)
+  const found = fileIdentity(path)
+  if (found === undefined) return
+  if (!lstatSync(path).isSocket()) throw new Error(`${path} is there, and is no socket: it is not replaced`)
   if (await answers(path)) throw new Error(`${path} is served by another process`)
-  unlinkSync(path)
+  // Others may have removed it meanwhile, or put theirs there.
+  if (fileIdentity(path) === found) unlinkSync(path)
 }
 
-/** Listens on a socket that is its owner's alone from the first moment on (mode 0600). */
-export function listenOnFile(server: Server, path: string, backlog: number): void {
+/**
+ * Listens on a socket that is its owner's alone from the first moment on (mode 0600).
+ *
+ * @returns closes the server, and removes the file if it is still its own
+ */
+export function listenOnFile(server: Server, path: string, backlog: number): (onClosed: () => void) => void {
   // The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between.
   const mask = process.umask(notOwners)
   try {
@@ -28,6 +44,24 @@ export function listenOnFile(server: Server, path: string, backlog: number): voi
   } finally {
     process.umask(mask)
   }
+  const own = fileIdentity(path)
+  return (onClosed) => {
+    const putBack = fileIdentity(path) === own ? undefined : putAside(path)
+    server.close(onClosed)
+    putBack?.()
+  }
+}
+
+/** libuv removes what has the name of its socket, whosever it is: so another's has another name for that moment. */
+function putAside(path: string): (() => void) | undefined {
+  const aside = `${path}.${randomUUID()}`
+  try {
+    renameSync(path, aside)
+  } catch {
+    // There is none, or it cannot be removed either.
+    return undefined
+  }
+  return () => renameSync(aside, path)
 }
 
 /** Whether anybody listens; a socket that a process has left behind refuses. */

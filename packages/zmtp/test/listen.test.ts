@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -494,37 +491,16 @@ describe('places', () => {
 })
 
 describe('an endpoint', () => {
-  it.each(['tcp://127.0.0.1', 'tcp://127.0.0.1:70000', 'inproc://name', 'ipc://', 'ipc://*', 'tcp://::1:5552'])(
-    'that is none is refused: %s',
-    async (endpoint) => {
-      await expect(listen([endpoint], { onMessage: () => undefined })).rejects.toThrow(RangeError)
-    },
-  )
-
-  it('in a file is its owner’s alone, and gone at the end', async () => {
-    const path = join(await folder(), 'socket')
-    const modes: number[] = []
-    const mask = process.umask(0)
-    const opened = listen([`ipc://${path}`], { onMessage: () => undefined })
-    process.umask(mask)
-    modes.push(statSync(path).mode & 0o777)
-    const listener = await opened
-    modes.push(statSync(path).mode & 0o777)
-    await listener.close(0)
-    expect(modes).toEqual([0o600, 0o600])
-    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
-  })
-
-  it('that is taken leaves none of the others behind', async () => {
-    const path = join(await folder(), 'socket')
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    cleanups.push(() => taken.close())
-    const { port } = taken.address() as { port: number }
-    await expect(
-      listen([`ipc://${path}`, `tcp://127.0.0.1:${port}`], { onMessage: () => undefined }),
-    ).rejects.toMatchObject({ code: 'EADDRINUSE' })
-    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
+  it.each([
+    'tcp://127.0.0.1',
+    'tcp://127.0.0.1:70000',
+    'inproc://name',
+    'ipc://',
+    'ipc://*',
+    'ipc://@name',
+    'tcp://::1:5552',
+  ])('that is none is refused: %s', async (endpoint) => {
+    await expect(listen([endpoint], { onMessage: () => undefined })).rejects.toThrow(RangeError)
   })
 })
 
@@ -541,6 +517,42 @@ describe('the end', () => {
     expect((await dealer.receive())[0]!.length).toBe(20_000_000)
     await closed
     expect([heard.length, served.ends]).toEqual([1, ['closed']])
+  })
+
+  it('is no end of those who were not listened to: they are silent from then on', async () => {
+    let isFull = false
+    const served = await serve({ takeRoom: () => !isFull })
+    // One whose peer reads what it gets, and says so, and one whose peer is gone.
+    const [wire, gone] = [wireTo(served.endpoint), wireTo(served.endpoint)]
+    const ping = frame(4, '\x04PING\0\x14')
+    for (const each of [wire, gone]) {
+      each.send(openings['3.1'].opening, ping)
+      await each.until('PONG')
+    }
+    const other = wireTo(served.endpoint)
+    other.send(openings['3.1'].opening, frame(4, '\x04PING\0\x16'))
+    await other.until('PONG')
+    isFull = true
+    for (const each of [wire, gone]) each.send(frame(0, 'text'))
+    const [first, second] = served.open
+    await until(() => first!.isBlocked && second!.isBlocked)
+    // Silent for longer than the first two may be.
+    await other.ended()
+    for (const each of [wire, gone]) each.socket.pause()
+    const large = Buffer.alloc(20_000_000)
+    first!.send([large])
+    second!.send([Buffer.from('not read')])
+    const last = wireTo(served.endpoint)
+    last.send(openings['3.1'].opening)
+    await until(() => served.open.length === 4)
+    served.open[3]!.send([large])
+    const closed = served.listener.close(3_600_000)
+    await last.until(() => last.receivedBytes > large.length)
+    wire.socket.on('data', () => wire.send(ping)).resume()
+    await wire.ended()
+    expect(wire.receivedBytes).toBeGreaterThan(large.length)
+    await closed
+    expect(served.ends).toEqual(['silent', ...Array(3).fill('closed')])
   })
 
   it('does not wait for longer than it is told to', async () => {

@@ -2,15 +2,13 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
-import { needsIpv6 } from '@bletchley/core/doors'
+import { assertEndpoint, needsIpv6, withAddress } from '@bletchley/core/doors'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { Request } from 'zeromq'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 
 /** As long as the principal gets. */
 const replyTimeoutMs = 5000
-/** The system's limit for the path of a socket is 108 bytes, with the one that ends it. */
-const maxSocketPath = 107
 
 /** Whether the core's endpoints are free, or who has them. */
 export async function checkPorts(endpoints: readonly string[], dataFolder: string): Promise<Check[]> {
@@ -20,25 +18,28 @@ export async function checkPorts(endpoints: readonly string[], dataFolder: strin
 
 async function checkEndpoint(endpoint: string, running: boolean): Promise<Check> {
   const name = 'endpoint'
-  const [, path] = /^ipc:\/\/(.+)$/.exec(endpoint) ?? []
+  let address: string
+  try {
+    assertEndpoint(endpoint)
+    address = await withAddress(endpoint)
+  } catch (error) {
+    return problem(name, reasonOf(error), 'name an address of this machine with --bind, or a file')
+  }
+  const [, path] = /^ipc:\/\/(.+)$/.exec(address) ?? []
   if (path !== undefined) return checkSocketFile(endpoint, path, running)
-  const [, host, port] = /^tcp:\/\/(?:\[?)([^\]]+?)(?:\]?):(\d+)$/.exec(endpoint) ?? []
-  if (host === undefined)
-    return problem(name, `${endpoint} is no endpoint`, 'write tcp://127.0.0.1:5552 or ipc:///run/…')
-  const code = await listen(host === '*' ? '0.0.0.0' : host, Number(port))
+  address = address.replace('//*:', '//0.0.0.0:')
+  const [, host, port] = /^tcp:\/\/\[?(.+?)\]?:(\d+|\*)$/.exec(address)!
+  const code = await listen(host!, port === '*' ? 0 : Number(port))
   if (code === undefined) return ok(name, `${endpoint} is free`)
-  if (code === 'EADDRINUSE') return checkTaken(endpoint, running)
+  if (code === 'EADDRINUSE') return checkTaken(endpoint, address, running)
   if (code === 'EACCES') return problem(name, `${endpoint} is not allowed (EACCES)`, 'take a port from 1024')
   return problem(name, `${endpoint} cannot be bound (${code})`, 'name an address of this machine with --bind')
 }
 
 async function checkSocketFile(endpoint: string, path: string, running: boolean): Promise<Check> {
   const name = 'endpoint'
-  if (Buffer.byteLength(path) > maxSocketPath) {
-    return problem(name, `the path of ${endpoint} is too long`, `take one of at most ${maxSocketPath} bytes`)
-  }
   try {
-    if ((await stat(path)).isSocket()) return checkTaken(endpoint, running)
+    if ((await stat(path)).isSocket()) return checkTaken(endpoint, endpoint, running)
     return problem(name, `${path} is there and is no socket`, 'name another one with --bind')
   } catch {
     // It is not there.
@@ -51,9 +52,10 @@ async function checkSocketFile(endpoint: string, path: string, running: boolean)
   }
 }
 
-async function checkTaken(endpoint: string, running: boolean): Promise<Check> {
+/** @param address where it is to be reached */
+async function checkTaken(endpoint: string, address: string, running: boolean): Promise<Check> {
   const name = 'endpoint'
-  if (await answers(endpoint)) {
+  if (await answers(address)) {
     if (running) return ok(name, `${endpoint}: the core answers`)
     return warning(name, `${endpoint}: a core answers, but not of this data folder`, 'check --data and --bind')
   }

@@ -1,4 +1,4 @@
 // Who may come in where, for those who look whether a core could start.
 export { type HttpAddress, loopbackAddress } from '../http/httpAddress.ts'
 export { readClientKeys } from '../server/clientList.ts'
-export { isLocal, needsIpv6, withAddress } from '../server/endpoints.ts'
+export { assertEndpoint, isLocal, needsIpv6, withAddress } from '../server/endpoints.ts'

@@ -1,13 +1,11 @@
 import { lookup } from 'node:dns/promises'
-import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { systemPath } from '@bletchley/crypto/key-file'
 import { isLoopback } from '@bletchley/http/loopback'
-
-/** Bytes, without the one that ends it. */
-const maxSocketPath = process.platform === 'darwin' ? 103 : 107
+import { fileIdentity, maxSocketPathBytes } from '@bletchley/zmtp'
 
 const maxPort = 65_535
 
@@ -16,18 +14,28 @@ const sticky = 0o1000
 
 /** @throws RangeError if the endpoint is of no kind that a core can serve */
 export function assertEndpoint(endpoint: string): void {
-  if (!/^(tcp:\/\/|ipc:\/\/[^*])./.test(endpoint)) {
-    throw new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
-  }
+  if (/^ipc:\/\/[^*@]/.test(endpoint)) assertSocketPath(endpoint)
+  else if (/^tcp:\/\/./.test(endpoint)) assertTcp(endpoint)
+  else throw noEndpoint(endpoint)
+}
+
+function noEndpoint(endpoint: string): RangeError {
+  return new RangeError(`${JSON.stringify(endpoint)} is no endpoint, as tcp://127.0.0.1:5552 and ipc://<file> are`)
+}
+
+function assertTcp(endpoint: string): void {
   const [, port] = /:(\d+|\*)$/.exec(endpoint) ?? []
-  if (endpoint.startsWith('tcp://') && port === undefined) {
-    throw new RangeError(`${endpoint} has no port, as tcp://127.0.0.1:5552 has`)
-  }
+  if (port === undefined) throw new RangeError(`${endpoint} has no port, as tcp://127.0.0.1:5552 has`)
   if (Number(port) > maxPort) throw new RangeError(`${endpoint}: ports end at ${maxPort}`)
+  // An address of IPv6 is in brackets.
+  if (!/^tcp:\/\/(\[[^\]]+\]|[^[\]:]+):[^:]+$/.test(endpoint)) throw noEndpoint(endpoint)
+}
+
+function assertSocketPath(endpoint: string): void {
   const bytes = Buffer.byteLength(endpoint) - 'ipc://'.length
-  if (endpoint.startsWith('ipc://') && bytes > maxSocketPath) {
-    throw new RangeError(`${endpoint} is ${bytes} bytes long, and the path of a socket has at most ${maxSocketPath}`)
-  }
+  if (bytes <= maxSocketPathBytes) return
+  const limit = `the path of a socket has at most ${maxSocketPathBytes}`
+  throw new RangeError(`${endpoint} is ${bytes} bytes long, and ${limit}`)
 }
 
 /** Whether only processes of this machine can reach an endpoint: loopback, or a socket in a file of the owner's. */
@@ -113,14 +121,10 @@ export async function withAddress(endpoint: string): Promise<string> {
   return `tcp://${family === 6 ? `[${address}]` : address}:${port}`
 }
 
-/**
- * What tells the file of an endpoint from any that takes its place; undefined if there is none. Its owner may change rights
- * and times of it. Where the file system notes no time of birth, another file that got the same number is taken for it.
- */
+/** What tells the file of an endpoint from any that takes its place; undefined if there is none. */
 export function fileOf(endpoint: string): string | undefined {
   const path = socketPath(endpoint)
-  const status = path === undefined ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false })
-  return status && `${status.dev} ${status.ino} ${status.birthtimeNs}`
+  return path === undefined ? undefined : fileIdentity(path)
 }
 
 function socketPath(endpoint: string): string | undefined {
