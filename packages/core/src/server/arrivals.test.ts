@@ -62,11 +62,6 @@ class Peer implements Sender {
   }
 }
 
-/** One after the other, as much as each finds room for, in pieces. */
-function fill(peers: readonly Peer[], piece: number): void {
-  for (const peer of peers) while (peer.send(piece));
-}
-
 const peers = (count: number): Peer[] => Array.from({ length: count }, () => new Peer())
 
 /** Those that were told to resume have done so. */
@@ -80,40 +75,54 @@ async function pass(seconds: number, whileWaiting: () => void = () => {}): Promi
   }
 }
 
-/** What so many may have at most, each as much as the others. */
-const shareOf = (count: number): number => Math.floor((2 * limits.bytesArriving) / (count + 1))
+/** One that has found no room, and goes on whatever it takes: it has a byte more than a connection may have. */
+function favored(): Peer {
+  const [peer] = peers(1)
+  expect(peer!.send(limits.bytesArriving + 1)).toBe(true)
+  return peer!
+}
 
-/** All are blocked: each has something, and wants more. */
+/** One goes on whatever it takes; the others have something, and want more. */
 function deadlock(count: number): Peer[] {
   const all = peers(count)
-  for (const peer of all) peer.send(shareOf(count))
-  for (const peer of all) expect(peer.send(limits.bytesArriving)).toBe(false)
+  for (const peer of all) expect(peer.send(Math.floor((2 * limits.bytesArriving) / (count + 1)))).toBe(true)
+  expect(all.map((peer) => peer.send(limits.bytesArriving))).toEqual(all.map((_, index) => index === 0))
   return all
 }
 
 describe('room for what arrives', () => {
-  it('is what a connection may have while others have none, to the byte', () => {
-    const [one] = peers(1)
+  it('is what a connection may have while others have none, and half of what they leave of twice as much, to the byte', () => {
+    favored()
+    const [one, two, three] = peers(3)
+    expect(one!.send(32 * mebibyte)).toBe(false)
+    expect(one!.send(32 * mebibyte - 1)).toBe(true)
+    expect(two!.send(16 * mebibyte + 1)).toBe(false)
+    expect(two!.send(16 * mebibyte)).toBe(true)
+    expect(three!.send(8 * mebibyte + 1)).toBe(false)
+    expect(three!.send(8 * mebibyte)).toBe(true)
+    expect(arrivals.bytes).toBe(120 * mebibyte)
+  })
+
+  it('beyond that is there for one at a time', () => {
+    const [one, two] = peers(2)
     expect(one!.send(limits.bytesArriving)).toBe(true)
+    // There was room for the first one.
+    expect(two!.send(limits.bytesArriving)).toBe(true)
+    expect(two!.send(limits.bytesArriving)).toBe(true)
     expect(one!.send(1)).toBe(false)
-    const [other] = peers(1)
-    // Half of the 64 MiB that the first one leaves of 128.
-    expect(other!.send(32 * mebibyte + 1)).toBe(false)
-    expect(other!.send(32 * mebibyte)).toBe(true)
-    const [third] = peers(1)
-    expect(third!.send(16 * mebibyte + 1)).toBe(false)
-    expect(third!.send(16 * mebibyte)).toBe(true)
-    expect(arrivals.bytes).toBe(112 * mebibyte)
+    two!.finish()
+    expect(one!.send(1)).toBe(true)
+    expect(two!.send(32 * mebibyte)).toBe(false)
   })
 
   it('is there for a small request of each, whatever others have, and for no byte more', () => {
-    fill(peers(40), small)
-    const late = peers(1000)
-    for (const peer of late) {
+    favored().send(2 * limits.bytesArriving)
+    for (const peer of peers(1000)) {
       expect(peer.send(small)).toBe(true)
       expect(peer.send(1)).toBe(false)
       peer.finish()
       expect(peer.send(small - 1)).toBe(true)
+      expect(peer.send(1)).toBe(true)
     }
   })
 
@@ -124,7 +133,7 @@ describe('room for what arrives', () => {
   it('comes back as requests are whole, are given up, and end; however often', () => {
     for (let round = 0; round < 3; round++) {
       const all = peers(20)
-      fill(all, mebibyte)
+      for (let piece = 0; piece < 20; piece++) for (const peer of all) peer.send(mebibyte)
       expect(arrivals.bytes).toBeGreaterThan(100 * mebibyte)
       for (const [index, peer] of all.entries()) {
         if (index % 2 === 0) peer.finish()
@@ -148,30 +157,30 @@ describe('room for what arrives', () => {
 
 describe('who waits for room', () => {
   it('gets it when it comes back, at once, and the next one behind it', async () => {
-    const [holder, first, second, third] = peers(4)
-    holder!.send(limits.bytesArriving)
-    for (const peer of [first!, second!, third!]) expect(peer.send(40 * mebibyte)).toBe(false)
-    holder!.finish()
+    const holder = favored()
+    const [first, second, third, fourth] = peers(4)
+    for (const peer of [first!, second!, third!, fourth!]) expect(peer.send(40 * mebibyte)).toBe(false)
+    holder.finish()
     await resumed()
-    // The third one would be beyond what they leave.
-    expect([first!.has, second!.has, third!.has]).toEqual([40 * mebibyte, 40 * mebibyte, 0])
-    first!.close()
+    // The second one finds as much as that, the third one goes on whatever it takes.
+    expect([first!.has, second!.has, third!.has, fourth!.has]).toEqual([...Array(2).fill(40 * mebibyte), 0, 0])
+    first!.finish()
     await resumed()
-    expect(third!.has).toBe(40 * mebibyte)
+    expect([third!.has, fourth!.has]).toEqual([40 * mebibyte, 0])
   })
 
   it('gets it from one that has ended without giving it back', async () => {
-    const [holder, waiting] = peers(2)
-    holder!.send(limits.bytesArriving)
+    const holder = favored()
+    const [waiting] = peers(1)
     expect(waiting!.send(limits.bytesArriving)).toBe(false)
-    arrivals.end(holder!)
+    arrivals.end(holder)
     await resumed()
     expect(waiting!.has).toBe(limits.bytesArriving)
   })
 
   it('is not tried again as long as there is none for it', async () => {
-    const [holder, waiting, other] = peers(3)
-    holder!.send(limits.bytesArriving)
+    favored()
+    const [waiting, other] = peers(2)
     waiting!.send(limits.bytesArriving)
     for (let request = 0; request < 1000; request++) {
       other!.send(100)
@@ -182,89 +191,73 @@ describe('who waits for room', () => {
   })
 
   it('for little is not held up by one that waits for much', async () => {
-    const [holder, much, little] = peers(3)
-    holder!.send(60 * mebibyte)
+    const holder = favored()
+    const [much, little] = peers(2)
     expect(much!.send(60 * mebibyte)).toBe(false)
-    expect(little!.send(35 * mebibyte)).toBe(false)
-    arrivals.give(holder!, 3 * mebibyte)
+    expect(little!.send(33 * mebibyte)).toBe(false)
+    arrivals.give(holder, 3 * mebibyte)
     await pass(0.25)
-    expect([much!.has, little!.has]).toEqual([0, 35 * mebibyte])
+    expect([much!.has, little!.has]).toEqual([0, 33 * mebibyte])
   })
 
-  it('for much is not held up for ever by many that want little: then it goes on whatever it takes', async () => {
+  it('for much is not held up by many that want little: its turn comes, in the order in which they began to wait', async () => {
     const others = peers(100)
     for (const peer of others) expect(peer.send(mebibyte)).toBe(true)
-    const [much, next] = peers(2)
-    for (const peer of [much!, next!]) expect(peer.send(limits.bytesArriving)).toBe(false)
-    let turn = 0
-    const goOn = (): void => {
-      // A request of theirs is whole, and the next one begins.
-      const peer = others[turn++ % others.length]!
+    const much = peers(3)
+    expect(much.map((peer) => peer.send(limits.bytesArriving))).toEqual([true, false, false])
+    for (const [index, peer] of much.entries()) {
+      await pass(15, () => {
+        // A request of each is whole, and the next one begins.
+        for (const other of others) {
+          other.finish()
+          other.send(mebibyte)
+        }
+        peer.receivedBytes += mebibyte
+      })
+      expect(much.map(({ has }) => has > 0)).toEqual(much.map((_, at) => at === index))
       peer.finish()
-      peer.send(mebibyte)
-      for (const each of [much!, next!]) if (each.has > 0) each.receivedBytes += mebibyte
+      await resumed()
     }
-    await pass(10, goOn)
-    expect(much!.has).toBe(0)
-    await pass(0.25, goOn)
-    expect(much!.has).toBe(limits.bytesArriving)
-    // Not both at once, and with no other request.
-    await pass(10, goOn)
-    expect(next!.has).toBe(0)
-    much!.finish()
-    expect(much!.send(limits.bytesArriving)).toBe(false)
-    await pass(0.5, goOn)
-    expect([much!.has, next!.has]).toEqual([0, limits.bytesArriving])
   })
 })
 
-describe('if all wait for each other', () => {
-  it('the one that has waited for longest goes on, and the next one when it is done', async () => {
-    const all = deadlock(4)
-    const whole = shareOf(4) + limits.bytesArriving
-    for (const [index, peer] of all.entries()) {
-      await pass(0.25)
-      expect(all.map(({ has }) => has === whole)).toEqual(all.map((_, at) => at === index))
+describe('if all would wait for each other', () => {
+  it('one goes on whatever it takes, and the one that has waited for longest when it is done', async () => {
+    const all = deadlock(8)
+    for (const peer of all) {
+      expect(peer.wanted).toBe(0)
       peer.finish()
-      // The last ones find room by themselves.
-      if (arrivals.bytes <= limits.bytesArriving) break
+      await resumed()
     }
-    await pass(0.25)
-    for (const peer of all) peer.finish()
-    await pass(1)
-    for (const peer of all) peer.finish()
     expect(arrivals.bytes).toBe(0)
-    expect(all.map(({ endedAs }) => endedAs)).toEqual(all.map(() => undefined))
   })
 
   it('and that one ends, the next one goes on', async () => {
     const all = deadlock(8)
-    await pass(0.25)
-    expect(all[0]!.wanted).toBe(0)
-    // Also before it had its turn.
     all[0]!.close()
+    // Before it had its turn.
     all[1]!.close()
-    await pass(0.5)
-    expect(all[2]!.wanted).toBe(0)
+    await resumed()
+    expect([all[2]!.wanted, all[2]!.resumed]).toEqual([0, 1])
   })
 
   it('and that one sends nothing more, it is ended, and the next one goes on', async () => {
     const all = deadlock(8)
-    await pass(10.25)
+    await pass(10)
     expect(all.map(({ endedAs }) => endedAs)).toEqual(all.map(() => undefined))
-    await pass(0.5)
+    await pass(0.25)
     expect(all.map(({ endedAs }) => endedAs)).toEqual(['slow', ...all.slice(1).map(() => undefined)])
     expect(all[1]!.wanted).toBe(0)
   })
 
-  it('all of two thousand have their turns', async () => {
+  it('all of two thousand have their turns, and none is in the way when it has gone', async () => {
     const all = deadlock(2000)
-    for (let turn = 0; all.some(({ wanted }) => wanted > 0); turn++) {
-      expect(turn).toBeLessThan(2000)
-      await pass(0.25)
-      for (const peer of all) if (peer.wanted === 0 && peer.has > 0) peer.finish()
+    for (const [index, peer] of all.entries()) {
+      expect(peer.wanted).toBe(0)
+      if (index % 2 === 0) peer.finish()
+      else peer.close()
+      await resumed()
     }
-    for (const peer of all) peer.finish()
     expect(arrivals.bytes).toBe(0)
   })
 })
@@ -272,15 +265,15 @@ describe('if all wait for each other', () => {
 describe('who lets others wait', () => {
   /** One has all, and others wait for it, one behind the other. What comes of those that need not wait comes fast. */
   function holdUp(): { holder: Peer; waiting: Peer; pass(seconds: number, bytesPerSecond: number): Promise<void> } {
-    const [holder, ...others] = peers(20)
-    expect(holder!.send(limits.bytesArriving)).toBe(true)
+    const holder = favored()
+    const others = peers(20)
     for (const peer of others) expect(peer.send(50 * mebibyte)).toBe(false)
     return {
-      holder: holder!,
+      holder,
       waiting: others[0]!,
       pass: (seconds, bytesPerSecond) =>
         pass(seconds, () => {
-          holder!.receivedBytes += bytesPerSecond / 4
+          holder.receivedBytes += bytesPerSecond / 4
           for (const peer of others) if (peer.has > 0) peer.receivedBytes += mebibyte
         }),
     }
@@ -308,14 +301,13 @@ describe('who lets others wait', () => {
   })
 
   it('has its time from when they wait', async () => {
-    const [holder, waiting] = peers(2)
-    holder!.send(limits.bytesArriving)
+    const holder = favored()
     await pass(1000)
-    waiting!.send(50 * mebibyte)
+    peers(1)[0]!.send(50 * mebibyte)
     await pass(10)
-    expect(holder!.endedAs).toBe(undefined)
+    expect(holder.endedAs).toBe(undefined)
     await pass(0.25)
-    expect(holder!.endedAs).toBe('slow')
+    expect(holder.endedAs).toBe('slow')
   })
 
   it('has its time also behind one in which the process stood still', async () => {
@@ -331,7 +323,7 @@ describe('who lets others wait', () => {
   it('and waits itself is not ended', async () => {
     const all = deadlock(4)
     await pass(60, () => {
-      for (const peer of all) if (peer.wanted === 0) peer.receivedBytes += 64 * kibibyte
+      all[0]!.receivedBytes += 64 * kibibyte
     })
     expect(all.map(({ endedAs }) => endedAs)).toEqual(all.map(() => undefined))
   })
@@ -343,27 +335,26 @@ describe('who lets others wait', () => {
   })
 
   it('with small requests is let be', async () => {
-    const [holder, waiting, ...others] = peers(100)
-    holder!.send(limits.bytesArriving)
-    waiting!.send(50 * mebibyte)
+    const { pass } = holdUp()
+    const others = peers(100)
     for (const peer of others) peer.send(small)
-    await pass(60, () => {
-      holder!.receivedBytes += 64 * kibibyte
-    })
+    await pass(60, 256 * kibibyte)
     expect(others.filter(({ endedAs }) => endedAs !== undefined)).toEqual([])
   })
 })
 
 it('nobody is looked at when nobody waits, or behind the end', async () => {
-  const [holder, waiting] = peers(2)
-  holder!.send(limits.bytesArriving)
+  const holder = favored()
   expect(vi.getTimerCount()).toBe(0)
+  const [waiting] = peers(1)
   waiting!.send(50 * mebibyte)
   expect(vi.getTimerCount()).toBe(1)
-  holder!.finish()
+  holder.finish()
   await pass(0.5)
   expect(vi.getTimerCount()).toBe(0)
-  holder!.send(50 * mebibyte)
+  waiting!.finish()
+  favored()
+  waiting!.send(50 * mebibyte)
   expect(vi.getTimerCount()).toBe(1)
   arrivals.close()
   expect(vi.getTimerCount()).toBe(0)

@@ -6,17 +6,17 @@ import { firstRequestBytes } from './admission.ts'
 const lookMs = 250
 
 /**
- * So many looks, 10 s, whoever holds room that others wait for has to receive something, and whoever waits is patient. Time
- * itself says nothing: the process may have stood still, and its peers with it.
+ * In so many looks, 10 s, something has to come from whoever holds room that others wait for. Time itself says nothing: the
+ * process may have stood still, and its peers with it.
  */
 const patienceLooks = 40
-/** In that time; 256 KiB/s. */
+/** So much; it is 256 KiB/s. */
 const leastBytes = 2.5 * 1024 * 1024
 
 export interface ArrivalLimits {
   /**
    * Bytes of requests that have begun to arrive, of one connection while the others have none: half of what they leave of twice
-   * as many. What would be more is not read until there is room.
+   * as many. What would be more is not read until there is room; but one connection at a time goes on with its request.
    */
   readonly bytesArriving: number
 }
@@ -36,23 +36,18 @@ interface Arrival {
   receivedBefore: number
 }
 
-interface Wait {
-  /** That it would take. */
-  readonly bytes: number
-  looks: number
-}
-
 /**
  * Room for requests while they arrive. Each connection has some for a small one; beyond that who finds none waits, and what it
- * sends waits with the system. If all wait for each other, or the one that has waited for longest has lost its patience, this one
- * goes on whatever it takes. Whoever lets others wait and sends nothing, or very slowly, or a message without an end, is sent away.
+ * sends waits with the system. The first one that finds none goes on whatever it takes, and behind its request the one that has
+ * waited for longest: so they never wait for each other. Whoever lets others wait and sends nothing, or very slowly, or a message
+ * without an end, is sent away.
  */
 export class Arrivals {
   readonly #limits: ArrivalLimits
   readonly #arrivals = new Map<Sender, Arrival>()
-  /** In the order in which they began to wait. */
-  readonly #blocked = new Map<Sender, Wait>()
-  /** May take what it needs for its request. */
+  /** In the order in which they began to wait, and how many bytes each would take. */
+  readonly #blocked = new Map<Sender, number>()
+  /** May take what it needs for its request; there is one whenever somebody waits. */
   #favored: Sender | undefined
   #bytes = 0
   #looking: NodeJS.Timeout | undefined
@@ -70,9 +65,12 @@ export class Arrivals {
   take(connection: Sender, bytes: number): boolean {
     const arrival = this.#of(connection)
     if (!this.#fits(connection, arrival, bytes)) {
-      if (!this.#blocked.has(connection)) this.#blocked.set(connection, { bytes, looks: 0 })
-      this.#looking ??= setTimeout(() => this.#look(), lookMs)
-      return false
+      if (this.#favored !== undefined) {
+        this.#blocked.set(connection, bytes)
+        this.#looking ??= setTimeout(() => this.#look(), lookMs)
+        return false
+      }
+      this.#favored = connection
     }
     const wasSmall = arrival.bytes <= firstRequestBytes
     arrival.bytes += bytes
@@ -91,8 +89,7 @@ export class Arrivals {
     if (arrival === undefined) return
     arrival.bytes -= bytes
     this.#bytes -= bytes
-    if (connection === this.#favored && arrival.bytes <= firstRequestBytes) this.#favored = undefined
-    this.#resumeNext()
+    this.#cameBack(connection, arrival.bytes)
   }
 
   /** Whatever it has not given back comes back. */
@@ -100,8 +97,7 @@ export class Arrivals {
     this.#bytes -= this.#arrivals.get(connection)?.bytes ?? 0
     this.#arrivals.delete(connection)
     this.#blocked.delete(connection)
-    if (connection === this.#favored) this.#favored = undefined
-    this.#resumeNext()
+    this.#cameBack(connection, 0)
   }
 
   close(): void {
@@ -122,31 +118,30 @@ export class Arrivals {
     return isWithinShare(wanted, this.#bytes - arrival.bytes, this.#limits.bytesArriving)
   }
 
-  /** The one that has waited for longest tries again; when it has found room, the next one does. */
+  /** Room has come back from a connection that has so much left. */
+  #cameBack(connection: Sender, left: number): void {
+    if (connection === this.#favored && left <= firstRequestBytes) [this.#favored] = this.#blocked.keys()
+    this.#resumeNext()
+  }
+
+  /** The one that has waited for longest tries again, if there may be room; when it has found some, the next one does. */
   #resumeNext(): void {
     if (this.#blocked.size === 0) return
     const [first] = this.#blocked
     this.#resume(...first!)
   }
 
-  #resume(connection: Sender, { bytes }: Wait): void {
+  #resume(connection: Sender, bytes: number): void {
     if (this.#fits(connection, this.#of(connection), bytes)) connection.resume()
   }
 
   #look(): void {
-    let isAnyMoving = false
     for (const [connection, arrival] of this.#arrivals) {
       if (arrival.bytes <= firstRequestBytes || this.#blocked.has(connection)) continue
       if (isTooSlow(connection, arrival)) connection.close('slow')
-      else isAnyMoving = true
     }
-    for (const [connection, wait] of this.#blocked) {
-      // The first one of them.
-      if (!isAnyMoving || wait.looks >= patienceLooks) this.#favored ??= connection
-      wait.looks++
-      // Also those behind one that finds no room: it may wait for much, and they for little.
-      this.#resume(connection, wait)
-    }
+    // Also those behind one that finds no room: it may wait for much, and they for little.
+    for (const [connection, bytes] of this.#blocked) this.#resume(connection, bytes)
     this.#looking = this.#blocked.size > 0 ? setTimeout(() => this.#look(), lookMs) : undefined
   }
 }
