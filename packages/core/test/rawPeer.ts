@@ -51,8 +51,10 @@ export class RawPeer {
     endpoint: string,
     { identity = Buffer.alloc(0), localAddress, isDeaf = false, isSilent = false }: RawPeerOptions = {},
   ) {
-    const { hostname: host, port } = new URL(endpoint)
-    this.#socket = createConnection({ host, port: Number(port), noDelay: true, ...(localAddress && { localAddress }) })
+    const { protocol, hostname: host, port } = new URL(endpoint)
+    const path = endpoint.slice('ipc://'.length)
+    const place = protocol === 'ipc:' ? { path } : { host, port: Number(port), noDelay: true }
+    this.#socket = createConnection({ ...place, ...(localAddress && { localAddress }) })
     this.#socket.on('error', () => {})
     this.#socket.on('close', () => {
       this.#isEnded = true
@@ -101,6 +103,11 @@ export class RawPeer {
   async receive(): Promise<string[] | undefined> {
     while (this.#messages.length === 0 && !this.#isEnded) await this.#change()
     return this.#messages.shift()
+  }
+
+  /** All messages that have come. */
+  take(): string[][] {
+    return this.#messages.splice(0)
   }
 
   async ended(): Promise<void> {
