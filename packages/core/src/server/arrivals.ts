@@ -5,41 +5,50 @@ import { firstRequestBytes } from './admission.ts'
 /** While something waits, it is looked so often whether it can go on. */
 const lookMs = 250
 
-/** Whoever holds room that others wait for has this long, … */
-const patienceMs = 10_000
-/** … and from then on has to be as fast as this. */
-const leastBytesPerSecond = 256 * 1024
+/**
+ * In so many looks, 10 s, something has to come from whoever holds room that others wait for. Time itself says nothing: the
+ * process may have stood still, and its peers with it.
+ */
+const patienceLooks = 40
+/** So much; it is 256 KiB/s. */
+const leastBytes = 2.5 * 1024 * 1024
 
 export interface ArrivalLimits {
   /**
    * Bytes of requests that have begun to arrive, of one connection while the others have none: half of what they leave of twice
-   * as many. What would be more is not read until there is room.
+   * as many. What would be more is not read until there is room; but one connection at a time goes on with its request.
    */
   readonly bytesArriving: number
 }
 
 export const defaultArrivalLimits: ArrivalLimits = { bytesArriving: 256 * 1024 * 1024 }
 
+/** Whoever sends requests. */
+export type Sender = Pick<Connection, 'receivedBytes' | 'resume' | 'close'>
+
 /** What has arrived of a request that is not whole. */
 interface Arrival {
   bytes: number
-  /** When it was last allowed to go on, and what had come on its connection then. */
-  since: number
+  /** What had come on its connection when it ceased to be small. */
+  begunAt: number
+  /** While others waited for the room that it has: looks at it, and what had come at the first one. */
+  looks: number
   receivedBefore: number
 }
 
 /**
  * Room for requests while they arrive. Each connection has some for a small one; beyond that who finds none waits, and what it
- * sends waits with the system. If all wait for each other, the one that has waited for longest goes on whatever it takes. Whoever
- * lets others wait and sends nothing, or very slowly, is sent away.
+ * sends waits with the system. The first one that finds none goes on whatever it takes, and behind its request the one that has
+ * waited for longest: so they never wait for each other. Whoever lets others wait and sends nothing, or very slowly, or a message
+ * without an end, is sent away.
  */
 export class Arrivals {
   readonly #limits: ArrivalLimits
-  readonly #arrivals = new Map<Connection, Arrival>()
-  /** In the order in which they began to wait. */
-  readonly #blocked = new Set<Connection>()
-  /** May take what it needs. */
-  #favored: Connection | undefined
+  readonly #arrivals = new Map<Sender, Arrival>()
+  /** In the order in which they began to wait, and how many bytes each would take. */
+  readonly #blocked = new Map<Sender, number>()
+  /** May take what it needs for its request; there is one whenever somebody waits. */
+  #favored: Sender | undefined
   #bytes = 0
   #looking: NodeJS.Timeout | undefined
 
@@ -58,81 +67,97 @@ export class Arrivals {
   }
 
   /** @returns whether there is room; if not, the connection is told to resume when there is */
-  take(connection: Connection, bytes: number): boolean {
+  take(connection: Sender, bytes: number): boolean {
     const arrival = this.#of(connection)
     if (!this.#fits(connection, arrival, bytes)) {
-      this.#blocked.add(connection)
-      this.#looking ??= setTimeout(() => this.#look(), lookMs)
-      return false
+      if (this.#favored !== undefined) {
+        this.#blocked.set(connection, bytes)
+        this.#looking ??= setTimeout(() => this.#look(), lookMs)
+        return false
+      }
+      this.#favored = connection
     }
     const wasSmall = arrival.bytes <= firstRequestBytes
     arrival.bytes += bytes
     this.#bytes += bytes
-    const waited = this.#blocked.size > 0 && this.#blocked.delete(connection)
-    if (waited || (wasSmall && arrival.bytes > firstRequestBytes)) this.#goOn(connection, arrival)
-    if (waited) this.#resumeNext()
+    if (wasSmall && arrival.bytes > firstRequestBytes) {
+      arrival.begunAt = connection.receivedBytes
+      arrival.looks = 0
+    }
+    if (this.#blocked.size > 0 && this.#blocked.delete(connection)) this.#resumeNext()
     return true
   }
 
   /** A part of a request is whole, or was given up. */
-  give(connection: Connection, bytes: number): void {
-    const arrival = this.#of(connection)
+  give(connection: Sender, bytes: number): void {
+    const arrival = this.#arrivals.get(connection)
+    if (arrival === undefined) return
     arrival.bytes -= bytes
     this.#bytes -= bytes
-    if (connection === this.#favored && arrival.bytes <= firstRequestBytes) this.#favored = undefined
-    if (this.#blocked.size > 0) this.#resumeNext()
+    this.#cameBack(connection, arrival.bytes)
   }
 
-  end(connection: Connection): void {
+  /** Whatever it has not given back comes back. */
+  end(connection: Sender): void {
+    this.#bytes -= this.#arrivals.get(connection)?.bytes ?? 0
     this.#arrivals.delete(connection)
     this.#blocked.delete(connection)
-    if (connection === this.#favored) this.#favored = undefined
+    this.#cameBack(connection, 0)
   }
 
   close(): void {
     clearTimeout(this.#looking)
   }
 
-  #of(connection: Connection): Arrival {
+  #of(connection: Sender): Arrival {
     const known = this.#arrivals.get(connection)
     if (known !== undefined) return known
-    const arrival = { bytes: 0, since: 0, receivedBefore: 0 }
+    const arrival = { bytes: 0, begunAt: 0, looks: 0, receivedBefore: 0 }
     this.#arrivals.set(connection, arrival)
     return arrival
   }
 
-  #fits(connection: Connection, arrival: Arrival, bytes: number): boolean {
+  #fits(connection: Sender, arrival: Arrival, bytes: number): boolean {
     const wanted = arrival.bytes + bytes
     if (wanted <= firstRequestBytes || connection === this.#favored) return true
     return isWithinShare(wanted, this.#bytes - arrival.bytes, this.#limits.bytesArriving)
   }
 
-  #goOn(connection: Connection, arrival: Arrival): void {
-    arrival.since = performance.now()
-    arrival.receivedBefore = connection.receivedBytes
+  /** Room has come back from a connection that has so much left. */
+  #cameBack(connection: Sender, left: number): void {
+    if (connection === this.#favored && left <= firstRequestBytes) [this.#favored] = this.#blocked.keys()
+    this.#resumeNext()
   }
 
-  /** The one that has waited for longest tries again; when it has found room, the next one does. */
+  /** The one that has waited for longest tries again, if there may be room; when it has found some, the next one does. */
   #resumeNext(): void {
-    const [next] = this.#blocked
-    next?.resume()
+    if (this.#blocked.size === 0) return
+    const [first] = this.#blocked
+    this.#resume(...first!)
+  }
+
+  #resume(connection: Sender, bytes: number): void {
+    if (this.#fits(connection, this.#of(connection), bytes)) connection.resume()
   }
 
   #look(): void {
-    let isAnyMoving = false
     for (const [connection, arrival] of this.#arrivals) {
       if (arrival.bytes <= firstRequestBytes || this.#blocked.has(connection)) continue
-      if (this.#isTooSlow(connection, arrival)) connection.close('slow')
-      else isAnyMoving = true
+      if (isTooSlow(connection, arrival)) connection.close('slow')
     }
-    if (!isAnyMoving) [this.#favored] = this.#blocked
-    // Each: the first one may wait for much, and the others for little.
-    for (const connection of this.#blocked) connection.resume()
+    // Also those behind one that finds no room: it may wait for much, and they for little.
+    for (const [connection, bytes] of this.#blocked) this.#resume(connection, bytes)
     this.#looking = this.#blocked.size > 0 ? setTimeout(() => this.#look(), lookMs) : undefined
   }
+}
 
-  #isTooSlow({ receivedBytes }: Connection, { since, receivedBefore }: Arrival): boolean {
-    const lateMs = performance.now() - since - patienceMs
-    return lateMs > 0 && receivedBytes - receivedBefore < (lateMs / 1000) * leastBytesPerSecond
-  }
+/** Looks at one that lets others wait. */
+function isTooSlow({ receivedBytes }: Sender, arrival: Arrival): boolean {
+  if (arrival.looks++ % patienceLooks !== 0) return false
+  const { begunAt, bytes, looks, receivedBefore } = arrival
+  arrival.receivedBefore = receivedBytes
+  if (looks === 1) return false
+  // What is kept has as much room at least as has come of it: where far more has come, most of it is dropped.
+  const isEndless = receivedBytes - begunAt > 2 * bytes + leastBytes
+  return isEndless || receivedBytes - receivedBefore < leastBytes
 }

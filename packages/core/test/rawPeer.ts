@@ -1,0 +1,155 @@
+import { createConnection, type Socket } from 'node:net'
+
+const greeting = Buffer.from(`\xff${'\0'.repeat(8)}\x7f\x03\x01${'NULL'.padEnd(52, '\0')}`, 'latin1')
+const moreFlag = 1
+const largeFlag = 2
+const commandFlag = 4
+
+/** What announces a frame of so many bytes. */
+export function head(length: number, isMore = false): Buffer {
+  const bytes = Buffer.alloc(9)
+  bytes[0] = largeFlag | (isMore ? moreFlag : 0)
+  bytes.writeBigUInt64BE(BigInt(length), 1)
+  return bytes
+}
+
+function ready(type: string, identity: Uint8Array): Buffer {
+  const property = (name: string, value: Uint8Array): Buffer => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(value.length)
+    return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), length, value])
+  }
+  const properties = [property('Socket-Type', Buffer.from(type)), property('Identity', identity)]
+  const body = Buffer.concat([Buffer.from('\x05READY', 'latin1'), ...properties])
+  // Longer than a short frame where the identity is.
+  const announced = head(body.length)
+  announced[0]! |= commandFlag
+  return Buffer.concat([announced, body])
+}
+
+export interface RawPeerOptions {
+  readonly identity?: Uint8Array
+  /** Where it comes from. */
+  readonly localAddress?: string
+  /** It reads nothing before `listen`. */
+  readonly isDeaf?: boolean
+  /** It does not even say who it is. */
+  readonly isSilent?: boolean
+}
+
+/** A DEALER peer with ZMTP 3.1 and NULL, by hand: it may say what no library says, and leave unread what it likes. */
+export class RawPeer {
+  readonly #socket: Socket
+  readonly #messages: string[][] = []
+  #frames: string[] = []
+  #bytes = Buffer.alloc(0)
+  #isGreeted = false
+  #isEnded = false
+  #changed = (): void => {}
+
+  constructor(
+    endpoint: string,
+    { identity = Buffer.alloc(0), localAddress, isDeaf = false, isSilent = false }: RawPeerOptions = {},
+  ) {
+    const { protocol, hostname: host, port } = new URL(endpoint)
+    const path = endpoint.slice('ipc://'.length)
+    const place = protocol === 'ipc:' ? { path } : { host, port: Number(port), noDelay: true }
+    this.#socket = createConnection({ ...place, ...(localAddress && { localAddress }) })
+    this.#socket.on('error', () => {})
+    this.#socket.on('close', () => {
+      this.#isEnded = true
+      this.#changed()
+    })
+    if (!isSilent) this.#socket.write(Buffer.concat([greeting, ready('DEALER', identity)]))
+    if (!isDeaf) this.listen()
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  /** Bytes that wait for the system. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  listen(): void {
+    this.#socket.on('data', (bytes: Buffer) => this.#read(bytes))
+  }
+
+  /** Sends bytes as they are. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
+  }
+
+  /** Sends a message. */
+  send(...frames: (string | Uint8Array)[]): void {
+    this.#socket.cork()
+    for (const [index, frame] of frames.entries()) {
+      this.write(head(Buffer.byteLength(frame), index < frames.length - 1))
+      this.write(typeof frame === 'string' ? Buffer.from(frame) : frame)
+    }
+    this.#socket.uncork()
+  }
+
+  /** Resolves when the system has all that was sent. */
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write('', (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  /** The next message; undefined behind the last one. */
+  async receive(): Promise<string[] | undefined> {
+    while (this.#messages.length === 0 && !this.#isEnded) await this.#change()
+    return this.#messages.shift()
+  }
+
+  /** All messages that have come. */
+  take(): string[][] {
+    return this.#messages.splice(0)
+  }
+
+  async ended(): Promise<void> {
+    while (!this.#isEnded) await this.#change()
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve
+    })
+  }
+
+  #read(more: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, more])
+    let at = 0
+    if (!this.#isGreeted) {
+      if (this.#bytes.length < greeting.length) return
+      this.#isGreeted = true
+      at = greeting.length
+    }
+    while (this.#bytes.length >= at + 9 || (this.#bytes.length >= at + 2 && (this.#bytes[at]! & largeFlag) === 0)) {
+      const flags = this.#bytes[at]!
+      const isLarge = (flags & largeFlag) !== 0
+      const length = isLarge ? Number(this.#bytes.readBigUInt64BE(at + 1)) : this.#bytes[at + 1]!
+      const start = at + (isLarge ? 9 : 2)
+      if (this.#bytes.length < start + length) break
+      at = start + length
+      this.#frame(flags, this.#bytes.toString('latin1', start, at))
+    }
+    this.#bytes = this.#bytes.subarray(at)
+    this.#changed()
+  }
+
+  #frame(flags: number, frame: string): void {
+    if ((flags & commandFlag) !== 0) return
+    this.#frames.push(frame)
+    if ((flags & moreFlag) !== 0) return
+    this.#messages.push(this.#frames)
+    this.#frames = []
+  }
+}
