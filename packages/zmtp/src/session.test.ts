@@ -420,6 +420,13 @@ describe('what is against the protocol ends the connection:', () => {
     expect(() => feed(newPeer(true), openings[version].opening)).toThrow(expect.objectContaining({ reason: 'no_key' }))
   })
 
+  it('a peer of 2.0 without a key where one is needed, as soon as it has told its version, and hears nothing of this side', () => {
+    const peer = newPeer(true)
+    const spoken = openings['2.0'].opening.subarray(0, 11)
+    expect(() => feed(peer, spoken)).toThrow(expect.objectContaining({ reason: 'no_key' }))
+    expect(peer.out.length).toBe(11)
+  })
+
   it('a client that took another key for the server’s', () => {
     const client = new CurvePeer(boxKeys(randomBytes(32)).publicKey)
     const wrong = expect.objectContaining({ reason: 'wrong_server_key' })

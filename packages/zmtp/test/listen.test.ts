@@ -368,6 +368,10 @@ describe('a connection', () => {
     const large = Buffer.alloc(20_000_000)
     one!.send([large])
     two!.send([large])
+    // It goes on asking, and is read meanwhile.
+    const block = Buffer.concat(Array.from({ length: 1000 }, () => frame(0, 'x')))
+    const pour = (): void => void deaf.socket.write(block, (error) => error ?? pour())
+    pour()
     await until(() => served.ends.length > 0)
     expect([served.ends, one!.isEnded, one!.unsentBytes > 0]).toEqual([['deaf'], true, true])
     await slow.until(() => slow.receivedBytes > large.length)
