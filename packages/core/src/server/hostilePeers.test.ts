@@ -1,4 +1,5 @@
 // Peers that do what no library does, to take the core's life, its memory, or the turns of others.
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,6 +67,15 @@ async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-test-'))
   open.push({ close: () => rm(folder, { recursive: true }) })
   return folder
+}
+
+/** As many may come at once on this machine; a listener may ask for fewer. */
+function connectionsInQueue(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))
+  } catch {
+    return 0
+  }
 }
 
 const re = (text: string): string => `re: ${text}`
@@ -294,6 +304,12 @@ it('a client that is removed from the list while it has requests under way, in t
   // There is as much room as before.
   await good.send(Buffer.alloc(4 * mebibyte - kibibyte, 'x'))
   expect(String((await good.receive())[0])).toMatch(/^xx/)
+})
+
+it.runIf(connectionsInQueue() >= 1024)('a crowd that comes at once is let in and answered as a whole', async () => {
+  const { connect } = await serve(re)
+  const all = Array.from({ length: 600 }, () => connect())
+  expect(await Promise.all(all.map((peer) => ask(peer, 'here')))).toEqual(all.map(() => 're: here'))
 })
 
 // Elsewhere a machine has one address of its own, unless it is told otherwise.
