@@ -120,7 +120,7 @@ describe('names that peers give themselves', () => {
     const { connect, server } = await serve(re)
     // A ROUTER socket of libzmq calls those without a name by a zero and a counter.
     const named = Array.from({ length: 64 }, (_, last) =>
-      connect({ identity: Buffer.from([0, 0x6b, 0x8b, 0x45, last]) }),
+      connect({ isOld: true, identity: Buffer.from([0, 0x6b, 0x8b, 0x45, 0x40 + last]) }),
     )
     const nameless = Array.from({ length: 64 }, () => connect())
     const all = [...named, ...nameless]
