@@ -1,6 +1,10 @@
 import { createConnection, type Socket } from 'node:net'
 
-const greeting = Buffer.from(`\xff${'\0'.repeat(8)}\x7f\x03\x01${'NULL'.padEnd(52, '\0')}`, 'latin1')
+const signature = Buffer.from(`\xff${'\0'.repeat(8)}\x7f`, 'latin1')
+const greeting = Buffer.concat([signature, Buffer.from(`\x03\x01${'NULL'.padEnd(52, '\0')}`)])
+/** What a ROUTER says first to a peer of ZMTP 2.0, with the empty frame of its identity. */
+const greeting2Bytes = signature.length + 4
+const dealerOf2 = 5
 const moreFlag = 1
 const largeFlag = 2
 const commandFlag = 4
@@ -28,7 +32,10 @@ function ready(type: string, identity: Uint8Array): Buffer {
 }
 
 export interface RawPeerOptions {
+  /** At most 255 bytes. */
   readonly identity?: Uint8Array
+  /** It speaks ZMTP 2.0, where nobody looks what an identity begins with. */
+  readonly isOld?: boolean
   /** Where it comes from. */
   readonly localAddress?: string
   /** It reads nothing before `listen`. */
@@ -37,9 +44,10 @@ export interface RawPeerOptions {
   readonly isSilent?: boolean
 }
 
-/** A DEALER peer with ZMTP 3.1 and NULL, by hand: it may say what no library says, and leave unread what it likes. */
+/** A DEALER peer with NULL, by hand: it may say what no library says, and leave unread what it likes. */
 export class RawPeer {
   readonly #socket: Socket
+  readonly #greetingBytes: number
   readonly #messages: string[][] = []
   #frames: string[] = []
   #bytes = Buffer.alloc(0)
@@ -49,7 +57,7 @@ export class RawPeer {
 
   constructor(
     endpoint: string,
-    { identity = Buffer.alloc(0), localAddress, isDeaf = false, isSilent = false }: RawPeerOptions = {},
+    { identity = Buffer.alloc(0), isOld = false, localAddress, isDeaf = false, isSilent = false }: RawPeerOptions = {},
   ) {
     const { protocol, hostname: host, port } = new URL(endpoint)
     const path = endpoint.slice('ipc://'.length)
@@ -60,7 +68,11 @@ export class RawPeer {
       this.#isEnded = true
       this.#changed()
     })
-    if (!isSilent) this.#socket.write(Buffer.concat([greeting, ready('DEALER', identity)]))
+    this.#greetingBytes = isOld ? greeting2Bytes : greeting.length
+    const opening = isOld
+      ? [signature, Buffer.from([1, dealerOf2, 0, identity.length]), identity]
+      : [greeting, ready('DEALER', identity)]
+    if (!isSilent) this.#socket.write(Buffer.concat(opening))
     if (!isDeaf) this.listen()
   }
 
@@ -128,9 +140,9 @@ export class RawPeer {
     this.#bytes = Buffer.concat([this.#bytes, more])
     let at = 0
     if (!this.#isGreeted) {
-      if (this.#bytes.length < greeting.length) return
+      if (this.#bytes.length < this.#greetingBytes) return
       this.#isGreeted = true
-      at = greeting.length
+      at = this.#greetingBytes
     }
     while (this.#bytes.length >= at + 9 || (this.#bytes.length >= at + 2 && (this.#bytes[at]! & largeFlag) === 0)) {
       const flags = this.#bytes[at]!

@@ -8,8 +8,8 @@ import type { Message } from './session.ts'
 import { clearSocketFile, listenOnFile, maxSocketPathBytes } from './socketFile.ts'
 import { Turns } from './turns.ts'
 
-/** Connections that wait until they are taken. */
-const backlog = 100
+/** Connections that wait until they are taken; beyond it they are lost, or come a second later. The system may have a lower bound. */
+const backlog = 4096
 /** A peer's machine that is gone without a word is noticed: after this, TCP asks. */
 const keepaliveMs = 30_000
 

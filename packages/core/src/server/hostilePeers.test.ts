@@ -1,4 +1,5 @@
 // Peers that do what no library does, to take the core's life, its memory, or the turns of others.
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,15 @@ async function newFolder(): Promise<string> {
   return folder
 }
 
+/** As many may come at once on this machine; a listener may ask for fewer. */
+function connectionsInQueue(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))
+  } catch {
+    return 0
+  }
+}
+
 const re = (text: string): string => `re: ${text}`
 
 async function ask(peer: RawPeer, text: string): Promise<string | undefined> {
@@ -111,7 +121,7 @@ describe('names that peers give themselves', () => {
     const { connect, server } = await serve(re)
     // A ROUTER socket of libzmq calls those without a name by a zero and a counter.
     const named = Array.from({ length: 64 }, (_, last) =>
-      connect({ identity: Buffer.from([0, 0x6b, 0x8b, 0x45, last]) }),
+      connect({ isOld: true, identity: Buffer.from([0, 0x6b, 0x8b, 0x45, 0x40 + last]) }),
     )
     const nameless = Array.from({ length: 64 }, () => connect())
     const all = [...named, ...nameless]
@@ -295,6 +305,12 @@ it('a client that is removed from the list while it has requests under way, in t
   // There is as much room as before.
   await good.send(Buffer.alloc(4 * mebibyte - kibibyte, 'x'))
   expect(String((await good.receive())[0])).toMatch(/^xx/)
+})
+
+it.runIf(connectionsInQueue() >= 1024)('a crowd that comes at once is let in and answered as a whole', async () => {
+  const { connect } = await serve(re)
+  const all = Array.from({ length: 600 }, () => connect())
+  expect(await Promise.all(all.map((peer) => ask(peer, 'here')))).toEqual(all.map(() => 're: here'))
 })
 
 // Elsewhere a machine has one address of its own, unless it is told otherwise.
