@@ -8,6 +8,7 @@ const dealerOf2 = 5
 const moreFlag = 1
 const largeFlag = 2
 const commandFlag = 4
+const joinedBytes = 4096
 
 /** What announces a frame of so many bytes. */
 export function head(length: number, isMore = false): Buffer {
@@ -94,14 +95,20 @@ export class RawPeer {
     this.#socket.write(bytes)
   }
 
-  /** Sends a message. */
+  /** Sends a message; short frames together. */
   send(...frames: (string | Uint8Array)[]): void {
-    this.#socket.cork()
+    let pieces: Uint8Array[] = []
     for (const [index, frame] of frames.entries()) {
-      this.write(head(Buffer.byteLength(frame), index < frames.length - 1))
-      this.write(typeof frame === 'string' ? Buffer.from(frame) : frame)
+      const bytes = typeof frame === 'string' ? Buffer.from(frame) : frame
+      pieces.push(head(bytes.length, index < frames.length - 1))
+      if (bytes.length < joinedBytes) pieces.push(bytes)
+      else {
+        this.write(Buffer.concat(pieces))
+        this.write(bytes)
+        pieces = []
+      }
     }
-    this.#socket.uncork()
+    if (pieces.length > 0) this.write(Buffer.concat(pieces))
   }
 
   /** Resolves when the system has all that was sent. */

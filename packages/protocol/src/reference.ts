@@ -49,8 +49,8 @@ export function renderReference(): string {
       'which they are done, and are told apart by `id`. The frames of a multipart message are requests of their own, ' +
       'and their replies come as one message in the same order.',
     'What stands before the first empty frame is the way back to a peer behind proxies, and is repeated before the reply, if ' +
-      'each of its frames can be the identity of a socket: at most 255 bytes, of which the first is not `{` (white space ' +
-      'aside). Otherwise, and behind that frame, an empty frame is a request like the others, and gets an error.',
+      'it has at most 15 frames, and each of them can be the identity of a socket: at most 255 bytes, of which the first is ' +
+      'not `{` (white space aside). Otherwise, and behind that frame, an empty frame is a request like the others, and gets an error.',
     'What changes a contract, tasks included, takes effect in the order in which it came, for each contract by itself. Of ' +
       'several connections it is the order in which it was read, which takes longer for a large request. Reads wait for none of it: they show what is stored when they are answered, and so overtake ' +
       'a change that came before them by the same connection and is not answered yet. Whoever must see his change waits ' +

@@ -166,42 +166,58 @@ describe('names that peers give themselves', () => {
   })
 })
 
-it('peers that read none of their many small replies take the room that they may; others are answered, and they when they read', async () => {
-  const limits = { unreadBytesPerPeer: mebibyte, unreadBytes: 8 * mebibyte, unreadPatienceMs: 100 }
-  // With a socket in a file the system holds little between them.
-  const endpoint = `ipc://${join(await newFolder(), 'socket')}`
-  const { connect, server } = await serve((text) => text.padEnd(132), limits, { endpoint })
-  const deaf = Array.from({ length: 16 }, () => connect({ isDeaf: true }))
-  const other = connect()
-  const assertBounded = await watchMemory(limits.unreadBytes + 32 * mebibyte)
-  let sent = 0
-  // As much as the system between them holds, and far more than the core may.
-  while (server.droppedReplies < deaf.length * 5000) {
-    const end = sent + 1000
-    for (; sent < end; sent++) for (const peer of deaf) peer.send(`${sent}`)
-    await Promise.all(deaf.map((peer) => peer.flushed()))
-    expect((await ask(other, 'here'))?.trim()).toBe('here')
-  }
-  while (server.inFlight > 0) await nextTurn()
-  await assertBounded()
+it.each([
+  ['', []],
+  [', with a long way back', [...Array(15).fill('x'.repeat(255)), '']],
+])(
+  'peers that read none of their many small replies take the room that they may; others are answered, and they when they read%s',
+  async (_, wayBack) => {
+    const limits = { unreadBytesPerPeer: mebibyte, unreadBytes: 8 * mebibyte, unreadPatienceMs: 100, inFlight: 256 }
+    // With a socket in a file the system holds little between them.
+    const endpoint = `ipc://${join(await newFolder(), 'socket')}`
+    const { connect, server } = await serve((text) => text.padEnd(132), limits, { endpoint })
+    const deaf = Array.from({ length: 16 }, () => connect({ isDeaf: true }))
+    const other = connect()
+    const assertBounded = await watchMemory(limits.unreadBytes + 32 * mebibyte)
+    let sent = 0
+    // As much as the system between them holds, and far more than the core may.
+    while (server.droppedReplies < deaf.length * 5000) {
+      const end = sent + 100
+      for (; sent < end; sent++) for (const peer of deaf) peer.send(...wayBack, `${sent}`)
+      await Promise.all(deaf.map((peer) => peer.flushed()))
+      expect((await ask(other, 'here'))?.trim()).toBe('here')
+    }
+    while (server.inFlight > 0) await nextTurn()
+    await assertBounded()
 
-  const left = deaf.length * sent - server.droppedReplies
-  let read = 0
-  const lasts = deaf.map(() => -1)
-  for (const peer of deaf) peer.listen()
-  for (; read < left; await nextTurn()) {
-    for (const [index, peer] of deaf.entries()) {
-      for (const [reply] of peer.take()) {
-        read++
-        const number = Number(reply)
-        if (Number.isNaN(number)) expect(reply).toMatch(/^Busy/)
-        else expect(number).toBeGreaterThan(lasts[index]!)
-        lasts[index] = number || lasts[index]!
+    const left = deaf.length * sent - server.droppedReplies
+    let read = 0
+    const lasts = deaf.map(() => -1)
+    for (const peer of deaf) peer.listen()
+    for (; read < left; await nextTurn()) {
+      for (const [index, peer] of deaf.entries()) {
+        for (const message of peer.take()) {
+          read++
+          const reply = message.pop()
+          expect(message).toEqual(wayBack)
+          const number = Number(reply)
+          if (Number.isNaN(number)) expect(reply).toMatch(/^Busy/)
+          else expect(number).toBeGreaterThan(lasts[index]!)
+          lasts[index] = number || lasts[index]!
+        }
       }
     }
-  }
-  expect(read).toBe(left)
-  for (const peer of deaf) expect((await ask(peer, 'again'))?.trim()).toBe('again')
+    expect(read).toBe(left)
+    for (const peer of deaf) expect((await ask(peer, 'again'))?.trim()).toBe('again')
+  },
+)
+
+it('a way back that is longer than any is none: its frames are requests', async () => {
+  const { connect } = await serve(re)
+  const peer = connect()
+  const frames = [...Array(990).fill('x'), '']
+  peer.send(...frames, '{')
+  expect(await peer.receive()).toEqual([...frames, '{'].map(re))
 })
 
 describe('messages that never come to their end', () => {
@@ -210,8 +226,8 @@ describe('messages that never come to their end', () => {
     const { connect, server } = await serve(re, limits)
     const other = connect()
     expect(await ask(other, 'before')).toBe('re: before')
-    const assertBounded = await watchMemory(2 * limits.bytesArriving + 48 * mebibyte)
-    const sent = Buffer.alloc(mebibyte)
+    const assertBounded = await watchMemory(2 * limits.bytesArriving + 96 * mebibyte)
+    const sent = Buffer.alloc(2 * mebibyte)
     const halves = Array.from({ length: 200 }, () => {
       const peer = connect()
       peer.write(head(128 * mebibyte))

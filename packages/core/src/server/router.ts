@@ -88,7 +88,10 @@ export interface RouterServer extends RouterCounts {
   close(graceMs: number): Promise<void>
 }
 
-/** Frames of identities before the requests of a message, one for each proxy on the way, and the empty one behind them. */
+/**
+ * Frames of identities before the requests of a message, one for each proxy on the way, and the empty one behind them. They come
+ * back with the replies, and wait with them.
+ */
 const maxWayBack = 16
 
 /** A message of more frames is not worth as many replies: its connection ends. */
@@ -102,7 +105,7 @@ interface Underway {
   readonly connection: Connection
   /** Answers take the places of requests, in order. */
   readonly parts: Uint8Array[]
-  /** What the answers that have taken no room of their own take in memory. */
+  /** What the answers that have taken no room of their own take in memory, and the way back if none has. */
   smallBytes: number
   /** Of the others; most messages have none. */
   rooms?: ReplyRoom[]
@@ -156,6 +159,8 @@ export async function serveRouter(
       const answers: Promise<Uint8Array>[] = []
       for (let at = start; at < parts.length; at++) answers.push(answerFrame(parts[at]!, message, frames === 1))
       for (const [index, answered] of answers.entries()) parts[start + index] = await answered
+      // Beside a large reply they are little.
+      if (message.rooms === undefined) countWayBack(message, start)
       const room = rooms.of(connection)
       if (message.rooms !== undefined) room.holdAnyway(message.smallBytes)
       else if (!room.tryHold(message.smallBytes)) return await replyInRoom(message, room)
@@ -198,6 +203,7 @@ export async function serveRouter(
       parts[at] = refusalOf(parts[at]!)
       message.smallBytes += smallBytes(parts[at]!)
     }
+    countWayBack(message, start)
     const room = rooms.of(connection)
     if (room.tryHold(message.smallBytes)) reply(message, room)
     // They are in no account while they wait, so one message may.
@@ -345,6 +351,10 @@ export async function serveRouter(
   }
 }
 
+function countWayBack(message: Underway, start: number): void {
+  for (let at = 0; at < start; at++) message.smallBytes += smallBytes(message.parts[at]!)
+}
+
 function tooManyConnections(isForFiles: boolean): string {
   const who = 'those without a request are ended'
   if (!isForFiles) return `there are as many connections as may be: ${who}`
@@ -363,11 +373,12 @@ function connectionsAllowed(): number {
  * that is no identity is a request like the others.
  */
 export function startOfRequests(parts: readonly Uint8Array[]): number {
-  for (let at = 0; at < parts.length - 1; at++) {
+  const end = Math.min(parts.length - 1, maxWayBack)
+  for (let at = 0; at < end; at++) {
     if (parts[at]!.length === 0) return at + 1
     if (!mayBeIdentity(parts[at]!)) return 0
   }
-  // A delimiter with nothing behind it is an empty request of a DEALER peer.
+  // A delimiter with nothing behind it is an empty request of a DEALER peer. A longer way nobody has.
   return 0
 }
 
