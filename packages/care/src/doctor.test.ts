@@ -275,13 +275,13 @@ describe.concurrent('endpoints', () => {
     await serving
     expect(alone).toEqual([
       `warning: ${answering}: a core answers, but not of this data folder`,
-      `ok: ${silent} is left of an earlier core, and is free`,
+      `problem: ${silent} is taken by another process`,
       `ok: ${left} is left of an earlier core, and is free`,
     ])
     expect(running).toEqual([
       `ok: ${answering}: the core answers`,
       `ok: ${silent} is taken while the core of this data folder runs`,
-      `ok: ${left} is taken while the core of this data folder runs`,
+      `ok: ${left} is left of an earlier core, and is free`,
     ])
   })
 

@@ -76,11 +76,12 @@ test('the smallest that is large enough is taken, and none that is much too larg
   const memory = new ReplyMemory()
   const three = [40, 12, 20].map((mebibytes) => memory.take(mebibytes * mebibyte))
   for (const each of three) memory.giveBack(each)
-  expect(nextOf(memory, 3, three)).toBe(-1)
-  expect(nextOf(memory, 4, three)).toBe(1)
+  // A quarter more, and 1 MiB, is not too large.
+  expect(nextOf(memory, 8, three)).toBe(-1)
+  expect(nextOf(memory, 9, three)).toBe(1)
   expect(nextOf(memory, 20, three)).toBe(2)
-  expect(nextOf(memory, 17, three)).toBe(-1)
-  expect(nextOf(memory, 18, three)).toBe(0)
+  expect(nextOf(memory, 31, three)).toBe(-1)
+  expect(nextOf(memory, 32, three)).toBe(0)
 })
 
 test('128 MiB are kept, and what came back first makes room', () => {
@@ -99,15 +100,15 @@ test('128 MiB are kept, and what came back first makes room', () => {
   expect(isSame(memory.take(128 * mebibyte + 1), beyond)).toBe(false)
 })
 
-test('what is taken is of whole pieces of 4 MiB, but for small replies, which have just their bytes', () => {
+test('what is taken is of whole pieces of 1 MiB, but for small replies, which have just their bytes', () => {
   const memory = new ReplyMemory()
   const sizes = [1, mebibyte - 1, mebibyte, 4 * mebibyte, 4 * mebibyte + 1]
   expect(sizes.map((bytes) => memory.take(bytes).buffer.byteLength)).toEqual([
     1,
     mebibyte - 1,
+    mebibyte,
     4 * mebibyte,
-    4 * mebibyte,
-    8 * mebibyte,
+    5 * mebibyte,
   ])
 })
 

@@ -5,7 +5,7 @@ const leastBytes = 1 << 20
 const maxKeptBytes = 128 << 20
 
 /** So that replies of about the same size fit into the same memory. */
-const roundBytes = 4 << 20
+const roundBytes = 1 << 20
 
 /** What lies about unused is given up when so long nothing was taken or came back. */
 const idleMs = 10_000
@@ -38,11 +38,11 @@ export class ReplyMemory {
     this.#restartIdle()
   }
 
-  /** The smallest that is large enough, but none of which the most would be left over. */
+  /** The smallest that is large enough, but none of which much would be left over: whoever has it holds all of it. */
   #takeFree(bytes: number): ArrayBuffer | undefined {
     let best: ArrayBuffer | undefined
     for (const each of this.#free) {
-      const fits = each.byteLength >= bytes && each.byteLength <= 2 * bytes + roundBytes
+      const fits = each.byteLength >= bytes && each.byteLength <= 1.25 * bytes + roundBytes
       if (fits && each.byteLength < (best?.byteLength ?? Number.POSITIVE_INFINITY)) best = each
     }
     if (best === undefined) return undefined

@@ -1,3 +1,5 @@
+import { ProtocolError } from './reasons.ts'
+
 /** Where the memory for what arrives comes from. */
 export interface Room {
   /** @returns whether there is room for so many bytes more; it is taken then */
@@ -76,7 +78,10 @@ export class Body {
     return this.#block
   }
 
-  /** @returns where it stopped: before the end of the chunk if the body is whole, or if there is no room */
+  /**
+   * @returns where it stopped: before the end of the chunk if the body is whole, or if there is no room
+   * @throws ProtocolError if there is room and no memory
+   */
   write(chunk: Buffer, from: number): number {
     let at = from
     this.#isBlocked = false
@@ -111,7 +116,7 @@ export class Body {
     const block = allocate(size)
     if (block === undefined) {
       this.#room.give(room)
-      return false
+      throw new ProtocolError('frame_too_large', 'there is no memory for a frame')
     }
     this.#taken += room
     if (this.#have > 0) {

@@ -117,9 +117,17 @@ export class Connection {
     return this.#outbox.takenBytes
   }
 
-  /** When the kernel last took something, or something began to wait; as `performance.now()` tells it. */
+  /** Whether the kernel has something that it has not taken yet: then it is the peer that is waited for. */
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
+  /**
+   * When the kernel last took something, or got something to take; as `performance.now()` tells it. As long as it has nothing that
+   * is now: what waits, waits for this side.
+   */
   get lastProgressAt(): number {
-    return this.#lastTakenAt
+    return this.#isWriting ? this.#lastTakenAt : performance.now()
   }
 
   /**
@@ -134,7 +142,6 @@ export class Connection {
       onTaken?.(false)
       return this.unsentBytes
     }
-    if (this.unsentBytes === 0) this.#lastTakenAt = performance.now()
     this.#outbox.put(parts, onTaken)
     this.#flushSoon()
     return this.unsentBytes

@@ -4,4 +4,4 @@ export { defaultLimits, type Limits, type Listener, type ListenOptions, listen }
 export type { OnTaken } from './outbox.ts'
 export type { EndReason } from './reasons.ts'
 export type { Message } from './session.ts'
-export { fileIdentity, maxSocketPathBytes } from './socketFile.ts'
+export { fileIdentity, isServed, maxSocketPathBytes } from './socketFile.ts'

@@ -202,7 +202,7 @@ function parseEndpoint(endpoint: string): Address {
   // With a @ libzmq means a name in no file (the abstract namespace of Linux): libuv makes names there that libzmq cannot reach.
   const path = /^ipc:\/\/([^*@].*)$/.exec(endpoint)?.[1]
   if (path !== undefined && Buffer.byteLength(path) <= maxSocketPathBytes) return { endpoint, path }
-  const [, inBrackets, plain, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5}|\*)$/.exec(endpoint) ?? []
+  const [, inBrackets, plain, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^[\]:]+)):(\d+|\*)$/.exec(endpoint) ?? []
   const host = inBrackets ?? (plain === '*' ? '0.0.0.0' : plain)
   if (host === undefined || Number(port) > 65_535) throw new RangeError(`${endpoint} is no endpoint`)
   return { endpoint, host, port: port === '*' ? 0 : Number(port) }

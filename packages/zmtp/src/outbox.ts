@@ -79,12 +79,11 @@ export class Outbox {
   #offset = 0
   #isBegun = false
   #sealer: MessageSealer | undefined
-  /** In bytes since the beginning: put in, made into slices, taken by the kernel. */
+  /** In bytes since the beginning: put in, taken by the kernel. */
   #put = 0
-  #made = 0
   #taken = 0
-  /** Messages that are made into slices, and where they end. */
-  #handed: { readonly end: number; readonly onTaken: OnTaken }[] = []
+  /** Whom to tell of the messages that end in the slice which is on its way to the kernel. */
+  #handed: OnTaken[] = []
 
   constructor(session: Session) {
     this.#session = session
@@ -136,24 +135,25 @@ export class Outbox {
     return slice.bytes === 0 ? undefined : slice.finish()
   }
 
-  /** The last slice is with the kernel. */
+  /** The last slice is with the kernel; there is no other. */
   taken({ bytes }: Slice): void {
     this.#taken += bytes
-    const count = this.#handed.findIndex(({ end }) => end > this.#taken)
-    const sent = this.#handed.splice(0, count === -1 ? this.#handed.length : count)
-    for (const { onTaken } of sent) onTaken(true)
+    const sent = this.#handed
+    this.#handed = []
+    for (const onTaken of sent) onTaken(true)
   }
 
   /** Nothing will be sent any more. */
   end(): void {
-    const never = [...this.#handed, this.#current, ...this.#waiting.slice(this.#first)]
+    const never = [...this.#handed]
+    for (const each of [this.#current, ...this.#waiting.slice(this.#first)]) if (each?.onTaken) never.push(each.onTaken)
     this.#raw = []
     this.#pong = undefined
     this.#current = undefined
     this.#waiting = []
     this.#first = 0
     this.#handed = []
-    for (const each of never) each?.onTaken?.(false)
+    for (const onTaken of never) onTaken(false)
   }
 
   #nextOutgoing(): Outgoing | undefined {
@@ -188,7 +188,6 @@ export class Outbox {
       }
     }
     const isDone = this.#sealer === undefined ? this.#addPlain(part, slice) : this.#addSealed(this.#sealer, slice)
-    this.#made += slice.bytes - before
     if (isDone) {
       slice.parts++
       this.#endPart(outgoing)
@@ -217,7 +216,7 @@ export class Outbox {
     if (++this.#part < parts.length) return
     this.#part = 0
     this.#current = undefined
-    if (onTaken !== undefined) this.#handed.push({ end: this.#made, onTaken })
+    if (onTaken !== undefined) this.#handed.push(onTaken)
   }
 }
 

@@ -26,7 +26,7 @@ export async function clearSocketFile(path: string): Promise<void> {
   const found = fileIdentity(path)
   if (found === undefined) return
   if (!lstatSync(path).isSocket()) throw new Error(`${path} is there, and is no socket: it is not replaced`)
-  if (await answers(path)) throw new Error(`${path} is served by another process`)
+  if (await isServed(path)) throw new Error(`${path} is served by another process`)
   // Others may have removed it meanwhile, or put theirs there.
   if (fileIdentity(path) === found) unlinkSync(path)
 }
@@ -37,35 +37,53 @@ export async function clearSocketFile(path: string): Promise<void> {
  * @returns closes the server, and removes the file if it is still its own
  */
 export function listenOnFile(server: Server, path: string, backlog: number): (onClosed: () => void) => void {
-  // The mask is the process's: so it is changed for the one call that makes the file, and nothing runs in between.
+  // The mask is the process's: so it is changed for the one call that makes the file.
   const mask = process.umask(notOwners)
   try {
     server.listen({ path, backlog })
   } finally {
     process.umask(mask)
   }
-  const own = fileIdentity(path)
+  const own = identityIfKnown(path)
   return (onClosed) => {
-    const putBack = fileIdentity(path) === own ? undefined : putAside(path)
+    const putBack = identityIfKnown(path) === own ? undefined : putAside(path)
     server.close(onClosed)
     putBack?.()
+  }
+}
+
+/** Where the folder cannot be read any more there is nothing to be removed either. */
+function identityIfKnown(path: string): string | undefined {
+  try {
+    return fileIdentity(path)
+  } catch {
+    return undefined
   }
 }
 
 /** libuv removes what has the name of its socket, whosever it is: so another's has another name for that moment. */
 function putAside(path: string): (() => void) | undefined {
   const aside = `${path}.${randomUUID()}`
-  try {
-    renameSync(path, aside)
-  } catch {
-    // There is none, or it cannot be removed either.
-    return undefined
-  }
-  return () => renameSync(aside, path)
+  if (!tryRename(path, aside)) return undefined
+  return () => tryRename(aside, path)
 }
 
-/** Whether anybody listens; a socket that a process has left behind refuses. */
-function answers(path: string): Promise<boolean> {
+/** @returns false if there is no such file, or it cannot be renamed: then it cannot be removed either */
+function tryRename(from: string, to: string): boolean {
+  try {
+    renameSync(from, to)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether anybody listens on the socket in a file; one that a process has left behind refuses.
+ *
+ * @throws Error if nobody can tell
+ */
+export function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const connection = connect(path)
     connection.once('connect', () => {

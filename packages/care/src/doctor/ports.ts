@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { access, lstat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
-import { assertEndpoint, needsIpv6, withAddress } from '@bletchley/core/doors'
+import { assertEndpoint, isServed, needsIpv6, withAddress } from '@bletchley/core/doors'
 import { lockHolder } from '@bletchley/crypto/folder-lock'
 import { Request } from 'zeromq'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
@@ -38,11 +38,14 @@ async function checkEndpoint(endpoint: string, running: boolean): Promise<Check>
 
 async function checkSocketFile(endpoint: string, path: string, running: boolean): Promise<Check> {
   const name = 'endpoint'
-  try {
-    if ((await stat(path)).isSocket()) return checkTaken(endpoint, endpoint, running)
-    return problem(name, `${path} is there and is no socket`, 'name another one with --bind')
-  } catch {
-    // It is not there.
+  const status = await lstat(path).catch(() => undefined)
+  if (status !== undefined) {
+    if (!status.isSocket()) {
+      return problem(name, `${path} is there and is no socket`, 'name another one with --bind')
+    }
+    // Of one that is so busy that nobody can tell it is not.
+    if (await isServed(path).catch(() => true)) return checkTaken(endpoint, endpoint, running)
+    return ok(name, `${endpoint} is left of an earlier core, and is free`)
   }
   try {
     await access(dirname(path), constants.W_OK)
@@ -61,11 +64,10 @@ async function checkTaken(endpoint: string, address: string, running: boolean): 
   }
   // With CURVE it answers only those that it knows.
   if (running) return ok(name, `${endpoint} is taken while the core of this data folder runs`)
-  if (endpoint.startsWith('ipc:')) return ok(name, `${endpoint} is left of an earlier core, and is free`)
   return problem(
     name,
     `${endpoint} is taken by another process`,
-    'find it with `ss -ltnp`, or take another port with --bind',
+    'find it with `ss -lptnx`, or take another endpoint with --bind',
   )
 }
 

@@ -10,6 +10,8 @@ const limits = { unreadBytesPerPeer: 8 * unit, unreadBytes: 24 * unit, unreadPat
 class Peer {
   readonly id: string
   lastProgressAt = 0
+  /** Nothing of what it was sent has come to the system. */
+  isHeldUp = false
   readonly #rooms: ReplyRooms
   /** Replies that were sent. */
   readonly #unread: ReplyRoom[] = []
@@ -17,6 +19,10 @@ class Peer {
   constructor(id: string, rooms: ReplyRooms) {
     this.id = id
     this.#rooms = rooms
+  }
+
+  get isWriting(): boolean {
+    return this.#unread.length > 0 && !this.isHeldUp
   }
 
   room(): ReplyRoom {
@@ -140,7 +146,7 @@ describe('room', () => {
   })
 
   it('is that of the memory that a reply holds; a small one shares its memory, and is counted with its message', () => {
-    const { peer } = open()
+    const { rooms, peer } = open()
     const settled = (reply: Uint8Array): [boolean, number] => {
       const room = peer('a').room()
       room.tryTake(6 * unit)
@@ -153,6 +159,10 @@ describe('room', () => {
     expect(settled(new Uint8Array(unit).subarray(0, largeBytes))).toEqual([true, unit])
     expect(peer('a').tryTake(7 * unit - largeBytes + 1)).toBe(false)
     expect(peer('a').tryTake(7 * unit - largeBytes)).toBe(true)
+    const larger = peer('b').room()
+    larger.tryTake(unit)
+    expect([larger.settle(new Uint8Array(2 * unit).subarray(0, unit)), larger.bytes]).toEqual([true, 2 * unit])
+    expect(rooms.bytes).toBe(10 * unit)
     expect(smallBytes(new Uint8Array(7))).toBe(7 + 1024)
   })
 
@@ -515,12 +525,53 @@ describe('who waits for room', () => {
     rooms.close()
   })
 
+  it('is not given up because what waits for him, or for others, has not come to the system', async () => {
+    const { rooms, peer } = open(patient)
+    for (const [index, units] of [8, 8, 4].entries()) peer('xyz'[index]!).send(units * unit)
+    for (const name of 'xyz') {
+      peer(name).isHeldUp = true
+      peer(name).lastProgressAt = Number.POSITIVE_INFINITY
+    }
+    wait(peer('x'), unit)
+    wait(peer('large'), 5 * unit)
+    await look(9000)
+    expect(events).toEqual([])
+    peer('y').isHeldUp = false
+    peer('y').read()
+    await setImmediate()
+    expect(events).toEqual(['large'])
+    rooms.close()
+  })
+
   it('is told whether he has left too much unread himself, or all have', async () => {
     const { peer } = open({ ...limits, unreadPatienceMs: 0 })
     for (const [index, units] of [8, 8, 4, 2, 1].entries()) peer('abcde'[index]!).send(units * unit)
     for (const name of ['a', 'd', 'f']) wait(peer(name), 2 * unit)
     await look()
     expect(events).toEqual([`a: ${ownText}`, `d: ${allText}`, `f: ${allText}`])
+  })
+
+  it('is let go at once when he comes behind the end of his connection', async () => {
+    const { rooms, peer } = open(patient)
+    peer('a').send(8 * unit)
+    rooms.end(peer('a'))
+    wait(peer('a'), unit)
+    await setImmediate()
+    expect([events, vi.getTimerCount()]).toEqual([[`a: ${ownText}`], 0])
+  })
+
+  it('with what is made has its room when the server closes, and when he comes behind that', async () => {
+    const { rooms, peer } = openFull()
+    const held = [peer('x').room(), peer('x').room()]
+    const made = held[0]!.hold(unit)
+    wait(peer('x'), 2 * unit)
+    rooms.close()
+    await made
+    await held[1]!.hold(unit)
+    await setImmediate()
+    expect(events).toEqual(['x: The worker is shutting down'])
+    expect(held.map(({ bytes }) => bytes)).toEqual([unit, unit])
+    expect(rooms.bytes).toBe(26 * unit)
   })
 
   it('who would have had just enough of his own is told that all have left too much', async () => {

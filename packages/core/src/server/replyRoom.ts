@@ -33,6 +33,8 @@ export const defaultRoomLimits: RoomLimits = {
 /** Whoever reads the replies of one connection. */
 export interface Reader {
   readonly id: string
+  /** Whether it has something to take; if not, what waits for it waits for this side. */
+  readonly isWriting: boolean
   /** When it last took something, or began to have something to take; as `performance.now()` tells it. */
   readonly lastProgressAt: number
 }
@@ -55,10 +57,14 @@ interface Peer {
   waiting: Waiting[]
   /** When the last reply was made, or the last room came back. */
   since: number
+  /** Its connection has ended. */
+  isGone: boolean
 }
 
 interface Waiting {
   readonly bytes: number
+  /** Whether it is there already, and lost if it gets no room. */
+  readonly isMade: boolean
   readonly since: number
   resolve(): void
   reject(error: WorkerError): void
@@ -74,12 +80,13 @@ interface Waiting {
 export class ReplyRooms {
   readonly #limits: RoomLimits
   readonly #peers = new WeakMap<Reader, Peer>()
-  /** Those that have room, or wait for some. Who has got some behind others is behind them. */
-  readonly #active = new Set<Peer>()
+  /** Those that have room. */
+  readonly #holders = new Set<Peer>()
+  /** Those that wait for some. Who has got some is behind the others. */
+  readonly #waiters = new Set<Peer>()
   /** Of all peers. */
   #bytes = 0
   #looking: NodeJS.Timeout | undefined
-  #waiting = 0
   #closed = false
 
   constructor(limits: RoomLimits) {
@@ -105,19 +112,26 @@ export class ReplyRooms {
 
   /** Takes room also where there is none. */
   takeAnyway(peer: Peer, bytes: number): void {
-    if (peer.bytes === 0) this.#active.add(peer)
+    if (peer.bytes === 0) this.#holders.add(peer)
     peer.bytes += bytes
     this.#bytes += bytes
   }
 
-  /** @throws WorkerError `busy` if there is none, and the peer does not read */
-  async take(peer: Peer, bytes: number): Promise<void> {
+  /**
+   * @param isMade whether what takes it is there already
+   * @throws WorkerError `busy` if there is none, and the peer does not read, or is gone
+   */
+  async take(peer: Peer, bytes: number, isMade: boolean): Promise<void> {
     if (this.tryTake(peer, bytes)) return
-    if (this.#closed) throw new WorkerError('shutting_down', {})
-    this.#active.add(peer)
+    if (peer.isGone) throw this.#busy(peer)
+    if (this.#closed) {
+      if (!isMade) throw new WorkerError('shutting_down', {})
+      this.takeAnyway(peer, bytes)
+      return
+    }
+    this.#waiters.add(peer)
     await new Promise<void>((resolve, reject) => {
-      peer.waiting.push({ bytes, since: performance.now(), resolve, reject })
-      this.#waiting++
+      peer.waiting.push({ bytes, isMade, since: performance.now(), resolve, reject })
       this.#looking ??= setTimeout(() => this.#look(), lookMs)
     })
   }
@@ -127,8 +141,8 @@ export class ReplyRooms {
     peer.bytes -= bytes
     this.#bytes -= bytes
     if (peer.unread.length === 0) peer.since = performance.now()
-    this.#leave(peer)
-    if (this.#waiting > 0) this.#serve()
+    if (peer.bytes === 0) this.#holders.delete(peer)
+    if (this.#waiters.size > 0) this.#serve()
   }
 
   /** A reply for which room is taken is made. */
@@ -158,20 +172,27 @@ export class ReplyRooms {
   /** A connection has ended: nothing waits for it any more. */
   end(reader: Reader): void {
     const peer = this.#peers.get(reader)
-    if (peer !== undefined) this.#refuse(peer, this.#busy(peer))
+    if (peer === undefined) return
+    peer.isGone = true
+    this.#refuse(peer, this.#busy(peer))
   }
 
-  /** Nobody waits any more. */
+  /** Nobody waits any more: what is made gets its room, and the rest is not made. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#looking)
-    for (const peer of this.#active) this.#refuse(peer, new WorkerError('shutting_down', {}))
+    for (const peer of this.#waiters) {
+      for (const each of peer.waiting) if (each.isMade) this.#admit(peer, each)
+      this.#refuse(peer, new WorkerError('shutting_down', {}), ({ isMade }) => !isMade)
+      peer.waiting = []
+    }
+    this.#waiters.clear()
   }
 
   #peer(reader: Reader): Peer {
     const known = this.#peers.get(reader)
     if (known !== undefined) return known
-    const peer = { reader, bytes: 0, madeBytes: 0, unread: [], waiting: [], since: performance.now() }
+    const peer = { reader, bytes: 0, madeBytes: 0, unread: [], waiting: [], since: performance.now(), isGone: false }
     this.#peers.set(reader, peer)
     return peer
   }
@@ -187,22 +208,21 @@ export class ReplyRooms {
     return peer.bytes + bytes <= Math.min(unreadBytesPerPeer, unreadBytes - this.#bytes) || this.#bytes === 0
   }
 
-  #leave(peer: Peer): void {
-    if (peer.bytes === 0 && peer.waiting.length === 0) this.#active.delete(peer)
-  }
-
   /** One reply of each peer in turn, as long as they fit: who has got one is the last to get the next. */
   #serve(): void {
-    for (const peer of this.#active) {
-      const [next] = peer.waiting
-      if (next === undefined || !(this.#isSmall(peer, next.bytes) || this.#fits(peer, next.bytes))) continue
+    for (const peer of this.#waiters) {
+      const next = peer.waiting[0]!
+      if (!(this.#isSmall(peer, next.bytes) || this.#fits(peer, next.bytes))) continue
       peer.waiting.shift()
-      this.#waiting--
-      this.#active.delete(peer)
-      this.#active.add(peer)
-      this.takeAnyway(peer, next.bytes)
-      next.resolve()
+      this.#waiters.delete(peer)
+      if (peer.waiting.length > 0) this.#waiters.add(peer)
+      this.#admit(peer, next)
     }
+  }
+
+  #admit(peer: Peer, { bytes, resolve }: Waiting): void {
+    this.takeAnyway(peer, bytes)
+    resolve()
   }
 
   /** Gives those up who read nothing, and what they have left no room for. */
@@ -210,18 +230,19 @@ export class ReplyRooms {
     const before = performance.now() - this.#limits.unreadPatienceMs
     const left = this.#limits.unreadBytes - this.#bytesSentUntil(before)
     const isHopeless = ({ bytes, since }: Waiting) => since <= before && bytes > left
-    for (const peer of this.#active) {
+    for (const peer of this.#waiters) {
       if (this.#hasReadNothing(peer, before)) this.#refuse(peer, this.#busy(peer))
       else if (left < this.#limits.unreadBytes) this.#refuse(peer, this.#busyForAll(), isHopeless)
     }
     this.#serve()
-    this.#looking = this.#waiting > 0 ? setTimeout(() => this.#look(), lookMs) : undefined
+    this.#looking = this.#waiters.size > 0 ? setTimeout(() => this.#look(), lookMs) : undefined
   }
 
-  /** Bytes that were sent until then, and are still unread. */
+  /** Bytes that were sent until then, and that their peers have not read; those that wait for this side do not count. */
   #bytesSentUntil(time: number): number {
     let bytes = 0
-    for (const { unread } of this.#active) {
+    for (const { reader, unread } of this.#holders) {
+      if (!reader.isWriting) continue
       for (const each of unread) {
         if (each.sentAt > time) break
         bytes += each.bytes
@@ -254,8 +275,7 @@ export class ReplyRooms {
     const refused = peer.waiting.filter(which)
     if (refused.length === 0) return
     peer.waiting = peer.waiting.filter((waiting) => !which(waiting))
-    this.#waiting -= refused.length
-    this.#leave(peer)
+    if (peer.waiting.length === 0) this.#waiters.delete(peer)
     for (const { reject } of refused) reject(error)
   }
 }
@@ -281,7 +301,7 @@ export class ReplyRoom {
     return this.#bytes
   }
 
-  /** Whether a reply of the same peer waits for room. */
+  /** Whether a reply to the same peer waits for room. */
   get isWaiting(): boolean {
     return this.#peer.waiting.length > 0
   }
@@ -302,7 +322,7 @@ export class ReplyRoom {
    */
   async take(bytes: number): Promise<void> {
     if (this.#bytes === 0 && bytes < largeBytes) return
-    await this.#rooms.take(this.#peer, bytes)
+    await this.#rooms.take(this.#peer, bytes, false)
     this.#bytes += bytes
   }
 
@@ -314,14 +334,17 @@ export class ReplyRoom {
   }
 
   /**
-   * The reply is made: what it does not need comes back.
+   * The reply is made: what it does not need comes back, and what it needs besides is taken.
    *
    * @returns whether it has room; one that has none is to be counted with its message
    */
   settle(reply: Uint8Array): boolean {
     // Its memory may be larger than the reply; small ones share theirs.
-    this.shrink(reply.length < largeBytes ? 0 : reply.buffer.byteLength)
+    const bytes = reply.length < largeBytes ? 0 : reply.buffer.byteLength
+    this.shrink(bytes)
     if (this.#bytes === 0) return false
+    this.#rooms.takeAnyway(this.#peer, bytes - this.#bytes)
+    this.#bytes = bytes
     this.#rooms.made(this.#peer, this.#bytes)
     return true
   }
@@ -345,7 +368,7 @@ export class ReplyRoom {
    * @throws WorkerError `busy` if the peer reads nothing of what it has been sent
    */
   async hold(bytes: number): Promise<void> {
-    await this.#rooms.take(this.#peer, bytes)
+    await this.#rooms.take(this.#peer, bytes, true)
     this.#hold(bytes)
   }
 

@@ -495,6 +495,35 @@ describe('unread replies', () => {
     expect(refused).toBe(1)
   })
 
+  it('keep no refusal from a peer that reads', async () => {
+    const waiting: (() => void)[] = []
+    const server = await serveRouter(
+      ['tcp://127.0.0.1:0'],
+      handler(async (frame, room) => {
+        await room.take(mebibyte)
+        await new Promise<void>((resolve) => waiting.push(resolve))
+        return Buffer.alloc(mebibyte, frame)
+      }),
+      { ...options, limits: { ...defaultServerLimits, unreadBytesPerPeer: mebibyte, inFlightPerPeer: 2 } },
+    )
+    open.push({ close: () => server.close(0) })
+    const peer = connect(new Dealer(), server)
+    for (const request of ['1', '2']) await peer.send(request)
+    while (server.inFlight < 2 || waiting.length < 1) await nextTurn()
+    // The second one waits for room, and then the refusal of the third one does.
+    await peer.send('3')
+    while (server.refusedRequests < 1) await nextTurn()
+    waiting.shift()!()
+    const replies = [String((await peer.receive())[0]!.subarray(0, 1))]
+    while (replies.length < 3) {
+      waiting.shift()?.()
+      if (peer.readable) replies.push(String((await peer.receive())[0]!.subarray(0, 1)))
+      await nextTurn()
+    }
+    expect(replies.sort()).toEqual(['1', '2', 'B'])
+    expect(server.droppedReplies).toBe(0)
+  })
+
   it('of peers that never read do not hold up the end', async () => {
     const server = await serveLarge(300_000)
     const deaf = connect(new Dealer({ receiveHighWaterMark: 1, linger: 0 }), server)

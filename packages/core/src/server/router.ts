@@ -84,7 +84,7 @@ export interface RouterServer extends RouterCounts {
   look(): string | undefined
   /** Waits until no request is under way, at most for so many milliseconds. */
   drain(graceMs: number): Promise<void>
-  /** Takes no further requests, sends the replies that are there within `graceMs`, and closes. */
+  /** Takes no further requests, waits for those under way at most for so long, has a second to send their replies, and closes. */
   close(graceMs: number): Promise<void>
 }
 
@@ -109,6 +109,8 @@ interface Underway {
   smallBytes: number
   /** Of the others; most messages have none. */
   rooms?: ReplyRoom[]
+  /** Of a frame whose answer has taken none: it takes that for all of those. */
+  smallRoom?: ReplyRoom
 }
 
 /**
@@ -133,6 +135,8 @@ export async function serveRouter(
   const refusals = new Refusals(logger)
   const endedConnections: Record<Burden, number> = { displaced: 0, deaf: 0, slow: 0 }
   const waiting = new Set<() => void>()
+  /** Connections of which a refusal waits for room. */
+  const refusing = new WeakSet<Connection>()
   let closing = false
   let refusedRequests = 0
   let droppedReplies = 0
@@ -161,7 +165,7 @@ export async function serveRouter(
       for (const [index, answered] of answers.entries()) parts[start + index] = await answered
       // Beside a large reply they are little.
       if (message.rooms === undefined) countWayBack(message, start)
-      const room = rooms.of(connection)
+      const room = message.smallRoom ?? rooms.of(connection)
       if (message.rooms !== undefined) room.holdAnyway(message.smallBytes)
       else if (!room.tryHold(message.smallBytes)) return await replyInRoom(message, room)
       reply(message, room)
@@ -174,8 +178,10 @@ export async function serveRouter(
   async function answerFrame(frame: Uint8Array, message: Underway, isAlone: boolean): Promise<Uint8Array> {
     const room = rooms.of(message.connection)
     const answered = await handler.answer(frame, room, isAlone)
-    if (!room.settle(answered)) message.smallBytes += smallBytes(answered)
-    else if (message.rooms === undefined) message.rooms = [room]
+    if (!room.settle(answered)) {
+      message.smallBytes += smallBytes(answered)
+      message.smallRoom = room
+    } else if (message.rooms === undefined) message.rooms = [room]
     else message.rooms.push(room)
     return answered
   }
@@ -207,18 +213,22 @@ export async function serveRouter(
     const room = rooms.of(connection)
     if (room.tryHold(message.smallBytes)) reply(message, room)
     // They are in no account while they wait, so one message may.
-    else if (room.isWaiting) drop()
-    else void replyInRoom(message, room)
+    else if (refusing.has(connection)) drop()
+    else {
+      refusing.add(connection)
+      void replyInRoom(message, room).then(() => refusing.delete(connection))
+    }
   }
 
   /** Sends a message whose small answers find no room at once, as soon as there is some. */
   async function replyInRoom(message: Underway, room: ReplyRoom): Promise<void> {
+    const { connection } = message
     try {
       await room.hold(message.smallBytes)
       reply(message, room)
     } catch {
-      // The peer reads nothing of what it was sent.
-      drop()
+      // The peer reads nothing of what it was sent, or is gone.
+      if (!connection.isEnded) drop()
     }
   }
 
@@ -237,9 +247,9 @@ export async function serveRouter(
     if (droppedReplies++ % 1000 === 0) logger.warn({ droppedReplies }, 'replies are dropped: their peer does not read')
   }
 
-  /** Whether a part of a request has come, and a moment ago. */
+  /** Whether a part of a request has come, and a moment ago; or more of it is not read. */
   function isSending(connection: Connection): boolean {
-    return arrivals.isArriving(connection) && isRecent(connection.lastReceivedAt)
+    return connection.isBlocked || (arrivals.isArriving(connection) && isRecent(connection.lastReceivedAt))
   }
 
   /** Whether something waits for a peer, which takes it. */
@@ -255,26 +265,28 @@ export async function serveRouter(
     arrivals.end(connection)
     rooms.end(connection)
     if (reason in endedConnections) endedConnections[reason as Burden]++
-    // The list has told of those that are not on it, with their keys.
-    if (isRefusal(reason) && reason !== 'not_listed') refusals.add(reason, connection.address)
+    const { address, publicKey } = connection
+    // Of those that were not let in the list has told, with the key that they showed.
+    if (reason === 'not_listed' && publicKey === undefined) return
+    if (isRefusal(reason)) refusals.add(reason, address, publicKey && encodeZ85(publicKey))
   }
 
-  /** Something has ended: whoever waits looks again. */
+  /** Something has ended: whoever waits for the last one goes on. */
   function changed(): void {
-    if (waiting.size === 0) return
+    if (waiting.size === 0 || admission.requests > 0) return
     for (const resume of waiting) resume()
     waiting.clear()
   }
 
   /** Waits until no request is under way, at most for so long. */
   async function drain(graceMs: number): Promise<void> {
-    await within(graceMs, async () => {
-      while (admission.requests > 0) {
-        await new Promise<void>((resolve) => {
-          waiting.add(resolve)
-        })
-      }
-    })
+    if (admission.requests === 0) return
+    await within(
+      graceMs,
+      new Promise<void>((resolve) => {
+        waiting.add(resolve)
+      }),
+    )
   }
 
   /** Ends the connections of clients that are not on the list any more. */
@@ -392,11 +404,11 @@ function mayBeIdentity(frame: Uint8Array): boolean {
   return true
 }
 
-async function within(milliseconds: number, job: () => Promise<void>): Promise<void> {
+async function within(milliseconds: number, job: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, milliseconds)
   })
-  await Promise.race([job(), limit])
+  await Promise.race([job, limit])
   clearTimeout(timer)
 }
