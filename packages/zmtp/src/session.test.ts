@@ -274,6 +274,21 @@ describe('memory', () => {
     peer.session.end()
     expect(peer.room.taken).toBe(0)
   })
+
+  it('of a sealed frame that is none comes back', () => {
+    for (const [more, change] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      const peer = newPeer(true)
+      const client = introduce(peer)
+      const sealed = client.message(0, 'text')
+      sealed[sealed.length - 1]! ^= change
+      expect(() => feed(peer, frame(more, sealed))).toThrow()
+      peer.session.end()
+      expect(peer.room.taken).toBe(0)
+    }
+  })
 })
 
 describe('frames of a message', () => {

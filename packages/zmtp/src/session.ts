@@ -251,6 +251,8 @@ export class Session {
   }
 
   #traffic(frame: Frame): Message | undefined {
+    // Where it is none that may come, the end gives its room back.
+    this.#takenBytes += frame.takenBytes
     if (this.#channel === undefined) return this.#part(frame.isCommand, frame.isMore, frame.body, frame.takenBytes)
     if (frame.isMore) throw malformed('a sealed message has another behind it')
     const { isCommand, isMore, text } = this.#opener!.finish(frame.body)
@@ -259,17 +261,16 @@ export class Session {
 
   #part(isCommand: boolean, isMore: boolean, bytes: Buffer, takenBytes: number): Message | undefined {
     if (isCommand) {
-      this.#room.give(takenBytes)
+      this.#giveBack(takenBytes)
       return this.#command(bytes)
     }
     const { maxFrames, maxMessageBytes } = this.#limits
     if (this.#parts.length < maxFrames && this.#partsBytes + bytes.length <= maxMessageBytes) {
       this.#parts.push(bytes)
       this.#partsBytes += bytes.length
-      this.#takenBytes += takenBytes
     } else {
       this.#droppedFrames++
-      this.#room.give(takenBytes)
+      this.#giveBack(takenBytes)
     }
     if (isMore) return undefined
     const message = { parts: this.#parts, takenBytes: this.#takenBytes, droppedFrames: this.#droppedFrames }
@@ -278,6 +279,11 @@ export class Session {
     this.#takenBytes = 0
     this.#droppedFrames = 0
     return message
+  }
+
+  #giveBack(bytes: number): void {
+    this.#takenBytes -= bytes
+    this.#room.give(bytes)
   }
 
   /** Commands that are not known are nothing to end a connection for. */

@@ -557,7 +557,7 @@ describe('who waits for room', () => {
     rooms.end(peer('a'))
     wait(peer('a'), unit)
     await setImmediate()
-    expect([events, vi.getTimerCount()]).toEqual([[`a: ${ownText}`], 0])
+    expect([events, vi.getTimerCount()]).toEqual([[`a: ${allText}`], 0])
   })
 
   it('with what is made has its room when the server closes, and when he comes behind that', async () => {
