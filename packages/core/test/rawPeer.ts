@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net'
+import { frame, greeting, largeHead, signature } from '../../zmtp/test/wire.ts'
 
-const signature = Buffer.from(`\xff${'\0'.repeat(8)}\x7f`, 'latin1')
-const greeting = Buffer.concat([signature, Buffer.from(`\x03\x01${'NULL'.padEnd(52, '\0')}`)])
+const opening = greeting('NULL')
 /** What a ROUTER says first to a peer of ZMTP 2.0, with the empty frame of its identity. */
 const greeting2Bytes = signature.length + 4
 const dealerOf2 = 5
@@ -10,26 +10,11 @@ const largeFlag = 2
 const commandFlag = 4
 const joinedBytes = 4096
 
-/** What announces a frame of so many bytes. */
-export function head(length: number, isMore = false): Buffer {
-  const bytes = Buffer.alloc(9)
-  bytes[0] = largeFlag | (isMore ? moreFlag : 0)
-  bytes.writeBigUInt64BE(BigInt(length), 1)
-  return bytes
-}
-
-function ready(type: string, identity: Uint8Array): Buffer {
-  const property = (name: string, value: Uint8Array): Buffer => {
-    const length = Buffer.alloc(4)
-    length.writeUInt32BE(value.length)
-    return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), length, value])
-  }
-  const properties = [property('Socket-Type', Buffer.from(type)), property('Identity', identity)]
-  const body = Buffer.concat([Buffer.from('\x05READY', 'latin1'), ...properties])
-  // Longer than a short frame where the identity is.
-  const announced = head(body.length)
-  announced[0]! |= commandFlag
-  return Buffer.concat([announced, body])
+function readyAs(identity: Uint8Array): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(identity.length)
+  const properties = Buffer.from('\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity', 'latin1')
+  return frame(commandFlag, Buffer.concat([properties, length, identity]))
 }
 
 export interface RawPeerOptions {
@@ -69,11 +54,11 @@ export class RawPeer {
       this.#isEnded = true
       this.#changed()
     })
-    this.#greetingBytes = isOld ? greeting2Bytes : greeting.length
-    const opening = isOld
+    this.#greetingBytes = isOld ? greeting2Bytes : opening.length
+    const introduction = isOld
       ? [signature, Buffer.from([1, dealerOf2, 0, identity.length]), identity]
-      : [greeting, ready('DEALER', identity)]
-    if (!isSilent) this.#socket.write(Buffer.concat(opening))
+      : [opening, readyAs(identity)]
+    if (!isSilent) this.#socket.write(Buffer.concat(introduction))
     if (!isDeaf) this.listen()
   }
 
@@ -98,9 +83,9 @@ export class RawPeer {
   /** Sends a message; short frames together. */
   send(...frames: (string | Uint8Array)[]): void {
     let pieces: Uint8Array[] = []
-    for (const [index, frame] of frames.entries()) {
-      const bytes = typeof frame === 'string' ? Buffer.from(frame) : frame
-      pieces.push(head(bytes.length, index < frames.length - 1))
+    for (const [index, each] of frames.entries()) {
+      const bytes = typeof each === 'string' ? Buffer.from(each) : each
+      pieces.push(largeHead(index < frames.length - 1 ? moreFlag : 0, bytes.length))
       if (bytes.length < joinedBytes) pieces.push(bytes)
       else {
         this.write(Buffer.concat(pieces))
@@ -164,9 +149,9 @@ export class RawPeer {
     this.#changed()
   }
 
-  #frame(flags: number, frame: string): void {
+  #frame(flags: number, text: string): void {
     if ((flags & commandFlag) !== 0) return
-    this.#frames.push(frame)
+    this.#frames.push(text)
     if ((flags & moreFlag) !== 0) return
     this.#messages.push(this.#frames)
     this.#frames = []

@@ -4,7 +4,7 @@ import { type BoxKeys, boxKeys, newBoxKeys, open, seal, sharedKey } from '../src
 
 // Peers that speak ZMTP by hand, so that they can say what no library says.
 
-const signature = Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f])
+export const signature = Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f])
 
 export function greeting(mechanism: string, minor = 1): Buffer {
   return Buffer.concat([signature, Buffer.from([3, minor]), Buffer.from(mechanism.padEnd(52, '\0'), 'latin1')])

@@ -70,22 +70,15 @@ export function createRegistry(observed: Observed): Registry {
     [...tallies.byType].map(([type, { replyBytes }]) => [{ type }, replyBytes] as const),
   )
   gauge('bletchley_requests_in_flight', 'Requests that are being answered.', [], () => dispatcher.inFlight)
-  counter(
-    'bletchley_refused_clients_total',
-    'Connections that were refused, by reason.',
-    ['reason'],
-    function* refusedClients() {
-      for (const [reason, count] of Object.entries(traffic.refusals)) yield [{ reason }, count] as const
-    },
+  counter('bletchley_refused_clients_total', 'Connections that were refused, by reason.', ['reason'], () =>
+    byReason(traffic.refusals),
   )
   gauge('bletchley_connections', 'Connections that are open.', [], () => traffic.connections)
   counter(
     'bletchley_ended_connections_total',
     'Connections that were ended for what they took, by reason.',
     ['reason'],
-    function* endedConnections() {
-      for (const [reason, count] of Object.entries(traffic.endedConnections)) yield [{ reason }, count] as const
-    },
+    () => byReason(traffic.endedConnections),
   )
   counter(
     'bletchley_dropped_replies_total',
@@ -191,6 +184,10 @@ function processMetrics(counter: Define, gauge: Define): void {
 function* readings(reading: Reading): Iterable<readonly [Labels, number]> {
   if (typeof reading === 'number') yield [{}, reading]
   else if (reading !== undefined) yield* reading
+}
+
+function byReason(counts: Readonly<Record<string, number>>) {
+  return Object.entries(counts).map(([reason, count]) => [{ reason }, count] as const)
 }
 
 function caches({ engine: { pool } }: Observed) {

@@ -62,8 +62,8 @@ export class Arrivals {
   }
 
   /** Whether a part of a request is there. */
-  isArriving(connection: Connection): boolean {
-    return this.#of(connection).bytes > 0
+  isArriving(connection: Sender): boolean {
+    return (this.#arrivals.get(connection)?.bytes ?? 0) > 0
   }
 
   /** @returns whether there is room; if not, the connection is told to resume when there is */

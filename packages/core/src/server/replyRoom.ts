@@ -105,7 +105,8 @@ export class ReplyRooms {
 
   /** Takes room, if there is some at once. */
   tryTake(peer: Peer, bytes: number): boolean {
-    if (!this.#isSmall(peer, bytes) && (peer.waiting.length > 0 || !this.#fits(peer, bytes))) return false
+    const mustWait = peer.waiting.length > 0 && !this.#isSmall(peer, bytes)
+    if (mustWait || !this.#fits(peer, bytes)) return false
     this.takeAnyway(peer, bytes)
     return true
   }
@@ -182,8 +183,10 @@ export class ReplyRooms {
     this.#closed = true
     clearTimeout(this.#looking)
     for (const peer of this.#waiters) {
-      for (const each of peer.waiting) if (each.isMade) this.#admit(peer, each)
-      this.#refuse(peer, new WorkerError('shutting_down', {}), ({ isMade }) => !isMade)
+      for (const each of peer.waiting) {
+        if (each.isMade) this.#admit(peer, each)
+        else each.reject(new WorkerError('shutting_down', {}))
+      }
       peer.waiting = []
     }
     this.#waiters.clear()
@@ -203,6 +206,7 @@ export class ReplyRooms {
   }
 
   #fits(peer: Peer, bytes: number): boolean {
+    if (this.#isSmall(peer, bytes)) return true
     const { unreadBytesPerPeer, unreadBytes } = this.#limits
     // What exceeds the limit by itself is made when nothing else is there.
     return peer.bytes + bytes <= Math.min(unreadBytesPerPeer, unreadBytes - this.#bytes) || this.#bytes === 0
@@ -212,7 +216,7 @@ export class ReplyRooms {
   #serve(): void {
     for (const peer of this.#waiters) {
       const next = peer.waiting[0]!
-      if (!(this.#isSmall(peer, next.bytes) || this.#fits(peer, next.bytes))) continue
+      if (!this.#fits(peer, next.bytes)) continue
       peer.waiting.shift()
       this.#waiters.delete(peer)
       if (peer.waiting.length > 0) this.#waiters.add(peer)

@@ -598,6 +598,18 @@ describe('a list of clients', () => {
     expect(await ask(peers.one, 'alone')).toBe('re: alone')
   })
 
+  it('is no matter to the socket in a file; of one that others have replaced it is known', async () => {
+    const { server, clients, list, one, peers } = await serveListed()
+    const path = server.endpoints[1]!.replace('ipc://', '')
+    await ask(peers.one, 'hello')
+    await list(one)
+    await clients.reload()
+    expect(server.look()).toBe(undefined)
+    await rename(path, `${path}.away`)
+    await writeFile(path, '')
+    expect(server.look()).toBe(`the file of ipc://${path} was replaced: nobody can connect to it`)
+  })
+
   it('lets a client in that is added, and leaves connections alone', async () => {
     const { server, clients, list, one, two, peers, letGo } = await serveListed()
     await peers.one.send('slow')

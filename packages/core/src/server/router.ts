@@ -73,8 +73,7 @@ export interface RouterCounts {
  * Why a connection was a burden: there were too many, and it was idle or not open yet; its peer took nothing of what waited for it;
  * it let others wait for the room that its request had.
  */
-export const burdens = ['displaced', 'deaf', 'slow'] as const satisfies readonly EndReason[]
-export type Burden = (typeof burdens)[number]
+export type Burden = Extract<EndReason, 'displaced' | 'deaf' | 'slow'>
 
 /** A socket that is bound and serving. */
 export interface RouterServer extends RouterCounts {
