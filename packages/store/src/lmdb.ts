@@ -15,6 +15,7 @@ import {
   type Write,
 } from './backend.ts'
 import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
+import { LmdbGate } from './lmdbGate.ts'
 import { Pacer } from './pacer.ts'
 
 export interface LmdbOptions {
@@ -45,21 +46,31 @@ export function openLmdb(options: LmdbOptions): KeyValueBackend {
   // LMDB would make the folder and its files, and then find out that there is nothing to read.
   if (!holdsDatabase(options.folder) && readOnly) throw new StorageError(`${options.folder} holds no database`)
   makeRoom(options.folder, readOnly)
-  return new LmdbBackend(
-    open<Uint8Array, Uint8Array>({
-      path: options.folder,
-      noSubdir: false, // otherwise a folder with a dot in its name would become a file
-      encoder: { encode: placeValue, decode: copyValue },
-      keyEncoder: { writeKey, readKey },
-      overlappingSync: false,
-      // With it, a failed commit also rejects a promise of lmdb's own that nobody can catch, which ends the process.
-      eventTurnBatching: false,
-      readOnly,
-      ...ownerOnly,
-      ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
-    }),
-    [dataFile, lockFile].map((name) => join(options.folder, name)),
-  )
+  const gate = new LmdbGate(options.folder, readOnly)
+  try {
+    const database = gate.passSync(() =>
+      open<Uint8Array, Uint8Array>({
+        path: options.folder,
+        noSubdir: false, // otherwise a folder with a dot in its name would become a file
+        encoder: { encode: placeValue, decode: copyValue },
+        keyEncoder: { writeKey, readKey },
+        overlappingSync: false,
+        // With it, a failed commit also rejects a promise of lmdb's own that nobody can catch, which ends the process.
+        eventTurnBatching: false,
+        readOnly,
+        ...ownerOnly,
+        ...(options.mapSize !== undefined && { mapSize: options.mapSize }),
+      }),
+    )
+    return new LmdbBackend(
+      database,
+      [dataFile, lockFile].map((name) => join(options.folder, name)),
+      gate,
+    )
+  } catch (error) {
+    gate.close()
+    throw error
+  }
 }
 
 /** A chunk of a range ends at the first of the two. */
@@ -78,6 +89,7 @@ interface PendingCommit {
 
 class LmdbBackend implements KeyValueBackend {
   readonly #database: RootDatabase<Uint8Array, Uint8Array>
+  readonly #gate: LmdbGate
   #pending: PendingCommit[] = []
   #flushing: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -87,8 +99,9 @@ class LmdbBackend implements KeyValueBackend {
   /** Why what is written would not be found at the next start, as of the last look. */
   #displaced: StorageError | undefined
 
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>, paths: readonly string[]) {
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>, paths: readonly string[], gate: LmdbGate) {
     this.#database = database
+    this.#gate = gate
     this.#files = paths.flatMap((path) => identityOf(path) ?? [])
     this.#transaction = this.#lastTransaction()
   }
@@ -166,6 +179,13 @@ class LmdbBackend implements KeyValueBackend {
     this.#transaction = now
   }
 
+  /** A program that does not pass the gate may have opened the database: see `LmdbGate`. */
+  #assertNext(transaction: number): void {
+    if (transaction === this.#transaction + 1) return
+    const what = 'was opened by another program while a commit was made, and must be opened anew before the next one'
+    throw new StorageError(`${this.#files[0]!.path} ${what}`)
+  }
+
   #lastTransaction(): number {
     return (this.#database.getStats() as LmdbStats).lastTxnId
   }
@@ -187,7 +207,8 @@ class LmdbBackend implements KeyValueBackend {
 
   async #close(): Promise<void> {
     await this.#flushing
-    await this.#database.close()
+    await this.#gate.pass(() => this.#database.close())
+    this.#gate.close()
   }
 
   async #flush(): Promise<void> {
@@ -209,22 +230,25 @@ class LmdbBackend implements KeyValueBackend {
   /** @param take is called when the transaction begins, so that all commits that came until then share it */
   async #transact(take: () => PendingCommit[]): Promise<void> {
     let group: PendingCommit[] = []
-    let before = 0
+    let transaction = 0
     try {
       if (this.#displaced !== undefined) throw this.#displaced
       // A child transaction is rolled back as a whole if anything throws; a plain one would keep the first half.
-      const conflicts = await this.#database.childTransaction(() => {
-        // Behind the next commit nobody could tell: it goes on counting where the last one was.
-        this.#assertNotSetBack()
-        before = this.#transaction
-        group = take()
-        return group.map((commit) => this.#apply(commit))
-      })
+      const conflicts = await this.#gate.pass(() =>
+        this.#database.childTransaction(() => {
+          // Behind the next commit nobody could tell: it goes on counting where the last one was.
+          this.#assertNotSetBack()
+          transaction = this.#database.getWriteTxnId()
+          this.#assertNext(transaction)
+          group = take()
+          return group.map((commit) => this.#apply(commit))
+        }),
+      )
       const hasPut = group.some(
         ({ batch }, index) => !conflicts[index] && batch.some(({ value }) => value !== undefined),
       )
       // A removal makes a new transaction only if the record was there. To ask costs a tenth of a commit.
-      this.#transaction = Math.max(this.#transaction, hasPut ? before + 1 : this.#lastTransaction())
+      this.#transaction = Math.max(this.#transaction, hasPut ? transaction : this.#lastTransaction())
       group.forEach((commit, index) => {
         const conflict = conflicts[index]
         if (conflict) commit.reject(conflict)

@@ -1,10 +1,11 @@
 import { chmod, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { open as openDatabase } from 'lmdb'
+import { open as openDatabase, type RootDatabase } from 'lmdb'
 import { StorageError } from './backend.ts'
 import { schemaKey } from './keys.ts'
 import { openLmdb } from './lmdb.ts'
 import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
+import { LmdbGate } from './lmdbGate.ts'
 
 /**
  * Copies a database as it is at one moment, without its free pages. May run beside a writing process, which is not held
@@ -19,8 +20,9 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
   assertDatabase(folder)
   await mkdir(target, { recursive: true, mode: 0o700 })
   makeRoom(folder, true)
-  const database = openDatabase({ path: folder, noSubdir: false, readOnly: true, ...ownerOnly })
+  const gate = new LmdbGate(folder, true)
   const copy = join(target, dataFile)
+  let database: RootDatabase | undefined
   const watch = setInterval(() => {
     stat(copy).then(
       ({ size }) => onBytes?.(size),
@@ -28,6 +30,7 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
     )
   }, 200)
   try {
+    database = gate.passSync(() => openDatabase({ path: folder, noSubdir: false, readOnly: true, ...ownerOnly }))
     await database.backup(target, true)
     await chmod(copy, ownerOnly.permissionsMode)
     await noteFreePages(target)
@@ -37,7 +40,8 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
     throw new StorageError(`the database could not be copied to ${target}`, { cause: error })
   } finally {
     clearInterval(watch)
-    await database.close()
+    await gate.pass(async () => database?.close())
+    gate.close()
   }
 }
 

@@ -1,0 +1,95 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openLmdb, StorageError } from '../src/index.ts'
+
+// Needs the built package: who opens and who writes are processes of their own, as they are beside a core.
+
+const run = promisify(execFile)
+const store = JSON.stringify(new URL('../dist/index.js', import.meta.url).href)
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bletchley-openings.'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+function script(text: string): string[] {
+  return ['--input-type=module', '-e', text]
+}
+
+/** Opens and closes the database so many times. */
+function opening(times: number): string[] {
+  return script(`
+    import { openLmdb } from ${store}
+    for (let count = 0; count < ${times}; count++) {
+      await openLmdb({ folder: ${JSON.stringify(folder)}, readOnly: true }).close()
+    }`)
+}
+
+test('no commit is lost while others open the database again and again', async () => {
+  // Each commit finds what the last one has written, or is refused.
+  const writing = `
+    import { openLmdb } from ${store}
+    const backend = openLmdb({ folder: ${JSON.stringify(folder)} })
+    const key = Uint8Array.of(1)
+    await backend.commit([{ key, value: key }])
+    process.stdout.write('.')
+    for (let last = key, count = 0; count < 600; count++) {
+      const value = Uint8Array.of(count, count >> 8)
+      await backend.commit([{ key, value }], [{ key, value: last }])
+      last = value
+    }
+    await backend.close()`
+  const writer = spawn(process.execPath, script(writing), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const end = once(writer, 'exit')
+  await once(writer.stdout, 'data')
+  const openers = [1, 2].map(() => spawn(process.execPath, opening(Number.POSITIVE_INFINITY), { stdio: 'inherit' }))
+  const ends = openers.map((opener) => once(opener, 'exit'))
+  try {
+    expect(await end).toEqual([0, null])
+    expect(openers.map(({ exitCode }) => exitCode)).toEqual([null, null])
+  } finally {
+    for (const process of [writer, ...openers]) process.kill()
+    await Promise.all(ends)
+  }
+})
+
+test('several may open and close it at once', async () => {
+  const backend = openLmdb({ folder })
+  await backend.commit([{ key: Uint8Array.of(1), value: Uint8Array.of(1) }])
+  await backend.close()
+  await Promise.all([1, 2, 3].map(() => run(process.execPath, opening(200))))
+})
+
+test('a commit that would replace the last one is refused, until the database is opened anew', async () => {
+  const record = (byte: number) => ({ key: Uint8Array.of(byte), value: Uint8Array.of(byte) })
+  const backend = openLmdb({ folder })
+  try {
+    for (const byte of [1, 2]) await backend.commit([record(byte)])
+    // As one leaves it who opened it, without passing the gate, while the second commit was made.
+    const [lockFile, number] = [join(folder, 'lock.mdb'), 8]
+    const setBack = `
+      const fd = fs.openSync(${JSON.stringify(lockFile)}, 'r+')
+      const last = Buffer.alloc(8)
+      fs.readSync(fd, last, 0, 8, ${number})
+      last.writeBigUInt64LE(last.readBigUInt64LE() - 1n)
+      fs.writeSync(fd, last, 0, 8, ${number})`
+    await run(process.execPath, ['-e', setBack])
+    await expect(backend.commit([record(3)])).rejects.toThrow(
+      expect.objectContaining({
+        name: StorageError.name,
+        cause: expect.objectContaining({ message: expect.stringContaining('another program') }),
+      }),
+    )
+    await run(process.execPath, opening(1))
+    await backend.commit([record(4)])
+    for (const byte of [1, 2, 4]) expect(await backend.get(Uint8Array.of(byte))).toEqual(Uint8Array.of(byte))
+  } finally {
+    await backend.close()
+  }
+})
