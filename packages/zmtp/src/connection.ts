@@ -33,6 +33,8 @@ export class Connection {
   readonly id: string
   /** IP address of the peer; empty for one that came by a socket in a file. */
   readonly address: string
+  /** Of the addresses that share their places; empty as well. */
+  readonly share: string
   readonly #socket: Socket
   readonly #around: Surroundings
   readonly #session: Session
@@ -57,9 +59,10 @@ export class Connection {
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
-  constructor(id: string, address: string, socket: Socket, around: Surroundings) {
+  constructor(id: string, address: string, share: string, socket: Socket, around: Surroundings) {
     this.id = id
     this.address = address
+    this.share = share
     this.#socket = socket
     this.#around = around
     const { limits, room, curve } = around

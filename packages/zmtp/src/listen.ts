@@ -176,7 +176,7 @@ class Door {
     }
     const { curve, takeRoom, giveRoom, onOpen, onMessage, onEnd } = this.#options
     const keys = this.#keys
-    const connection: Connection = new Connection(`${++this.#count}`, address, socket, {
+    const connection: Connection = new Connection(`${++this.#count}`, address, share, socket, {
       limits: this.#limits,
       turns: this.#turns,
       room: {
@@ -192,7 +192,7 @@ class Door {
         if (this.places.size === 0) this.#emptied?.()
       },
     })
-    this.places.add(share, connection)
+    this.places.add(connection)
   }
 }
 

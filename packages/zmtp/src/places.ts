@@ -19,7 +19,7 @@ export class Places {
   readonly #isIdle: (connection: Connection) => boolean
   readonly #onFull: () => void
   readonly #shares = new Map<string, Set<Connection>>()
-  readonly #connections = new Map<Connection, string>()
+  readonly #connections = new Set<Connection>()
   #fullAt = Number.NEGATIVE_INFINITY
 
   /** @param onFull is called when there are too many, once a minute at most */
@@ -34,7 +34,7 @@ export class Places {
   }
 
   [Symbol.iterator](): Iterator<Connection> {
-    return this.#connections.keys()
+    return this.#connections.values()
   }
 
   /** Makes sure that there is a place, and ends a connection for it. @returns false if there is none */
@@ -49,19 +49,18 @@ export class Places {
     return displaced !== undefined
   }
 
-  add(share: string, connection: Connection): void {
-    this.#connections.set(connection, share)
+  add(connection: Connection): void {
+    const { share } = connection
+    this.#connections.add(connection)
     const crowd = this.#shares.get(share) ?? new Set()
     this.#shares.set(share, crowd.add(connection))
   }
 
   remove(connection: Connection): void {
-    const share = this.#connections.get(connection)
-    if (share === undefined) return
-    this.#connections.delete(connection)
-    const crowd = this.#shares.get(share)!
+    if (!this.#connections.delete(connection)) return
+    const crowd = this.#shares.get(connection.share)!
     crowd.delete(connection)
-    if (crowd.size === 0) this.#shares.delete(share)
+    if (crowd.size === 0) this.#shares.delete(connection.share)
   }
 
   #tellFull(): void {

@@ -21,6 +21,7 @@ afterEach(() => {
 
 /** A connection as `Arrivals` sees it: it sends what a test says, and takes room for that. */
 class Peer implements Sender {
+  readonly share: string
   receivedBytes = 0
   resumed = 0
   endedAs: string | undefined
@@ -28,6 +29,10 @@ class Peer implements Sender {
   wanted = 0
   /** That it has room for. */
   has = 0
+
+  constructor(share = '192.0.2.1') {
+    this.share = share
+  }
 
   /** @returns whether there was room */
   send(bytes: number): boolean {
@@ -248,6 +253,21 @@ describe('if all would wait for each other', () => {
     await pass(0.25)
     expect(all.map(({ endedAs }) => endedAs)).toEqual(['slow', ...all.slice(1).map(() => undefined)])
     expect(all[1]!.wanted).toBe(0)
+  })
+
+  it('a crowd of one address is in the way of another one by one turn, however many of them wait, and for however long', async () => {
+    const crowd = deadlock(50)
+    const honest = [new Peer('192.0.2.2'), new Peer('192.0.2.2'), new Peer('192.0.2.3')]
+    for (const peer of honest) expect(peer.send(limits.bytesArriving)).toBe(false)
+    const all = [...crowd, ...honest]
+    const turns: number[] = []
+    for (let turn = 0; turn < 8; turn++) {
+      const next = all.findIndex(({ wanted, has }) => wanted === 0 && has > small)
+      turns.push(next)
+      all[next]!.finish()
+      await resumed()
+    }
+    expect(turns).toEqual([0, 50, 52, 1, 51, 2, 3, 4])
   })
 
   it('all of two thousand have their turns, and none is in the way when it has gone', async () => {

@@ -24,7 +24,7 @@ export interface ArrivalLimits {
 export const defaultArrivalLimits: ArrivalLimits = { bytesArriving: 256 * 1024 * 1024 }
 
 /** Whoever sends requests. */
-export type Sender = Pick<Connection, 'receivedBytes' | 'resume' | 'close'>
+export type Sender = Pick<Connection, 'share' | 'receivedBytes' | 'resume' | 'close'>
 
 /** What has arrived of a request that is not whole. */
 interface Arrival {
@@ -38,8 +38,9 @@ interface Arrival {
 
 /**
  * Room for requests while they arrive. Each connection has some for a small one; beyond that who finds none waits, and what it
- * sends waits with the system. The first one that finds none goes on whatever it takes, and behind its request the one that has
- * waited for longest: so they never wait for each other. Whoever lets others wait and sends nothing, or very slowly, or a message
+ * sends waits with the system. The first one that finds none goes on whatever it takes, and behind its request another one: so they
+ * never wait for each other. It is the one that has waited for longest, of the address that has had no turn for longest: a crowd is in
+ * the way of others by one turn. Whoever lets others wait and sends nothing, or very slowly, or a message
  * without an end, is sent away.
  */
 export class Arrivals {
@@ -49,6 +50,9 @@ export class Arrivals {
   readonly #blocked = new Map<Sender, number>()
   /** May take what it needs for its request; there is one whenever somebody waits. */
   #favored: Sender | undefined
+  /** When, in turns, an address last had one. */
+  readonly #turns = new Map<string, number>()
+  #turn = 0
   #bytes = 0
   #looking: NodeJS.Timeout | undefined
 
@@ -75,7 +79,7 @@ export class Arrivals {
         this.#looking ??= setTimeout(() => this.#look(), lookMs)
         return false
       }
-      this.#favored = connection
+      this.#favor(connection)
     }
     const wasSmall = arrival.bytes <= firstRequestBytes
     arrival.bytes += bytes
@@ -123,17 +127,32 @@ export class Arrivals {
     return isWithinShare(wanted, this.#bytes - arrival.bytes, this.#limits.bytesArriving)
   }
 
+  #favor(connection: Sender | undefined): void {
+    this.#favored = connection
+    if (connection === undefined) this.#turns.clear()
+    else this.#turns.set(connection.share, ++this.#turn)
+  }
+
+  #nextOfBlocked(): Sender | undefined {
+    let [next, itsTurn] = [undefined as Sender | undefined, Number.POSITIVE_INFINITY]
+    for (const connection of this.#blocked.keys()) {
+      const turn = this.#turns.get(connection.share) ?? 0
+      if (turn < itsTurn) [next, itsTurn] = [connection, turn]
+    }
+    return next
+  }
+
   /** Room has come back from a connection that has so much left. */
   #cameBack(connection: Sender, left: number): void {
-    if (connection === this.#favored && left <= firstRequestBytes) [this.#favored] = this.#blocked.keys()
+    if (connection === this.#favored && left <= firstRequestBytes) this.#favor(this.#nextOfBlocked())
     this.#resumeNext()
   }
 
-  /** The one that has waited for longest tries again, if there may be room; when it has found some, the next one does. */
+  /** Whose turn it is, or else the one that has waited for longest, tries again, if there may be room; behind it the next one does. */
   #resumeNext(): void {
-    if (this.#blocked.size === 0) return
-    const [first] = this.#blocked
-    this.#resume(...first!)
+    const [first] = this.#blocked.keys()
+    const next = this.#favored !== undefined && this.#blocked.has(this.#favored) ? this.#favored : first
+    if (next !== undefined) this.#resume(next, this.#blocked.get(next)!)
   }
 
   #resume(connection: Sender, bytes: number): void {
