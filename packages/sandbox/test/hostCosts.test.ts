@@ -17,12 +17,24 @@ it('every host function is measured', () => {
 
 describe('processor time of a call does not grow with what it does not handle', () => {
   it.each(Object.keys(loopedCalls))('%s', (name) => {
-    const none = hostModule(name, 0)
-    const many = hostModule(name, calls)
-    const best = (module: typeof none, inputs: TaskInputs): number =>
-      Math.min(...Array.from({ length: 3 }, () => cpuMs(() => runWithInputs(module, inputs))))
-    // What the clock cannot tell counts as a millisecond.
-    const ofCalls = (inputs: TaskInputs): number => Math.max(1, best(many, inputs) - best(none, inputs))
-    expect(ofCalls(large) / ofCalls(small)).toBeLessThan(margin)
+    const runs = [small, large].flatMap((inputs) => [0, calls].map((count) => bestOf(hostModule(name, count), inputs)))
+    const grew = (): number => {
+      const [noneSmall, manySmall, noneLarge, manyLarge] = runs.map((run) => run())
+      // What the clock cannot tell counts as a millisecond.
+      return Math.max(1, manyLarge! - noneLarge!) / Math.max(1, manySmall! - noneSmall!)
+    }
+    // A disturbance goes when it is measured again; work that hangs on the inputs does not.
+    let ratio = grew()
+    for (let round = 1; round < 10 && (round < 3 || ratio >= margin); round++) ratio = grew()
+    expect(ratio).toBeLessThan(margin)
   })
 })
+
+/** Measures a run at each call, and tells the least time that one took, in milliseconds. */
+function bestOf(module: ReturnType<typeof hostModule>, inputs: TaskInputs): () => number {
+  let best = Number.POSITIVE_INFINITY
+  return () => {
+    best = Math.min(best, cpuMs(() => runWithInputs(module, inputs)))
+    return best
+  }
+}
