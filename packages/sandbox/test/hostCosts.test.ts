@@ -34,7 +34,10 @@ describe('processor time of a call does not grow with what it does not handle', 
 function bestOf(module: ReturnType<typeof hostModule>, inputs: TaskInputs): () => number {
   let best = Number.POSITIVE_INFINITY
   return () => {
-    best = Math.min(best, cpuMs(() => runWithInputs(module, inputs)))
+    best = Math.min(
+      best,
+      cpuMs(() => runWithInputs(module, inputs)),
+    )
     return best
   }
 }
