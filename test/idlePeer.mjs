@@ -20,5 +20,5 @@ while (!ended) {
   await setTimeout(1)
 }
 socket.close()
-process.send(waits)
-process.disconnect()
+// Many of them are written in several pieces, which disconnecting would cut off.
+process.send(waits, () => process.disconnect())

@@ -118,11 +118,15 @@ describe.runIf(seconds > 0)(`an idle peer waits for less than ${promisedMs} ms`,
     '%s',
     async (_, kind) => {
       const idle = fork(fileURLToPath(new URL('./idlePeer.mjs', import.meta.url)), [probed.core.endpoint, smallRequest])
-      await once(idle, 'message')
+      const ended = once(idle, 'exit').then((how) => {
+        throw new Error(`the idle peer ended: ${how.join(' ')}`)
+      })
+      await Promise.race([once(idle, 'message'), ended])
       await probed.look()
-      const answered = await keepUp(kind, kind.underway, 1000 * seconds)
+      const answered = await Promise.race([keepUp(kind, kind.underway, 1000 * seconds), ended])
+      const told = once(idle, 'message')
       idle.send('end')
-      const [waits] = (await once(idle, 'message')) as [number[]]
+      const [waits] = (await Promise.race([told, ended])) as [number[]]
       const { longestMs } = await probed.look()
       waits.sort((a, b) => a - b)
       const at = (part: number): number => waits[Math.ceil(part * waits.length) - 1]!
