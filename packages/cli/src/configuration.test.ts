@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, chown, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { temporaryFolder } from '@bletchley/testkit'
 import { Command, CommanderError } from 'commander'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -184,6 +185,24 @@ describe('a file', () => {
       'The configuration file bletchley.config.yaml belongs to another user; name it with --config to use it.',
     )
     expect((await serveAs(owner + 1, '--config', 'bletchley.config.yaml')).flags).toMatchObject({ url: 'f' })
+  })
+
+  it.skipIf(process.platform === 'win32')('may be a pipe if it is named, one mebibyte at most', async () => {
+    const through = async (text: string): Promise<Outcome> => {
+      execFileSync('mkfifo', ['-m', '600', 'pipe'])
+      const outcome = serve('--config', 'pipe')
+      // Whoever has read enough closes it.
+      await writeFile('pipe', text).catch(() => {})
+      await rm('pipe')
+      return outcome
+    }
+    expect((await through('url: f')).flags).toMatchObject({ url: 'f' })
+    expect((await through(' '.repeat(2 << 20))).error).toBe('The configuration file pipe is too large.')
+    // Nobody writes to this one.
+    execFileSync('mkfifo', ['-m', '600', 'bletchley.config.yaml'])
+    expect((await serve(...url)).error).toBe(
+      'The configuration file bletchley.config.yaml is not a file; name it with --config to use it.',
+    )
   })
 
   it('is refused where it is a folder', async () => {

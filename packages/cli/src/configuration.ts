@@ -1,4 +1,6 @@
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import { type Command, CommanderError, InvalidArgumentError, type Option } from 'commander'
 import type { ConfigurationFile, Value } from './configurationFile.ts'
 import { usageError } from './exitCodes.ts'
@@ -71,11 +73,16 @@ async function readText(path: string, named: boolean): Promise<string | undefine
   const fail = ({ code }: NodeJS.ErrnoException): never => {
     throw usageError(`The configuration file ${path} cannot be read: ${code}`)
   }
-  await using file = await open(path, 'r').catch((error: NodeJS.ErrnoException) =>
+  // One that lies about may be a pipe, and opening that waits for somebody who writes to it.
+  const flags = named ? constants.O_RDONLY : constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  await using file = await open(path, flags).catch((error: NodeJS.ErrnoException) =>
     !named && error.code === 'ENOENT' ? undefined : fail(error),
   )
   if (file === undefined) return undefined
-  const { mode, uid, size } = await file.stat()
+  const status = await file.stat()
+  if (!named && !status.isFile())
+    throw usageError(`The configuration file ${path} is not a file; name it with --config to use it.`)
+  const { mode, uid } = status
   const foreign = process.getuid !== undefined && uid !== 0 && uid !== process.getuid()
   if (process.getuid !== undefined && (mode & writableByAll) !== 0) {
     throw usageError(`The configuration file ${path} can be written by anybody (chmod o-w).`)
@@ -84,8 +91,9 @@ async function readText(path: string, named: boolean): Promise<string | undefine
   if (!named && foreign) {
     throw usageError(`The configuration file ${path} belongs to another user; name it with --config to use it.`)
   }
-  if (size > maxFileBytes) throw usageError(`The configuration file ${path} is too large.`)
-  const bytes = await file.readFile().catch(fail)
+  // Of a pipe or a device nobody knows the size before.
+  const bytes = await buffer(file.createReadStream({ end: maxFileBytes, autoClose: false })).catch(fail)
+  if (bytes.length > maxFileBytes) throw usageError(`The configuration file ${path} is too large.`)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
