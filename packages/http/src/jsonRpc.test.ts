@@ -164,6 +164,18 @@ it('the numbers of errors are those of the standard, and of Ethereum nodes', () 
   })
 })
 
+it('a result that is no JSON is a fault of ours, and takes no other call of the batch with it', async () => {
+  await using server = await serve({ large: () => 1n, small: () => 1 })
+  const error = { code: -32_603, message: expect.stringMatching(/^Internal error [0-9a-f]{8}$/) }
+  const alone = await server.post(JSON.stringify(call('large', 1)))
+  expect([alone.status, await alone.json()]).toEqual([200, { jsonrpc: '2.0', error, id: 1 }])
+  const batch = await server.post(JSON.stringify([call('small', 1), call('large', 2), call('large')]))
+  expect(await batch.json()).toEqual([
+    { jsonrpc: '2.0', result: 1, id: 1 },
+    { jsonrpc: '2.0', error, id: 2 },
+  ])
+})
+
 describe('a batch', () => {
   it('may have a hundred calls', async () => {
     await using server = await serve({ echo: (params) => params })

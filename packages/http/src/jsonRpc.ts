@@ -21,9 +21,11 @@ type RpcMethod = (params: unknown, peer: string) => Promise<unknown>
 export type RpcMethods = ReadonlyMap<string, RpcMethod>
 
 type RpcId = string | number | null
-type RpcResponse =
-  | { jsonrpc: '2.0'; result: unknown; id: RpcId }
-  | { jsonrpc: '2.0'; error: { code: number; message: string; data?: { retryAfterMs: number } }; id: RpcId }
+interface RpcErrorResponse {
+  jsonrpc: '2.0'
+  error: { code: number; message: string; data?: { retryAfterMs: number } }
+  id: RpcId
+}
 
 /** A whole number that a `number` cannot hold would come back as another one, and so answer nobody's call. */
 const RpcIdSchema = z.union([
@@ -87,8 +89,7 @@ async function answerJsonRpc(
     return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
   }
   if (Array.isArray(request)) return answerBatch(request, methods, socket, logger)
-  const response = await answerOne(request, methods, socket, logger)
-  return response && JSON.stringify(response)
+  return answerOne(request, methods, socket, logger)
 }
 
 async function answerBatch(
@@ -107,9 +108,8 @@ async function answerBatch(
     await turnOf(socket)
     // Nobody would read what comes of the others.
     if (socket.destroyed) return undefined
-    const response = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, socket, logger)
-    if (response === undefined) continue
-    const reply = JSON.stringify(response)
+    const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, socket, logger)
+    if (reply === undefined) continue
     replies.push(reply)
     length += reply.length
   }
@@ -125,35 +125,36 @@ function refusing(methods: RpcMethods): RpcMethods {
 }
 
 /** The reply to a body that was not even read. */
-function errorResponse(error: RpcError, id: RpcId): RpcResponse {
+function errorResponse(error: RpcError, id: RpcId): RpcErrorResponse {
   const { code, message, retryAfterMs } = error
   return { jsonrpc: '2.0', error: { code, message, ...(retryAfterMs && { data: { retryAfterMs } }) }, id }
 }
 
+/** @returns JSON text, or undefined for a notification */
 async function answerOne(
   request: unknown,
   methods: RpcMethods,
   socket: Socket,
   logger: Logger,
-): Promise<RpcResponse | undefined> {
+): Promise<string | undefined> {
   const parsed = RpcRequest.safeParse(request)
   if (!parsed.success) {
     const isIdWrong = parsed.error.issues.some(({ path: [name] }) => name === 'id')
     const reason = isIdWrong ? 'An id is text, null or a number below 2^53' : 'This is not a JSON-RPC 2.0 call'
-    return errorResponse(new RpcError(rpcErrorCodes.invalidRequest, reason), idOf(request))
+    return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.invalidRequest, reason), idOf(request)))
   }
   const { method, params, id } = parsed.data
   try {
     const call = methods.get(method)
     if (call === undefined) throw new RpcError(rpcErrorCodes.methodNotFound, 'There is no such method')
     const result = await call(params ?? undefined, peerOfSocket(socket))
-    return id === undefined ? undefined : { jsonrpc: '2.0', result, id }
+    return id === undefined ? undefined : JSON.stringify({ jsonrpc: '2.0', result, id })
   } catch (error) {
     const refusal = error instanceof RpcError ? error : internalError(error, method, logger)
     // The name of a method that is none can be anything.
     const known = methods.has(method) ? { method } : {}
     if (error instanceof RpcError) logger.info({ ...known, code: error.code, reason: error.message }, 'call refused')
-    return id === undefined ? undefined : errorResponse(refusal, id)
+    return id === undefined ? undefined : JSON.stringify(errorResponse(refusal, id))
   }
 }
 
