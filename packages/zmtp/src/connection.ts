@@ -150,6 +150,17 @@ export class Connection {
     return this.unsentBytes
   }
 
+  /**
+   * While what it sends waits with the system, its heartbeats do as well: so they are answered unheard, lest it takes this side for
+   * dead and begins its request anew.
+   */
+  reassure(): void {
+    const { pong } = this.#session
+    if (!this.isBlocked || pong === undefined || this.#isEnded) return
+    this.#outbox.putPong(pong)
+    this.#flushSoon()
+  }
+
   /** There may be room again. */
   resume(): void {
     if (this.isBlocked) this.#around.turns.later(this)

@@ -100,6 +100,10 @@ class Door {
   /** Of each socket that listens. */
   readonly #closings: ((onClosed: () => void) => void)[] = []
   readonly #keys: ReturnType<typeof boxKeys> | undefined
+  /** Heartbeats come once a second at most; whoever sends them waits for several. */
+  readonly #reassuring = setInterval(() => {
+    for (const connection of this.places) connection.reassure()
+  }, 1000).unref()
   #count = 0
   #closing: Promise<void> | undefined
   #emptied: (() => void) | undefined
@@ -152,6 +156,7 @@ class Door {
   }
 
   async #close(graceMs: number): Promise<void> {
+    clearInterval(this.#reassuring)
     const closed = this.#closings.map((close) => new Promise<void>(close))
     const all = [...this.places]
     for (const connection of all) {

@@ -80,6 +80,7 @@ export class Session {
   #partsBytes = 0
   #takenBytes = 0
   #droppedFrames = 0
+  #pong: Buffer | undefined
   #ttlMs = 0
 
   constructor(limits: SessionLimits, room: Room, events: SessionEvents, curve?: CurveServer) {
@@ -101,6 +102,13 @@ export class Session {
   /** Whether what has arrived waits for room. */
   get isBlocked(): boolean {
     return this.#reader?.isBlocked ?? false
+  }
+
+  /** The answer to its newest heartbeat, or to one that may come; undefined of a peer that may not know of them. */
+  get pong(): Buffer | undefined {
+    const [major, minor] = this.#greeting.subarray(10)
+    const is31 = major === version[0] ? minor! >= version[1] : major! > version[0]
+    return this.#pong ?? (is31 ? command('PONG') : undefined)
   }
 
   /** X25519, of a client that was let in. */
@@ -295,7 +303,8 @@ export class Session {
     const context = content.subarray(pingTtlBytes)
     if (content.length < pingTtlBytes || context.length > pingContextBytes) throw malformed('no PING')
     this.#ttlMs = content.readUInt16BE(0) * 100
-    this.#events.pong(command('PONG', context))
+    this.#pong = command('PONG', context)
+    this.#events.pong(this.#pong)
   }
 
   #sendCommand(body: Buffer): undefined {

@@ -405,6 +405,27 @@ describe('a connection', () => {
 })
 
 describe('room', () => {
+  it('that is waited for makes nobody take this side for dead: heartbeats are answered unheard, if the peer knows them', async () => {
+    let isFull = true
+    const text = 'x'.repeat(1000)
+    const served = await serve({
+      takeRoom: (_, bytes) => bytes < 500 || !isFull,
+      onMessage: (connection, { parts }) => connection.send(parts),
+    })
+    const [wire, old] = [wireTo(served.endpoint), wireTo(served.endpoint)]
+    wire.send(openings['3.1'].opening, frame(4, '\x04PING\0\0context'), frame(0, text))
+    old.send(openings['3.0'].opening, frame(0, text))
+    const heartbeats = { heartbeatInterval: 100, heartbeatTimeout: 5000 }
+    const library = peerOf(new Request({ linger: 0, ...heartbeats }), served.endpoint)
+    await library.send(text)
+    // The last one comes behind the end of the library's patience.
+    await wire.until('\x04\x0c\x04PONGcontext'.repeat(7))
+    expect([served.open.length, served.ends, old.text.includes('PONG')]).toEqual([3, [], false])
+    isFull = false
+    for (const connection of served.open) connection.resume()
+    expect(texts(await library.receive())).toEqual([text])
+  })
+
   it('that is not there stops a connection, and no other, until it goes on', async () => {
     let [free, taken] = [20_000, 0]
     const served = await serve({
