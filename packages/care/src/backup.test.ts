@@ -128,8 +128,13 @@ describe('a backup', () => {
   it('that was broken off leaves nothing in the way of the next one', async () => {
     await using folder = await backedUp()
     const { base, data, backup, restored } = folder
-    for (const name of ['again.partial', 'restored.restoring']) {
+    for (const [name, use] of [
+      ['again.partial', 'backup'],
+      ['restored.restoring', 'restore'],
+    ] as const) {
       await cp(data, join(base, name), { recursive: true })
+      const lock = await lockFolder(join(base, name), use)
+      lock.release()
       await mkdir(join(base, name, 'more'))
       await writeFile(join(base, name, 'more', 'strange.sealed'), 'left')
       await writeFile(join(base, name, 'store', 'data.mdb'), 'no database')

@@ -2,7 +2,7 @@ import { constants, lstatSync, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
-import { lockFolder } from '@bletchley/crypto/folder-lock'
+import { lastHolder, lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
 import { createFolder, isInside, openFile, syncFolder, systemPath } from '@bletchley/crypto/key-file'
 import { copyLmdb, type Finding, verifyRecords } from '@bletchley/store'
 import { assertOutside } from './files.ts'
@@ -68,8 +68,8 @@ export async function backUp(dataFolder: string, folder: string, run: LongRun = 
       files,
     }
     await writeNew(join(partial, manifestName), (file) => file.writeFile(`${JSON.stringify(manifest, null, 2)}\n`))
-    await rm(join(partial, 'lock'))
     await rename(partial, target)
+    await rm(join(target, lockFileName))
     await syncFolder(dirname(resolve(target)))
     return { manifest, findings }
   })
@@ -109,13 +109,26 @@ export async function restore(from: string, into: string, run: LongRun = {}): Pr
   })
 }
 
-/** Fills a folder that is this process's alone, and removes it if that fails. */
+/** Fills a folder that is this process's alone, in place of what one that was broken off has left; removes it if that fails. */
 async function inNewFolder<T>(folder: string, use: string, fill: () => Promise<T>): Promise<T> {
+  if (!(await isLeftOver(folder, use))) {
+    const what = `a ${use} that was broken off has left`
+    throw new Error(`${folder} is in the way, and is nothing that ${what}: move it, or name another folder`)
+  }
   const lock = await lockFolder(folder, use)
+  try {
+    // Somebody else may have made it meanwhile, where everybody may make files.
+    assertOwnFolder(folder)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
   try {
     await emptyFolder(folder)
     return await fill()
   } catch (error) {
+    // The lock goes last: by it is known what is left if this is killed.
+    await emptyFolder(folder).catch(() => {})
     await rm(folder, { recursive: true, force: true })
     throw error
   } finally {
@@ -203,9 +216,29 @@ async function assertEmpty(folder: string): Promise<void> {
 }
 
 /** Leaves the lock. */
+/**
+ * Whether nothing is lost if a folder is emptied. Its name alone does not tell: it may be anybody's, a data folder, or a link
+ * to one. The lock, which is the first thing in it and goes last, names what it was made for.
+ */
+async function isLeftOver(folder: string, use: string): Promise<boolean> {
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return true
+  assertOwnFolder(folder)
+  const names = await readdir(folder)
+  return names.every((name) => name === lockFileName) || lastHolder(folder).use === use
+}
+
+/** @throws Error if it is a link or no folder, or belongs to another user, who could still write it */
+function assertOwnFolder(folder: string): void {
+  const status = lstatSync(folder)
+  if (!status.isDirectory()) throw new Error(`${folder} is in the way, and is no folder: move it, or name another one`)
+  if (process.getuid !== undefined && status.uid !== process.getuid()) {
+    throw new Error(`${folder} belongs to another user; remove it, or name another folder`)
+  }
+}
+
 async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (name !== 'lock') await rm(join(folder, name), { recursive: true })
+    if (name !== lockFileName) await rm(join(folder, name), { recursive: true })
   }
 }
 

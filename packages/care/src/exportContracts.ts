@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { bytesToHex, concatBytes, u32be } from '@bletchley/bytes'
+import { bytesToHex, concatBytes, equalBytes, u32be } from '@bletchley/bytes'
 import { withReader } from '@bletchley/core/data-folder'
 import { syncFolder, systemPath } from '@bletchley/crypto/key-file'
 import type { ContractReader, Finding } from '@bletchley/store'
@@ -55,6 +55,7 @@ export async function exportContracts(options: ExportOptions): Promise<Exported>
     const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600)
     try {
       await assertOwn(file, partial)
+      await assertLeftOver(file, partial)
       const names = new Set(wanted.map(bytesToHex))
       const kept = await keepWhole(file, names)
       const output = new Output(file, kept.end)
@@ -94,6 +95,15 @@ async function assertOwn(file: FileHandle, path: string): Promise<void> {
   }
 }
 
+/** @throws Error if it is nothing that an export has left, which would be lost */
+async function assertLeftOver(file: FileHandle, path: string): Promise<void> {
+  // Of whatever version.
+  const length = header.length - 1
+  const { bytesRead, buffer } = await file.read(new Uint8Array(length), 0, length, 0)
+  if (equalBytes(buffer.subarray(0, bytesRead), header.subarray(0, bytesRead))) return
+  throw new Error(`${path} is in the way, and is no export that was broken off: move it, or write elsewhere`)
+}
+
 /** @throws Error if the path leads to another file than the one that is open */
 async function assertSame(file: FileHandle, path: string): Promise<void> {
   const [open, there] = [await file.stat(), await stat(path).catch(() => undefined)]
@@ -121,8 +131,9 @@ async function keepWhole(
   } catch {
     // Here it was broken off.
   }
-  await file.truncate(end)
+  // The header first: what is left is known by it.
   await file.write(header, 0, header.length, 0)
+  await file.truncate(end)
   return { digests, end }
 }
 

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { renameSync, symlinkSync, writeFileSync } from 'node:fs'
-import { chown, copyFile, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chown, copyFile, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { describe, expect, it } from 'vitest'
 import { worker } from '../test/worker.ts'
 import { backUp, compact, exportContracts, importContracts, restore, verify } from './index.ts'
@@ -185,6 +186,88 @@ it.skipIf(process.getuid?.() !== 0)(
     expect(await readFile(`${file}.partial`, 'utf8')).toBe('somebody’s')
   },
 )
+
+describe('what has the name of something that was broken off, and is something else, is not removed:', () => {
+  /** Expects that making something of a worker is refused, and changes nothing. */
+  async function refuses(base: string, make: () => Promise<unknown>): Promise<void> {
+    const before = await namesIn(base)
+    await expect(make()).rejects.toThrow('is in the way')
+    expect(await namesIn(base)).toEqual(before)
+  }
+
+  it.each<[string, (path: string, base: string) => Promise<void>]>([
+    [
+      'a folder of somebody’s own',
+      async (path) => {
+        await mkdir(join(path, 'photos'), { recursive: true })
+        await writeFile(join(path, 'photos', 'a'), '')
+      },
+    ],
+    [
+      'a link to a folder',
+      async (path, base) => {
+        await mkdir(join(base, 'own', 'photos'), { recursive: true })
+        await symlink(join(base, 'own'), path)
+      },
+    ],
+    ['a link that leads nowhere', (path, base) => symlink(join(base, 'none'), path)],
+    ['a file', (path) => writeFile(path, 'my own')],
+    [
+      'what is left of something else',
+      async (path) => {
+        const lock = await lockFolder(path, 'core')
+        await writeFile(join(path, 'signing-key.sealed'), '')
+        lock.release()
+      },
+    ],
+  ])('%s', async (_, put) => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await backUp(data, join(base, 'backup'))
+    await put(join(base, 'again.partial'), base)
+    await put(join(base, 'restored.restoring'), base)
+    await refuses(base, () => backUp(data, join(base, 'again')))
+    await refuses(base, () => restore(join(base, 'backup'), join(base, 'restored')))
+  })
+
+  it('the data folder itself, or what it lies in', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const partial = join(base, 'again.partial')
+    await rename(data, partial)
+    await refuses(base, () => backUp(partial, join(base, 'again')))
+    await rename(partial, data)
+    await mkdir(partial)
+    await rename(data, join(partial, 'data'))
+    await refuses(base, () => backUp(join(partial, 'data'), join(base, 'again')))
+  })
+
+  it('the backup that is to be restored', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const backup = join(base, 'restored.restoring')
+    await backUp(data, backup)
+    await refuses(base, () => restore(backup, join(base, 'restored')))
+  })
+
+  it.skipIf(process.getuid?.() !== 0)('the folder of another user', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await mkdir(join(base, 'again.partial'))
+    await chown(join(base, 'again.partial'), 65_534, 65_534)
+    await expect(backUp(data, join(base, 'again'))).rejects.toThrow('belongs to another user')
+    expect(await readdir(join(base, 'again.partial'))).toEqual([])
+  })
+
+  it('a file where an export would be written', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    const file = join(base, 'notes')
+    await writeFile(`${file}.partial`, 'my notes')
+    await refuses(base, () => exportContracts({ dataFolder: data, file }))
+    expect(await readFile(`${file}.partial`, 'utf8')).toBe('my notes')
+  })
+})
 
 describe.skipIf(process.platform === 'win32')('what is a pipe that nobody writes to', () => {
   const pipe = (path: string) => void execFileSync('mkfifo', [path])

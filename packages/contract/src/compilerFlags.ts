@@ -22,7 +22,7 @@ export const diagnosticCategories = { error: 3 } as const
 /** `ReportMode`. */
 export const reportModes = { swallow: 1 } as const
 
-/** `Token`. Those of comparisons and those of assignments follow each other. */
+/** `Token`. Those of comparisons, those of calculations with two sides and those of assignments follow each other. */
 export const tokens = {
   firstComparison: 72,
   equal: 76,
@@ -32,7 +32,9 @@ export const tokens = {
   minus: 82,
   plusPlus: 87,
   minusMinus: 88,
+  caret: 94,
   not: 95,
+  tilde: 96,
   and: 97,
   or: 98,
   firstAssignment: 101,

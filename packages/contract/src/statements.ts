@@ -32,11 +32,8 @@ export function requireEffects(sources: readonly Source[]): void {
       if (node instanceof DeclarationStatement) requireKnownDecorators(node, classes.has(node))
       if (node instanceof ClassDeclaration) requireMemberNames(node)
       for (const expression of droppedBy(node)) {
-        if (!doesNothing(expression)) continue
-        throw new ContractSourceError(
-          expression.range,
-          `${textOf(expression)} does nothing; a call has parentheses, an assignment one =`,
-        )
+        const reason = whyLost(expression)
+        if (reason !== undefined) throw new ContractSourceError(expression.range, `${textOf(expression)} ${reason}`)
       }
     }
   }
@@ -65,10 +62,23 @@ function requireKnownDecorators(declaration: DeclarationStatement, isOuter: bool
   }
 }
 
-/** Whether an expression that is a statement, or a part of it that nobody uses, has no effect. */
-function doesNothing(expression: Expression): boolean {
-  if (expression instanceof PropertyAccessExpression || isName(expression)) return true
-  return isComparison(expression)
+/** Why an expression that is a statement, or a part of it that nobody uses, is a mistake; undefined if it may have an effect. */
+function whyLost(expression: Expression): string | undefined {
+  if (expression instanceof PropertyAccessExpression || isName(expression) || isComparison(expression)) {
+    return 'does nothing; a call has parentheses, an assignment one ='
+  }
+  // It may revert, which is no reason to write it.
+  return isCalculation(expression) ? 'is kept nowhere; an assignment has an =, as in a -= b' : undefined
+}
+
+/** Whether it is an arithmetic or bitwise operation, also on a result of a call. */
+function isCalculation(expression: Expression): boolean {
+  if (expression instanceof ParenthesizedExpression) return isCalculation(expression.expression)
+  if (expression instanceof BinaryExpression) return isWithin(expression.operator, tokens.plus, tokens.caret)
+  return (
+    expression instanceof UnaryPrefixExpression &&
+    [tokens.plus, tokens.minus, tokens.tilde].some((token) => token === expression.operator)
+  )
 }
 
 /** `null`, `true` and `this` are names to the compiler too; they hold the place of a value. */

@@ -49,7 +49,7 @@ export interface LockHolder {
 export async function lockFolder(folder: string, use: string): Promise<FolderLock> {
   const fd = await openLockFile(folder)
   try {
-    if (!(await tryForAMoment(fd))) throw new FolderLockedError(folder, readHolder(folder))
+    if (!(await tryForAMoment(fd))) throw new FolderLockedError(folder, lastHolder(folder))
     sayWho(fd, { pid: process.pid, use, host: hostname(), since: new Date().toISOString() })
   } catch (error) {
     closeSync(fd)
@@ -74,7 +74,7 @@ export function lockFolderForReading(folder: string): FolderLock | undefined {
     throw error
   }
   try {
-    if (!tryLock(fd, lockedByte, 1, { shared: true })) throw new FolderLockedError(folder, readHolder(folder))
+    if (!tryLock(fd, lockedByte, 1, { shared: true })) throw new FolderLockedError(folder, lastHolder(folder))
   } catch (error) {
     closeSync(fd)
     throw error
@@ -108,7 +108,7 @@ export function lockHolder(folder: string): LockHolder | undefined {
     return undefined
   }
   try {
-    return tryLock(fd, lockedByte, 1, { shared: true }) ? undefined : readHolder(folder)
+    return tryLock(fd, lockedByte, 1, { shared: true }) ? undefined : lastHolder(folder)
   } finally {
     closeSync(fd)
   }
@@ -141,7 +141,8 @@ function sayWho(fd: number, holder: LockHolder): void {
   }
 }
 
-function readHolder(folder: string): LockHolder {
+/** Who has a data folder, or had it last, as far as they have said so. */
+export function lastHolder(folder: string): LockHolder {
   try {
     const { pid, use, host, since } = JSON.parse(readFileSync(join(folder, lockFileName), 'utf8')) as Record<
       string,
