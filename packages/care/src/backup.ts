@@ -215,7 +215,6 @@ async function assertEmpty(folder: string): Promise<void> {
   if (names.length > 0) throw new Error(`${folder} is not empty; a backup is restored into a new folder`)
 }
 
-/** Leaves the lock. */
 /**
  * Whether nothing is lost if a folder is emptied. Its name alone does not tell: it may be anybody's, a data folder, or a link
  * to one. The lock, which is the first thing in it and goes last, names what it was made for.
@@ -236,6 +235,7 @@ function assertOwnFolder(folder: string): void {
   }
 }
 
+/** Leaves the lock. */
 async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name !== lockFileName) await rm(join(folder, name), { recursive: true })
