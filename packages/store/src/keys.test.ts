@@ -110,7 +110,14 @@ describe('every key', () => {
     )
     // Cut off, and with more behind: of a receipt, both forms are a beginning of one.
     const address = new Uint8Array(32).fill(1)
-    const keys = [schemaKey, sequenceKey, orderKey(7n), snapshotKey(address), bytecodeKey(address), contractKey(address)]
+    const keys = [
+      schemaKey,
+      sequenceKey,
+      orderKey(7n),
+      snapshotKey(address),
+      bytecodeKey(address),
+      contractKey(address),
+    ]
     keys.push(deltaKey(address, 7), receiptKey(address, 7), receiptKey(address, 7, address))
     for (const key of keys) {
       const lengths = key[33] === receiptKey(address, 7)[33] ? [38, 70] : [key.length]

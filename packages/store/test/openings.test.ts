@@ -97,6 +97,24 @@ test('a commit that would replace the last one is refused, until the database is
   }
 })
 
+test('who commits without a pause lets another one pass', async () => {
+  const [busy, other] = [openLmdb({ folder }), openLmdb({ folder })]
+  const write = [{ key: Uint8Array.of(1), value: Uint8Array.of(1) }]
+  let [commits, ended] = [0, false]
+  const committing = (async () => {
+    for (; !ended; commits++) await busy.commit(write)
+  })()
+  try {
+    await other.commit(write)
+    // The one that was at the gate already.
+    expect(commits).toBe(1)
+  } finally {
+    ended = true
+    await committing
+    await Promise.all([busy.close(), other.close()])
+  }
+})
+
 test('who is kept out for 10 seconds is told so, and has its turn afterwards', async () => {
   const record = (byte: number) => ({ key: Uint8Array.of(byte), value: Uint8Array.of(byte) })
   const [backend, other] = [openLmdb({ folder }), openLmdb({ folder })]
