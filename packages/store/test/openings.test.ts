@@ -142,8 +142,9 @@ test('who is kept out for 10 seconds is told so, and has its turn afterwards', a
     ])
     writer.kill('SIGKILL')
     await waiting
-    await other.commit([record(4)])
+    // First another process: who gave up has left the queue.
     await run(process.execPath, opening(1))
+    await other.commit([record(4)])
     const found = [1, 2, 3, 4].map(async (byte) => (await backend.get(Uint8Array.of(byte)))?.[0])
     expect(await Promise.all(found)).toEqual([1, 2, undefined, 4])
   } finally {
