@@ -276,6 +276,7 @@ describe('an import', () => {
   it.each<[string, Uint8Array, string]>([
     ['of nothing', new Uint8Array(), 'is not an export'],
     ['of something else', changed(0, 1), 'is not an export'],
+    ['of something that begins alike', changed(header.length - 2, 1), 'is not an export'],
     ['without a version', sound.subarray(0, header.length - 1), 'it has version none'],
     ['of another version', changed(header.length - 1, 2), 'it has version 2; this program knows 1'],
     ['with nothing in it', header, 'ends too early'],
