@@ -130,6 +130,9 @@ test('who is kept out for 10 seconds is told so, and has its turn afterwards', a
     })`
   const writer = spawn(process.execPath, script(writing), { stdio: ['ignore', 'pipe', 'inherit'] })
   const end = once(writer, 'exit')
+  const copying = script(`
+    import { copyLmdb } from ${store}
+    await copyLmdb(${JSON.stringify(folder)}, ${JSON.stringify(join(folder, 'copy'))})`)
   const said = `${folder}: for 10 seconds, another process has opened, closed or written the database`
   try {
     await once(writer.stdout, 'data')
@@ -139,6 +142,9 @@ test('who is kept out for 10 seconds is told so, and has its turn afterwards', a
       expect(other.commit([record(3)])).rejects.toThrow(expect.objectContaining({ cause: told })),
       // A process of its own, as it waits without turns for anything else; without a limit it would stay.
       expect(run(process.execPath, opening(1), { timeout: 200_000 })).rejects.toThrow(`StorageError: ${said}`),
+      expect(run(process.execPath, copying, { timeout: 200_000 })).rejects.toThrow(
+        new RegExp(`could not be copied[^]*\\[cause\\]: StorageError: ${said}`),
+      ),
     ])
     writer.kill('SIGKILL')
     await waiting
