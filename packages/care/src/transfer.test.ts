@@ -273,11 +273,12 @@ describe('an import', () => {
 
   const withLength = (bytes: number) => concatBytes(header, Uint8Array.of(kinds.contract), u32be(bytes))
 
-  it.each<[string, Uint8Array, string]>([
+  it.each<[string, Uint8Array, string | RegExp]>([
     ['of nothing', new Uint8Array(), 'is not an export'],
     ['of something else', changed(0, 1), 'is not an export'],
+    ['of something that begins alike', changed(header.length - 2, 1), 'is not an export'],
     ['without a version', sound.subarray(0, header.length - 1), 'it has version none'],
-    ['of another version', changed(header.length - 1, 2), 'it has version 2; this program knows 1'],
+    ['of another version', changed(header.length - 1, 2), /it has version 2; this program knows 1$/],
     ['with nothing in it', header, 'ends too early'],
     ['with a record of another kind', changed(header.length, 6), `it is damaged at byte ${header.length}`],
     ['with a record that is too long', changed(header.length + 1, 17), `it is damaged at byte ${header.length}`],

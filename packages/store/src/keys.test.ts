@@ -108,6 +108,25 @@ describe('every key', () => {
         expect(parsed.kind === 'order' ? bytes.length : 9).toBe(9)
       }),
     )
+    // Cut off, and with more behind: of a receipt, both forms are a beginning of one.
+    const address = new Uint8Array(32).fill(1)
+    const keys = [
+      schemaKey,
+      sequenceKey,
+      orderKey(7n),
+      snapshotKey(address),
+      bytecodeKey(address),
+      contractKey(address),
+    ]
+    keys.push(deltaKey(address, 7), receiptKey(address, 7), receiptKey(address, 7, address))
+    for (const key of keys) {
+      const lengths = key[33] === receiptKey(address, 7)[33] ? [38, 70] : [key.length]
+      for (let length = 0; length <= 80; length++) {
+        const bytes = new Uint8Array(length)
+        bytes.set(key.subarray(0, length))
+        expect(parseKey(bytes) !== undefined, `${bytes}`).toBe(lengths.includes(length))
+      }
+    }
     expect(parseKey(new Uint8Array())).toBe(undefined)
     expect(parseKey(Uint8Array.of(3, 0, 0))).toBe(undefined)
     expect(parseKey(new Uint8Array(34).fill(4).fill(9, 33))).toBe(undefined)

@@ -40,7 +40,9 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
     throw new StorageError(`the database could not be copied to ${target}`, { cause: error })
   } finally {
     clearInterval(watch)
-    await gate.pass(async () => database?.close())
+    // Without one, what failed is told at once, and not that the gate is taken now.
+    const opened = database
+    if (opened) await gate.pass(() => opened.close())
     gate.close()
   }
 }

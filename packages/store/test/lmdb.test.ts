@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -126,4 +126,7 @@ test.skipIf(process.platform === 'win32')('where a database finds no room, it sa
   const { stdout } = await promisify(execFile)('sh', ['-c', ...command, path])
   expect(stdout).toBe(`StorageError ${path} takes no file of 16384 bytes, as a database needs (EFBIG)\n`)
   expect(await readdir(path)).toEqual([])
+  // As LMDB leaves its table of readers if it is killed while it makes it.
+  await writeFile(join(path, 'lock.mdb'), '')
+  expect((await promisify(execFile)('sh', ['-c', ...command, path])).stdout).toBe(stdout)
 })

@@ -1,8 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openLmdb, StorageError } from '../src/index.ts'
@@ -11,6 +13,7 @@ import { openLmdb, StorageError } from '../src/index.ts'
 
 const run = promisify(execFile)
 const store = JSON.stringify(new URL('../dist/index.js', import.meta.url).href)
+const lmdb = JSON.stringify(pathToFileURL(createRequire(import.meta.url).resolve('lmdb')).href)
 let folder: string
 
 beforeEach(async () => {
@@ -91,5 +94,88 @@ test('a commit that would replace the last one is refused, until the database is
     for (const byte of [1, 2, 4]) expect(await backend.get(Uint8Array.of(byte))).toEqual(Uint8Array.of(byte))
   } finally {
     await backend.close()
+  }
+})
+
+test('who commits without a pause lets another one pass', async () => {
+  const [busy, other] = [openLmdb({ folder }), openLmdb({ folder })]
+  const write = [{ key: Uint8Array.of(1), value: Uint8Array.of(1) }]
+  let [commits, ended] = [0, false]
+  const committing = (async () => {
+    for (; !ended; commits++) await busy.commit(write)
+  })()
+  try {
+    await other.commit(write)
+    // The one that was at the gate already.
+    expect(commits).toBe(1)
+  } finally {
+    ended = true
+    await committing
+    await Promise.all([busy.close(), other.close()])
+  }
+})
+
+test('who is kept out for 10 seconds is told so, and has its turn afterwards', async () => {
+  const record = (byte: number) => ({ key: Uint8Array.of(byte), value: Uint8Array.of(byte) })
+  const [backend, other] = [openLmdb({ folder }), openLmdb({ folder })]
+  await backend.commit([record(1)])
+  // Has LMDB's own turn to write, and keeps it: a commit waits for that while it has the gate.
+  const writing = `
+    import { writeSync } from 'node:fs'
+    import lmdb from ${lmdb}
+    const database = lmdb.open({ path: ${JSON.stringify(folder)}, noSubdir: false })
+    database.transactionSync(() => {
+      writeSync(1, '.')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`
+  const writer = spawn(process.execPath, script(writing), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const end = once(writer, 'exit')
+  const copying = script(`
+    import { copyLmdb } from ${store}
+    await copyLmdb(${JSON.stringify(folder)}, ${JSON.stringify(join(folder, 'copy'))})`)
+  const said = `${folder}: for 10 seconds, another process has opened, closed or written the database`
+  try {
+    await once(writer.stdout, 'data')
+    const waiting = backend.commit([record(2)])
+    const told = expect.objectContaining({ name: StorageError.name, message: said })
+    await Promise.all([
+      expect(other.commit([record(3)])).rejects.toThrow(expect.objectContaining({ cause: told })),
+      // A process of its own, as it waits without turns for anything else; without a limit it would stay.
+      expect(run(process.execPath, opening(1), { timeout: 200_000 })).rejects.toThrow(`StorageError: ${said}`),
+      expect(run(process.execPath, copying, { timeout: 200_000 })).rejects.toThrow(
+        new RegExp(`could not be copied[^]*\\[cause\\]: StorageError: ${said}`),
+      ),
+    ])
+    writer.kill('SIGKILL')
+    await waiting
+    // First another process: who gave up has left the queue.
+    await run(process.execPath, opening(1))
+    await other.commit([record(4)])
+    const found = [1, 2, 3, 4].map(async (byte) => (await backend.get(Uint8Array.of(byte)))?.[0])
+    expect(await Promise.all(found)).toEqual([1, 2, undefined, 4])
+  } finally {
+    writer.kill('SIGKILL')
+    await end
+    await Promise.all([backend.close(), other.close()])
+  }
+})
+
+test('who may only read the files opens them all the same', async () => {
+  const backend = openLmdb({ folder })
+  await backend.commit([{ key: Uint8Array.of(1), value: Uint8Array.of(7) }])
+  await backend.close()
+  for (const name of await readdir(folder)) await chmod(join(folder, name), 0o444)
+  await chmod(folder, 0o555)
+  // Files are never read-only to root; and from within the folder, those around it need not be open to everybody.
+  const reading = `
+    import { openLmdb } from ${store}
+    if (process.getuid?.() === 0) process.setuid(65534)
+    const backend = openLmdb({ folder: '.', readOnly: true })
+    process.stdout.write(String(await backend.get(Uint8Array.of(1))))
+    await backend.close()`
+  try {
+    expect((await run(process.execPath, script(reading), { cwd: folder })).stdout).toBe('7')
+  } finally {
+    await chmod(folder, 0o700)
   }
 })

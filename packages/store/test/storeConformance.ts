@@ -460,6 +460,9 @@ export function storeConformance(name: string, createHarness: () => Promise<Harn
         }
         expect(Math.max(...sizes)).toBeLessThan(1000)
         expect(keys).toStrictEqual(rows.slice(100).map(({ key }) => key))
+        let all = 0
+        for await (const chunk of store.deltaChunks(address)) all += chunk.length
+        expect(all).toBe(rows.length)
       })
     })
 

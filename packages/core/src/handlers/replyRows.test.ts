@@ -117,6 +117,18 @@ describe('one thing in a reply', () => {
     expect([reads.count, room.bytes]).toEqual([2, 4 * mebibyte])
     shared.close()
   })
+
+  it('that is more than anybody may have has room once nothing else is there, nor what was taken for it before', async () => {
+    const shared = rooms(8 * mebibyte)
+    const room = shared.of(readerNamed('peer'))
+    expect(room.tryTake(4 * mebibyte)).toBe(true)
+    const { reads, once } = read(new Uint8Array(3 * mebibyte))
+    const reading = readInRoom(room, once, (bytes) => bytes)
+    await turns(30)
+    expect([reads.count, room.bytes]).toEqual([2, 12 * mebibyte])
+    expect(await reading).toHaveLength(3 * mebibyte)
+    shared.close()
+  })
 })
 
 describe('what waits for room', () => {

@@ -87,6 +87,14 @@ describe('ContractIndex', () => {
     expect(index.size).toBe(200_000)
   })
 
+  it('gives a page of however many', async () => {
+    const names = Array.from({ length: 200_000 }, (_, number) => number.toString(16).padStart(64, '0'))
+    const index = new ContractIndex()
+    index.load(names.map(hexToBytes))
+    const page = await index.page({ search: '', after: '', limit: names.length })
+    expect([page.total, page.names.length, page.more]).toEqual([names.length, names.length, false])
+  })
+
   it('names each contract once, and all that stay, to whoever walks while others come and go', async () => {
     const nameOf = (number: number) => number.toString(16).padStart(64, '0')
     const change = (number: number, kind: 'created' | 'removed') =>
