@@ -155,8 +155,9 @@ export class Connection {
    * dead and begins its request anew.
    */
   reassure(): void {
+    if (!this.isBlocked || this.#isEnded) return
     const { pong } = this.#session
-    if (!this.isBlocked || pong === undefined || this.#isEnded) return
+    if (pong === undefined) return
     this.#outbox.putPong(pong)
     this.#flushSoon()
   }
