@@ -63,6 +63,51 @@ export function requireKeptCopy(
   )
 }
 
+/**
+ * Requires that nobody drops the result of what has no other effect: text, numbers and bytes never change, and an array
+ * gives another one. That it may revert is no reason to call it.
+ *
+ * @param dropped of `droppedValues`
+ */
+export function requireUsedResult(
+  call: CallExpression,
+  { prototype, parent }: FunctionInstance,
+  dropped: ReadonlySet<Expression>,
+  refuse: Refuse,
+): void {
+  if (!dropped.has(call) || !(parent instanceof Class) || !isWithoutEffect(prototype.name, parent)) return
+  refuse(call.range, `${textOf(call)} changes nothing, and its result is kept nowhere`)
+}
+
+function isWithoutEffect(method: string, { type, prototype, internalName }: Class): boolean {
+  if (isText(type)) return true
+  const name = nameInLibrary(prototype)
+  if (name !== undefined) return isOfValues(name) || questions.has(method)
+  return internalName.startsWith('~lib/') && derivations.has(method)
+}
+
+/** Methods of containers of the state that only tell. */
+const questions = new Set(['has', 'exists'])
+
+/** Methods of the language's arrays, maps and sets that change none of them. */
+const derivations = new Set([
+  'at',
+  'concat',
+  'filter',
+  'flat',
+  'has',
+  'includes',
+  'indexOf',
+  'join',
+  'keys',
+  'lastIndexOf',
+  'map',
+  'slice',
+  'subarray',
+  'toString',
+  'values',
+])
+
 /** Requires that a condition is false where a reader takes it to be: of these types, no value is. */
 export function requireCondition(type: Type, condition: Expression, flow: Flow, refuse: Refuse): void {
   if (!isAuthors(condition.range.source)) return
@@ -82,8 +127,13 @@ function whyTrue(type: Type): string | undefined {
   const container = containerName(instance)
   if (container !== undefined) return `a ${container} is always true as a condition; ask for what it holds`
   if (isText(type)) return 'text is always true as a condition, even if it is empty; text.length > 0 tells'
-  if (!/^(u256|fixedBytes)\//.test(nameInLibrary(instance.prototype) ?? '')) return undefined
+  if (!isOfValues(nameInLibrary(instance.prototype) ?? '')) return undefined
   return `of type ${instance.prototype.name}, a condition is always true; isZero tells whether it is zero`
+}
+
+/** Whether a class of the library, by its name, is one of numbers or of bytes of a fixed number. */
+function isOfValues(name: string): boolean {
+  return /^(u256|fixedBytes)\//.test(name)
 }
 
 /** Requires what is required of any condition, and no fraction: `assert` would take NaN for true. */

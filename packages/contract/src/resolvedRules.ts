@@ -22,6 +22,7 @@ import {
   requireSortable,
   requireTypedMember,
   requireUnsigned,
+  requireUsedResult,
 } from './callRules.ts'
 import { diagnosticCategories, reportModes, tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
@@ -78,6 +79,7 @@ export function watchTypes(
       requireSortable(call, instance, refuse)
       requireTypedMember(call, instance, refuse)
       requireKeptCopy(call, instance, changed, refuse)
+      requireUsedResult(call, instance, dropped, refuse)
     }
     return functionFor(call, instance, flow)
   }

@@ -11,8 +11,10 @@ import {
   ExpressionStatement,
   ForStatement,
   FunctionDeclaration,
+  FunctionExpression,
   IdentifierExpression,
   InstanceOfExpression,
+  LiteralExpression,
   type Node,
   ParenthesizedExpression,
   PropertyAccessExpression,
@@ -31,12 +33,20 @@ export function requireEffects(sources: readonly Source[]): void {
     for (const node of effectsOf(source)) {
       if (node instanceof DeclarationStatement) requireKnownDecorators(node, classes.has(node))
       if (node instanceof ClassDeclaration) requireMemberNames(node)
+      if (node instanceof ExpressionStatement) requireNoValue(node.expression)
       for (const expression of droppedBy(node)) {
         const reason = whyLost(expression)
         if (reason !== undefined) throw new ContractSourceError(expression.range, `${textOf(expression)} ${reason}`)
       }
     }
   }
+}
+
+/** A value in the place of a statement. Within an expression, one may hold the place of a result: `isOpen ? this.close() : 0`. */
+function requireNoValue(expression: Expression): void {
+  if (expression instanceof ParenthesizedExpression) requireNoValue(expression.expression)
+  if (!(expression instanceof LiteralExpression || expression instanceof FunctionExpression)) return
+  throw new ContractSourceError(expression.range, `${textOf(expression)} does nothing`)
 }
 
 /** The compiler would end without a word about where. */
@@ -68,16 +78,17 @@ function whyLost(expression: Expression): string | undefined {
     return 'does nothing; a call has parentheses, an assignment one ='
   }
   // It may revert, which is no reason to write it.
-  return isCalculation(expression) ? 'is kept nowhere; an assignment has an =, as in a -= b' : undefined
+  const isKept = !(isCalculation(expression) || expression instanceof ElementAccessExpression)
+  return isKept ? undefined : 'is kept nowhere; an assignment has an =, as in a -= b'
 }
 
-/** Whether it is an arithmetic or bitwise operation, also on a result of a call. */
+/** Whether it is an arithmetic, bitwise or logical operation, also on a result of a call. */
 function isCalculation(expression: Expression): boolean {
   if (expression instanceof ParenthesizedExpression) return isCalculation(expression.expression)
   if (expression instanceof BinaryExpression) return isWithin(expression.operator, tokens.plus, tokens.caret)
   return (
     expression instanceof UnaryPrefixExpression &&
-    [tokens.plus, tokens.minus, tokens.tilde].some((token) => token === expression.operator)
+    [tokens.plus, tokens.minus, tokens.tilde, tokens.not].some((token) => token === expression.operator)
   )
 }
 

@@ -17,6 +17,8 @@ const withTexts = (body: string) =>
 
 const alwaysTrue = 'is always true as a condition'
 
+const resultless = 'changes nothing, and its result is kept nowhere'
+
 const copy = 'gives a copy, and this changes the copy alone'
 
 describe('what would be passed over in silence', () => {
@@ -111,6 +113,26 @@ describe('what would be passed over in silence', () => {
     ['a comparison in front of one', withBody('let x = 1; x == 2, x++'), '5:54: x == 2 does nothing'],
     ['a comparison in front of a value', withBody('let x = 1; const y = (x == 2, 3)'), '5:65: x == 2 does'],
     ['a comparison in each round', withBody('for (let x = 0; x < 2; x == 1) {}'), '5:66: x == 1 does nothing'],
+    ['a number', withBody('let x = 1; 5'), '5:54: 5 does nothing'],
+    ['text', withBody('"use strict"'), '5:43: "use strict" does nothing'],
+    ['an array in parentheses', withBody('let x = 1; ([x])'), '5:55: [x] does nothing'],
+    ['a function that nobody calls', withBody('() => 1'), '5:43: () => 1 does nothing'],
+    ['the opposite of what is stored', withBody('!this.paused.get()'), '5:43: !this.paused.get() is kept nowhere'],
+    ['an element', withBody('this.row.get()[0]'), '5:43: this.row.get()[0] is kept nowhere'],
+    ['text behind text by a method', withTexts('t.concat("!")'), `7:1: t.concat("!") ${resultless}`],
+    ['text in capitals', withTexts('m!.toUpperCase()'), `7:1: m!.toUpperCase() ${resultless}`],
+    ['a part of a list', withBody('this.row.get().slice(1)'), `5:43: this.row.get().slice(1) ${resultless}`],
+    [
+      'other elements',
+      withBody('[a].map<bool>((x) => x.isZero())'),
+      `5:43: [a].map<bool>((x) => x.isZero()) ${resultless}`,
+    ],
+    ['a part of bytes', withBody('c.toBytes().slice<Bytes>(1)'), `5:43: c.toBytes().slice<Bytes>(1) ${resultless}`],
+    ['a sum by a method', withBody('b.plus(b)'), `5:43: b.plus(b) ${resultless}`],
+    ['a question for an address', withBody('a.isZero()'), `5:43: a.isZero() ${resultless}`],
+    ['a question on a condition', withBody('isOpen() && a.isZero()'), `5:55: a.isZero() ${resultless}`],
+    ['a question for a key', withBody('this.accounts.has(1)'), `5:43: this.accounts.has(1) ${resultless}`],
+    ['a question for a value', withBody('this.paused.exists()'), `5:43: this.paused.exists() ${resultless}`],
     ['a push to a copy', withBody('this.row.get().push(1)'), `5:52: get ${copy}`],
     ['a push to a copy or another', withBody('this.row.getOr([]).push(1)'), `5:52: getOr ${copy}`],
     ['a push to a member of a copy', withBody('this.accounts.get(1).log.push(1)'), `5:57: get ${copy}`],
@@ -174,9 +196,10 @@ describe('what would be passed over in silence', () => {
           ;(a.isZero() ? row as u64[] : this.fresh()).push(3)
           this.notes.get(a.isZero() ? 1 : 2).push(8)
           const counted = [1].push(this.row.get()[0] as i32)
-          this.paused.get() || this.other.exists()
+          this.paused.get() || this.other.getOr(true)
           this.paused.get() || C.named('x', null)
           this.other.exists() && (this.paused.get() || this.fresh())
+          this.other.exists() && this.accounts.has(1) ? this.row.set([1]) : null
           this.paused.get() ? this.row.set([1]) : null
           this.checked(5)!
           const last = this.row.get().pop()
