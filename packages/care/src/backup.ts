@@ -1,5 +1,5 @@
 import { constants, lstatSync, statSync } from 'node:fs'
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm, truncate } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertWorker, storeFolder, whileReadable, withReader } from '@bletchley/core/data-folder'
 import { lastHolder, lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
@@ -104,6 +104,8 @@ export async function restore(from: string, into: string, run: LongRun = {}): Pr
     }
     await assertEmpty(dataFolder)
     await renameInto(partial, dataFolder)
+    // From now on it is a worker's, whatever it is called.
+    await truncate(join(dataFolder, lockFileName))
     await syncFolder(dirname(resolve(dataFolder)))
     return { manifest, findings }
   })

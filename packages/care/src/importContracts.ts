@@ -58,7 +58,7 @@ export async function importContracts(options: ImportOptions): Promise<Imported>
     })
     const lock = await lockFolder(options.dataFolder, 'import')
     try {
-      const store = await ContractStore.open(openLmdb({ folder: storeFolder(options.dataFolder) }), {
+      const store = await ContractStore.open(await openLmdb({ folder: storeFolder(options.dataFolder) }), {
         hashDelta: keccak256,
       })
       try {

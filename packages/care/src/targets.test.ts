@@ -242,6 +242,14 @@ describe('what has the name of something that was broken off, and is something e
     await refuses(base, () => backUp(join(partial, 'data'), join(base, 'again')))
   })
 
+  it('a worker that was restored there', async () => {
+    await using folder = await worker()
+    const { base, data } = folder
+    await backUp(data, join(base, 'backup'))
+    await restore(join(base, 'backup'), join(base, 'restored.restoring'))
+    await refuses(base, () => restore(join(base, 'backup'), join(base, 'restored')))
+  })
+
   it('the backup that is to be restored', async () => {
     await using folder = await worker()
     const { base, data } = folder

@@ -28,7 +28,7 @@ export async function compact(dataFolder: string, run: LongRun = {}): Promise<{ 
  */
 export async function prune(dataFolder: string, options: LongRun & { allSnapshots?: boolean } = {}): Promise<Pruned> {
   return withLock(dataFolder, 'prune', async () => {
-    const backend = openLmdb({ folder: storeFolder(dataFolder) })
+    const backend = await openLmdb({ folder: storeFolder(dataFolder) })
     try {
       let total = 0
       for await (const _ of contractAddresses(backend)) total++

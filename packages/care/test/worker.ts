@@ -17,7 +17,7 @@ export async function worker({ sealing = {} }: { sealing?: SealingOptions | unde
 }
 
 export async function withStore<T>(dataFolder: string, work: (store: ContractStore) => Promise<T>): Promise<T> {
-  const backend = openLmdb({ folder: join(dataFolder, 'store') })
+  const backend = await openLmdb({ folder: join(dataFolder, 'store') })
   const store = await ContractStore.open(backend, { hashDelta: (delta) => delta })
   try {
     return await work(store)
@@ -36,7 +36,7 @@ export function deltas(contract: number, from: number, to: number, bytes = 28) {
 
 /** Writes records that no store would. */
 export async function damage(dataFolder: string, batch: Write[]): Promise<void> {
-  const backend = openLmdb({ folder: join(dataFolder, 'store') })
+  const backend = await openLmdb({ folder: join(dataFolder, 'store') })
   await backend.commit(batch)
   await backend.close()
 }

@@ -75,7 +75,7 @@ async function probeZeromq(): Promise<void> {
 
 async function probeLmdb(): Promise<void> {
   await inTemporaryFolder(async (folder) => {
-    const database = openLmdb({ folder })
+    const database = await openLmdb({ folder })
     try {
       const byte = Uint8Array.of(1)
       await database.commit([{ key: byte, value: byte }])
