@@ -36,7 +36,7 @@ export const taskResult = {
 } as const
 
 export const rangeNote =
-  '`from` is included, `to` is not. The whole range of an index, 0 to 4294967295, is allowed: the cost follows what is stored.'
+  '`from` is included, `to` is not. The widest range, 0 to 4294967295, is allowed: the cost follows what is stored. The last index there can be is in no range.'
 export const overwriteNote = 'What is stored under the same address or index is overwritten.'
 export const atomicNote = 'One atomic batch, on disk before the reply.'
 export const statusNote = '`status` is 0 when done and -1 when the database failed.'
