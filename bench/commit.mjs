@@ -5,7 +5,7 @@ import { openLmdb } from '@bletchley/store'
 import { microseconds } from './measure.mjs'
 
 const [folder, ...sizes] = process.argv.slice(2)
-const database = openLmdb({ folder })
+const database = await openLmdb({ folder })
 let number = 0
 
 process.on('message', async () => {

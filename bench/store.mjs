@@ -105,7 +105,9 @@ async function benchDeltas() {
   const data = await temporaryFolder()
   const sizes = [10, 1000, 100_000, 1_000_000]
   const addresses = sizes.map(() => randomBytes(32))
-  const store = await ContractStore.open(openLmdb({ folder: join(data.path, 'store') }), { hashDelta: (data) => data })
+  const store = await ContractStore.open(await openLmdb({ folder: join(data.path, 'store') }), {
+    hashDelta: (data) => data,
+  })
   for (const [index, size] of sizes.entries()) await fill(store, addresses[index], size)
   await store.close()
 

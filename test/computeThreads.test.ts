@@ -123,7 +123,9 @@ describe('a snapshot', () => {
     // It changes nothing, and so would not make one due.
     expect(await supplyOf(core.client, contract)).toBe(63n)
     await core.process.kill('SIGKILL')
-    const store = await ContractStore.open(openLmdb({ folder: join(folder.path, 'store') }), { hashDelta: keccak256 })
+    const store = await ContractStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
+      hashDelta: keccak256,
+    })
     expect((await store.getSnapshot(contract.contractAddress))?.key).toBe(63)
     await store.close()
   })
@@ -150,7 +152,9 @@ describe('a snapshot', () => {
       expect(await principal.installKeys(client, [address])).toEqual([])
       await core.process.kill('SIGKILL')
     }
-    const store = await ContractStore.open(openLmdb({ folder: join(folder.path, 'store') }), { hashDelta: keccak256 })
+    const store = await ContractStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
+      hashDelta: keccak256,
+    })
     expect((await store.getSnapshot(contract.contractAddress))?.key).toBe(200)
     await store.close()
 

@@ -53,7 +53,9 @@ export async function contentsOf(folder: string): Promise<Record<string, unknown
 }
 
 export async function withStore<T>(folder: string, work: (store: ContractStore) => Promise<T>): Promise<T> {
-  const store = await ContractStore.open(openLmdb({ folder: join(folder, 'store') }), { hashDelta: (blob) => blob })
+  const store = await ContractStore.open(await openLmdb({ folder: join(folder, 'store') }), {
+    hashDelta: (blob) => blob,
+  })
   try {
     return await work(store)
   } finally {
@@ -63,7 +65,7 @@ export async function withStore<T>(folder: string, work: (store: ContractStore) 
 
 /** Writes records that no store would. */
 export async function damage(folder: string, key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
-  const backend = openLmdb({ folder: join(folder, 'store') })
+  const backend = await openLmdb({ folder: join(folder, 'store') })
   await backend.commit([{ key, value }])
   await backend.close()
 }
@@ -107,7 +109,7 @@ export class Reader {
     const script = `
       import { ContractReader, openLmdb } from '@bletchley/store'
       import { createHash } from 'node:crypto'
-      const reader = await ContractReader.openExisting(openLmdb({ folder: process.argv[1], readOnly: true }))
+      const reader = await ContractReader.openExisting(await openLmdb({ folder: process.argv[1], readOnly: true }))
       for await (const _ of process.stdin) {
         const hash = createHash('sha256')
         for (const address of await reader.allAddresses()) {
@@ -145,7 +147,7 @@ export async function fill(path: string): Promise<void> {
 }
 
 export async function withStoreRecord(folder: string, key: Uint8Array): Promise<Uint8Array> {
-  const backend = openLmdb({ folder: join(folder, 'store'), readOnly: true })
+  const backend = await openLmdb({ folder: join(folder, 'store'), readOnly: true })
   const value = await backend.get(key)
   await backend.close()
   return value!.slice()

@@ -147,7 +147,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   const { secretKey } = identity.keyPair
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
-  const backend = openLmdb({ folder: storeFolder(dataFolder) })
+  const backend = await openLmdb({ folder: storeFolder(dataFolder) })
   opened.push(() => backend.close())
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)

@@ -34,7 +34,7 @@ export async function withReader<T>(
 ): Promise<T> {
   assertWorker(dataFolder)
   return whileReadable(dataFolder, async () => {
-    const backend = openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
+    const backend = await openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
     try {
       return await read(await ContractReader.openExisting(backend), backend)
     } finally {

@@ -24,7 +24,7 @@ beforeEach(async () => {
   const lock = await lockFolder(folder, 'core')
   await writeFile(join(folder, signingKeyFileName), 'sealed')
   const keyFile = new WatchedFile(join(folder, signingKeyFileName), (content) => bytesToUtf8(content) === 'as good')
-  store = await ContractStore.open(openLmdb({ folder: join(folder, 'store') }), { hashDelta: (data) => data })
+  store = await ContractStore.open(await openLmdb({ folder: join(folder, 'store') }), { hashDelta: (data) => data })
   lines = []
   const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   watch = new DataFolderWatch(folder, store, lock, [keyFile], logger)
@@ -79,7 +79,7 @@ it('a database that is not where it was is named', async () => {
 it('tells for how long the oldest reader has been reading', async () => {
   watch.look()
   expect(watch.oldestReaderSeconds).toBe(0)
-  const backend = openLmdb({ folder: join(folder, 'store'), readOnly: true })
+  const backend = await openLmdb({ folder: join(folder, 'store'), readOnly: true })
   await ContractReader.openExisting(backend)
   const reading = backend.entries({ gte: Uint8Array.of(0), lt: Uint8Array.of(255) })[Symbol.asyncIterator]()
   await reading.next()

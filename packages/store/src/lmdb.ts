@@ -41,14 +41,14 @@ export interface LmdbOptions {
  * Several processes on one host may open the same folder: LMDB has one writer at a time, and expectations are checked
  * inside the write transaction. Not for network file systems.
  */
-export function openLmdb(options: LmdbOptions): KeyValueBackend {
+export async function openLmdb(options: LmdbOptions): Promise<KeyValueBackend> {
   const { readOnly = false } = options
   // LMDB would make the folder and its files, and then find out that there is nothing to read.
   if (!holdsDatabase(options.folder) && readOnly) throw new StorageError(`${options.folder} holds no database`)
   makeRoom(options.folder, readOnly)
   const gate = new LmdbGate(options.folder, readOnly)
   try {
-    const database = gate.passSync(() =>
+    const database = await gate.pass(async () =>
       open<Uint8Array, Uint8Array>({
         path: options.folder,
         noSubdir: false, // otherwise a folder with a dot in its name would become a file

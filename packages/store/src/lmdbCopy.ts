@@ -30,7 +30,9 @@ export async function copyLmdb(folder: string, target: string, onBytes?: (bytes:
     )
   }, 200)
   try {
-    database = gate.passSync(() => openDatabase({ path: folder, noSubdir: false, readOnly: true, ...ownerOnly }))
+    database = await gate.pass(async () =>
+      openDatabase({ path: folder, noSubdir: false, readOnly: true, ...ownerOnly }),
+    )
     await database.backup(target, true)
     await chmod(copy, ownerOnly.permissionsMode)
     await noteFreePages(target)
@@ -87,7 +89,7 @@ export async function compactLmdb(
  * when the first thing written is a large removal. Any small write before it puts the list in order.
  */
 async function noteFreePages(folder: string): Promise<void> {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   try {
     await backend.commit([{ key: schemaKey, value: await backend.get(schemaKey) }])
   } finally {

@@ -41,19 +41,7 @@ export class LmdbGate {
     this.#fd = fd ?? openSync(path, 'r')
   }
 
-  /** @throws StorageError if somebody is at the gate for 10 seconds: a commit takes milliseconds, an opening one */
-  passSync<T>(step: () => T): T {
-    const end = performance.now() + patienceMs
-    for (const byte of [queue, gate]) while (!this.#try(byte, end)) Atomics.wait(clock, 0, 0, attemptMs)
-    unlock(this.#fd, queue, 1)
-    try {
-      return step()
-    } finally {
-      unlock(this.#fd, gate, 1)
-    }
-  }
-
-  /** @throws StorageError as above, as a rejection */
+  /** @throws StorageError (as a rejection) if somebody is at the gate for 10 seconds: a commit takes milliseconds, an opening one */
   async pass<T>(step: () => Promise<T>): Promise<T> {
     const end = performance.now() + patienceMs
     for (const byte of [queue, gate]) while (!this.#try(byte, end)) await setTimeout(attemptMs)
@@ -78,5 +66,3 @@ export class LmdbGate {
     closeSync(this.#fd)
   }
 }
-
-const clock = new Int32Array(new SharedArrayBuffer(4))

@@ -29,7 +29,7 @@ async function temporaryFolder() {
 }
 
 async function makeStore(folder: string): Promise<void> {
-  const store = await openStore(openLmdb({ folder }))
+  const store = await openStore(await openLmdb({ folder }))
   for (let key = 0; key < 50; key++) await store.putDeltas([{ address, key, data: new Uint8Array(60_000).fill(key) }])
   await store.close()
 }
@@ -42,11 +42,11 @@ test('a copy takes a large removal as its first write', async () => {
   // In a process of its own: when this goes wrong, the process ends.
   const script = `
     import { ContractStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    const store = await ContractStore.open(openLmdb({ folder: ${JSON.stringify(target)} }), { hashDelta: (data) => data })
+    const store = await ContractStore.open(await openLmdb({ folder: ${JSON.stringify(target)} }), { hashDelta: (data) => data })
     await store.removeDeltas([{ address: new Uint8Array(${JSON.stringify([...address])}), from: 10, to: 50 }])
     await store.close()`
   await run(process.execPath, ['--input-type=module', '-e', script])
-  const reader = new ContractReader(openLmdb({ folder: target, readOnly: true }))
+  const reader = new ContractReader(await openLmdb({ folder: target, readOnly: true }))
   expect(await reader.getTip(address)).toMatchObject({ key: 9 })
 })
 
@@ -72,7 +72,7 @@ test.skipIf(process.platform !== 'linux')(
     await using folder = await temporaryFolder()
     const { path } = folder
     await makeStore(path)
-    const store = await openStore(openLmdb({ folder: path }))
+    const store = await openStore(await openLmdb({ folder: path }))
     await store.removeDeltas([{ address, from: 3, to: 50 }])
     await store.close()
     // Left of one that was killed.
@@ -95,7 +95,7 @@ test.skipIf(process.platform !== 'linux')(
     await rename(join(path, 'data.mdb'), join(path, 'elsewhere'))
     await symlink('elsewhere', join(path, 'data.mdb'))
     await expect(compactLmdb(path)).rejects.toThrow('is a symbolic link, and would be replaced')
-    const reader = new ContractReader(openLmdb({ folder: path, readOnly: true }))
+    const reader = new ContractReader(await openLmdb({ folder: path, readOnly: true }))
     expect(await reader.getTip(address)).toMatchObject({ key: 2 })
   },
 )
@@ -128,12 +128,12 @@ test('a file that misses its last page is refused, whichever of its two beginnin
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'data.mdb')
   for (let size = 1; size <= 4; size++) {
-    const backend = openLmdb({ folder: folder.path })
+    const backend = await openLmdb({ folder: folder.path })
     await backend.commit([{ key: Uint8Array.of(size), value: new Uint8Array(size * 100_000) }])
     await backend.close()
     const whole = await readFile(file)
     await truncate(file, whole.length - 1)
-    expect(() => openLmdb({ folder: folder.path }), `${size}`).toThrow(
+    await expect(openLmdb({ folder: folder.path }), `${size}`).rejects.toThrow(
       `was cut off: it has ${whole.length - 1} bytes of ${whole.length}`,
     )
     await writeFile(file, whole)
@@ -152,22 +152,22 @@ test('a file that is no database, or was cut off, is refused and does not end th
   ] as const) {
     await change()
     for (const readOnly of [true, false]) {
-      expect(() => openLmdb({ folder: path, readOnly }), message).toThrow(StorageError)
-      expect(() => openLmdb({ folder: path, readOnly })).toThrow(message)
+      await expect(openLmdb({ folder: path, readOnly }), message).rejects.toThrow(StorageError)
+      await expect(openLmdb({ folder: path, readOnly })).rejects.toThrow(message)
     }
     await expect(copyLmdb(path, join(folder.path, 'b'))).rejects.toThrow(message)
   }
   await rm(file)
   execFileSync('mkfifo', [file])
-  expect(() => openLmdb({ folder: path })).toThrow(`${file} is not a file`)
+  await expect(openLmdb({ folder: path })).rejects.toThrow(`${file} is not a file`)
   await rm(file)
   await mkdir(file)
-  expect(() => openLmdb({ folder: path })).toThrow(`${file} cannot be read (EISDIR)`)
+  await expect(openLmdb({ folder: path })).rejects.toThrow(`${file} cannot be read (EISDIR)`)
   expect(await openFilesOf(file)).toEqual([])
   await rm(file, { recursive: true })
   await writeFile(file, 'text')
   // As LMDB leaves it when it is killed while it makes it.
   await truncate(file, 0)
-  expect(() => openLmdb({ folder: path, readOnly: true })).toThrow('holds no database')
+  await expect(openLmdb({ folder: path, readOnly: true })).rejects.toThrow('holds no database')
   await makeStore(path)
 })

@@ -31,7 +31,7 @@ test('a writer killed at any moment loses nothing that it acknowledged and leave
   try {
     for (let round = 0; round < kills; round++) {
       const acknowledged = await writeUntilKilled(folder, 1 + Math.floor(Math.random() * 40))
-      const store = await openStore(openLmdb({ folder }))
+      const store = await openStore(await openLmdb({ folder }))
       const address = bytes32(1)
       const tip = await store.getTip(address)
       const key = tip?.key ?? -1

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { ContractStore, openLmdb } from '@bletchley/store'
 
 const hashDelta = (data) => new Uint8Array(createHash('sha256').update(data).digest())
-const store = await ContractStore.open(openLmdb({ folder: process.argv[2] }), { hashDelta })
+const store = await ContractStore.open(await openLmdb({ folder: process.argv[2] }), { hashDelta })
 const address = new Uint8Array(32).fill(1)
 
 const tip = await store.getTip(address)

@@ -26,7 +26,7 @@ test('a full disk rejects the writes that find no room, and only them', async ()
       // They shared a transaction.
       together: ['stored', 'refused', 'stored'],
     })
-    const store = await openStore(openLmdb({ folder }))
+    const store = await openStore(await openLmdb({ folder }))
     const key = seen.lastStored
     expect((await store.getTip(bytes32(1)))?.key).toBe(key - 1)
     expect((await store.getTip(bytes32(2)))?.key).toBe(1)

@@ -3,7 +3,7 @@
 import { ContractStore, openLmdb, StorageError } from '@bletchley/store'
 
 const hashDelta = () => new Uint8Array(32)
-const store = await ContractStore.open(openLmdb({ folder: process.argv[2] }), { hashDelta })
+const store = await ContractStore.open(await openLmdb({ folder: process.argv[2] }), { hashDelta })
 const address = new Uint8Array(32).fill(1)
 const put = (key, size = 200_000, of = address) =>
   store.putDeltas([{ address: of, key, data: new Uint8Array(size).fill(key) }]).then(

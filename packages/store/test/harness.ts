@@ -22,7 +22,7 @@ export const harnesses: Record<string, () => Promise<Harness>> = {
     const opened: KeyValueBackend[] = []
     return {
       open: async () => {
-        const backend = openLmdb({ folder })
+        const backend = await openLmdb({ folder })
         opened.push(backend)
         return backend
       },

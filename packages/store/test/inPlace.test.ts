@@ -51,7 +51,7 @@ test.each([
 ])('when %s, a look tells and commits fail', async (_, change, message) => {
   await using base = await temporaryFolder()
   const folder = join(base.path, 'store')
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   try {
     await backend.commit([record(1)])
     backend.assertInPlace()
@@ -72,7 +72,7 @@ test.each([
 
 /** An earlier state of the database, written into its file, as `cp` does with a copy of before. */
 async function openAndSetBack(folder: string) {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   await backend.commit([record(1)])
   const earlier = await readFile(join(folder, 'data.mdb'))
   await backend.commit([record(2)])
@@ -107,7 +107,7 @@ test('when the database is set back within its file, no commit is made onto it, 
 test('commits of another process, and commits that change nothing, are no step back', async () => {
   await using base = await temporaryFolder()
   const folder = join(base.path, 'store')
-  const [backend, other] = [openLmdb({ folder }), openLmdb({ folder })]
+  const [backend, other] = [await openLmdb({ folder }), await openLmdb({ folder })]
   try {
     for (let round = 0; round < 3; round++) {
       for (const each of [backend, other, backend]) {
@@ -126,7 +126,7 @@ test('commits of another process, and commits that change nothing, are no step b
 test('what is put back is written to again', async () => {
   await using base = await temporaryFolder()
   const folder = join(base.path, 'store')
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   try {
     await rename(folder, `${folder}.old`)
     expect(() => backend.assertInPlace()).toThrow('was removed')
@@ -142,7 +142,7 @@ test('what is put back is written to again', async () => {
 test('pages that a killed reader has held are used again', async () => {
   await using base = await temporaryFolder()
   const folder = join(base.path, 'store')
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   const overwrite = async (): Promise<number> => {
     for (let round = 0; round < 100; round++) await backend.commit([record(10 + (round % 4), 100_000)])
     return backend.stats().fileBytes

@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }))
 
 test('no more than a mebibyte is read before the reader has had it, and one value more', async () => {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   const size = 300_000
   await backend.commit(
     Array.from({ length: 20 }, (_, index) => ({ key: Uint8Array.of(7, index), value: new Uint8Array(size) })),
@@ -30,14 +30,14 @@ test('no more than a mebibyte is read before the reader has had it, and one valu
 
 test.skipIf(process.platform === 'win32')('the files are their owner’s alone', async () => {
   const path = join(folder, 'store')
-  const backend = openLmdb({ folder: path })
+  const backend = await openLmdb({ folder: path })
   const modes = [path, join(path, 'data.mdb'), join(path, 'lock.mdb')].map(async (each) => (await stat(each)).mode)
   expect((await Promise.all(modes)).map((mode) => mode & 0o777)).toEqual([0o700, 0o600, 0o600])
   await backend.close()
 })
 
 test('values of any length in one batch come back as they were', async () => {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   const lengths = [0, 1, 4095, 4096, 4097, 70_000, 4096, 2, 0]
   const entries = lengths.map((length, index) => ({
     key: Uint8Array.of(7, index),
@@ -58,7 +58,7 @@ test('whoever looks on is told of the contracts of one write with pauses for oth
     }
     told.push(turns.count)
   }
-  const store = await ContractStore.open(openLmdb({ folder }), { hashDelta, onChange })
+  const store = await ContractStore.open(await openLmdb({ folder }), { hashDelta, onChange })
   const rows = Array.from({ length: 2560 }, (_, index) => {
     const address = new Uint8Array(32)
     new DataView(address.buffer).setUint32(0, index)
@@ -72,7 +72,7 @@ test('whoever looks on is told of the contracts of one write with pauses for oth
 })
 
 test('values share pieces of memory that are no larger than 128 KiB, large ones have their own', async () => {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   const key = (index: number) => Uint8Array.of(7, index >> 8, index & 255)
   await backend.commit([
     ...Array.from({ length: 1000 }, (_, index) => ({ key: key(index), value: new Uint8Array(1000).fill(index) })),
@@ -93,7 +93,7 @@ test('values share pieces of memory that are no larger than 128 KiB, large ones 
 })
 
 test('it tells how large its file is, and how much of that is in use', async () => {
-  const backend = openLmdb({ folder })
+  const backend = await openLmdb({ folder })
   const sizes = { small: 5000 * 100, large: 20 * 100_000 }
   await backend.commit([
     ...Array.from({ length: 5000 }, (_, index) => ({
@@ -119,7 +119,7 @@ test('it tells how large its file is, and how much of that is in use', async () 
 test.skipIf(process.platform === 'win32')('where a database finds no room, it says so and leaves nothing', async () => {
   const script = `
     import { openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    try { openLmdb({ folder: process.argv[1] }) } catch ({ name, message }) { console.log(name, message) }`
+    try { await openLmdb({ folder: process.argv[1] }) } catch ({ name, message }) { console.log(name, message) }`
   const path = join(folder, 'store')
   const command = ['trap "" XFSZ; ulimit -f 8; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script]
   // Of 512 bytes each.

@@ -9,7 +9,7 @@ import { Turns } from './turns.ts'
 it('however many read ranges at once, others have their turn again and again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
   try {
-    const backend = openLmdb({ folder })
+    const backend = await openLmdb({ folder })
     const records = Array.from({ length: 5000 }, (_, index) => ({ key: u32be(index), value: Uint8Array.of(1) }))
     await backend.commit(records)
     const turns = new Turns()

@@ -13,7 +13,7 @@ const address = new Uint8Array(32).fill(1)
 function writeDeltas(folder: string, from: number, to: number): Promise<unknown> {
   const script = `
     import { ContractStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    const store = await ContractStore.open(openLmdb({ folder: ${JSON.stringify(folder)} }), { hashDelta: (data) => data })
+    const store = await ContractStore.open(await openLmdb({ folder: ${JSON.stringify(folder)} }), { hashDelta: (data) => data })
     const address = new Uint8Array(32).fill(1)
     for (let key = ${from}; key < ${to}; key++) {
       await store.putDeltas([{ address, key, data: new Uint8Array(1 << 20).fill(key) }])
@@ -30,7 +30,7 @@ async function temporaryFolder() {
 test('a reader beside a writing process sees what it writes, and changes no record', async () => {
   await using folder = await temporaryFolder()
   await writeDeltas(folder.path, 0, 1)
-  const backend = openLmdb({ folder: folder.path, readOnly: true })
+  const backend = await openLmdb({ folder: folder.path, readOnly: true })
   try {
     const reader = await ContractReader.openExisting(backend)
     expect(await reader.getTip(address)).toMatchObject({ key: 0 })
@@ -53,10 +53,10 @@ test('a reader beside a writing process sees what it writes, and changes no reco
 test('a reader makes no database, and takes no other one', async () => {
   await using folder = await temporaryFolder()
   for (const path of [folder.path, join(folder.path, 'none')]) {
-    expect(() => openLmdb({ folder: path, readOnly: true }), path).toThrow(StorageError)
+    await expect(openLmdb({ folder: path, readOnly: true }), path).rejects.toThrow(StorageError)
   }
   expect(await readdir(folder.path)).toEqual([])
-  const other = openLmdb({ folder: folder.path })
+  const other = await openLmdb({ folder: folder.path })
   await expect(ContractReader.openExisting(other)).rejects.toThrow('holds no contracts')
   await other.commit([{ key: Uint8Array.of(1), value: Uint8Array.of(0, 0, 0, 99) }])
   await expect(ContractReader.openExisting(other)).rejects.toThrow('another version')

@@ -18,7 +18,7 @@ async function transactions(folder: string): Promise<number> {
 it('tasks of 8 contracts that commit at once share flushes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
   try {
-    const store = await ContractStore.open(openLmdb({ folder }), { hashDelta })
+    const store = await ContractStore.open(await openLmdb({ folder }), { hashDelta })
     const addresses = [1, 2, 3, 4, 5, 6, 7, 8].map(bytes32)
     await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: Uint8Array.of(0) })))
     const before = await transactions(folder)
@@ -40,7 +40,7 @@ it('tasks of 8 contracts that commit at once share flushes', async () => {
 it('writes of many records do not share a transaction: nobody else has a turn while one is applied', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
   try {
-    const backend = openLmdb({ folder })
+    const backend = await openLmdb({ folder })
     const batch = (first: number, count: number) =>
       Array.from({ length: count }, (_, index) => ({ key: u32be(first + index), value: Uint8Array.of(1) }))
     const before = await transactions(folder)

@@ -291,7 +291,9 @@ describe('export and import', () => {
   it('fail with what differs', async () => {
     const [file, target] = ['differing.export', 'differing'].map((name) => join(folder.path, name))
     await stored('export', file!, garbled)
-    const store = await ContractStore.open(openLmdb({ folder: join(target!, 'store') }), { hashDelta: (blob) => blob })
+    const store = await ContractStore.open(await openLmdb({ folder: join(target!, 'store') }), {
+      hashDelta: (blob) => blob,
+    })
     await store.putDeltas([{ address: hexToBytes(garbled), key: 0, data: randomBytes(100) }])
     await store.close()
     expect(await json(['import', file!, '--data', target!])).toMatchObject({

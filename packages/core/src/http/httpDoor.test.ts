@@ -46,7 +46,7 @@ afterAll(async () => {
 })
 
 async function fill(storeFolder: string): Promise<void> {
-  const store = await ContractStore.open(openLmdb({ folder: storeFolder }), { hashDelta: keccak256 })
+  const store = await ContractStore.open(await openLmdb({ folder: storeFolder }), { hashDelta: keccak256 })
   const rows = (name: string, deltas: [key: number, data: Uint8Array][]) =>
     store.putDeltas(deltas.map(([key, data]) => ({ address: hexToBytes(name), key, data })))
   for (const name of [...many, codeOnly, whole]) await store.putBytecode(hexToBytes(name), Uint8Array.of(1, 2, 3))
