@@ -1,3 +1,5 @@
+import type { Pacer } from './pacer.ts'
+
 /**
  * What the store needs of a database: an ordered map of byte strings with atomic, durable, conditional batches.
  *
@@ -6,7 +8,8 @@
  * promise; it never ends the process.
  */
 export interface KeyValueBackend {
-  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  /** @param pacer whose turn it must be for a value that may be large: what is read is copied in one go */
+  get(key: Uint8Array, pacer?: Pacer): Promise<Uint8Array | undefined>
 
   /** The first entry of a range (the last one if `reverse`), found by one seek; `limit` does not matter. */
   first(range: KeyRange): Promise<Entry | undefined>
@@ -14,8 +17,10 @@ export interface KeyValueBackend {
   /**
    * The entries of a range in chunks of moderate size; other work gets its turn between two chunks. Each chunk is
    * consistent in itself; what is written meanwhile may or may not appear in later ones.
+   *
+   * @param pacer whose turn it must be for each chunk; without one, the first is read at once
    */
-  entries(range: KeyRange): AsyncIterable<Entry[]>
+  entries(range: KeyRange, pacer?: Pacer): AsyncIterable<Entry[]>
 
   /** As `entries`, without reading the values. */
   keys(range: KeyRange): AsyncIterable<Uint8Array[]>

@@ -73,13 +73,13 @@ export class ContractReader {
   }
 
   /** The delta with the highest number, found by two look-ups. */
-  async getTip(address: Uint8Array): Promise<Delta | undefined> {
+  async getTip(address: Uint8Array, pacer?: Pacer): Promise<Delta | undefined> {
     assertAddress(address)
     for (let before: Uint8Array | undefined; ; ) {
       const stored = await this.backend.get(contractKey(address))
       const key = stored && decodeTip(stored)
       if (key === undefined) return undefined
-      const data = await this.backend.get(deltaKey(address, key))
+      const data = await this.backend.get(deltaKey(address, key), pacer)
       if (data !== undefined) return { key, data }
       // Removed between the two look-ups: the record tells of another tip by now.
       if (before !== undefined && equalBytes(stored!, before)) return undefined
@@ -97,7 +97,7 @@ export class ContractReader {
   /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
   async *tips(addresses: Iterable<Uint8Array>, pacer = new Pacer()): AsyncGenerator<Delta | undefined> {
     for (const address of addresses) {
-      yield await this.getTip(address)
+      yield await this.getTip(address, pacer)
       await pacer.pause()
     }
   }
@@ -111,7 +111,7 @@ export class ContractReader {
     const large = new Set<string>()
     for await (const chunk of this.addressChunks()) {
       for (const address of chunk) {
-        const tip = await this.#tipLength(address, mostBytes)
+        const tip = await this.#tipLength(address, mostBytes, pacer)
         if (tip !== undefined) {
           if (tip.length > mostBytes) large.add(nameOf(address))
           yield tip
@@ -123,16 +123,16 @@ export class ContractReader {
     for (const name of this.#tipLengths.keys()) if (!large.has(name)) this.#tipLengths.delete(name)
   }
 
-  async #tipLength(address: Uint8Array, mostBytes: number): Promise<TipLength | undefined> {
+  async #tipLength(address: Uint8Array, mostBytes: number, pacer: Pacer): Promise<TipLength | undefined> {
     assertAddress(address)
     const stored = await this.backend.get(contractKey(address))
     const number = stored && decodeTip(stored)
     if (number === undefined) return undefined
     const known = this.#tipLengths.size > 0 && this.#tipLengths.get(nameOf(address))
     if (known && equalBytes(known.record, stored!)) return { address, key: known.key, length: known.length }
-    const data = await this.backend.get(deltaKey(address, number))
+    const data = await this.backend.get(deltaKey(address, number), pacer)
     // Removed between the two look-ups.
-    const tip = data === undefined ? await this.getTip(address) : { key: number, data }
+    const tip = data === undefined ? await this.getTip(address, pacer) : { key: number, data }
     if (tip === undefined) return undefined
     const { length } = tip.data
     if (length <= mostBytes) return { address, key: tip.key, length, data: tip.data }
@@ -168,10 +168,10 @@ export class ContractReader {
     return (await this.backend.get(contractKey(address))) !== undefined
   }
 
-  async getDelta(address: Uint8Array, index: number): Promise<Uint8Array | undefined> {
+  async getDelta(address: Uint8Array, index: number, pacer?: Pacer): Promise<Uint8Array | undefined> {
     assertAddress(address)
     assertIndex(index)
-    return this.backend.get(deltaKey(address, index))
+    return this.backend.get(deltaKey(address, index), pacer)
   }
 
   /** The stored deltas `[from, to)`, ascending; holes are simply absent. */
@@ -182,10 +182,10 @@ export class ContractReader {
   }
 
   /** As `getDeltas`, some hundred rows or about a megabyte at a time: for a rebuild, or more than memory should hold. */
-  async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd): AsyncIterable<Delta[]> {
+  async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd, pacer?: Pacer): AsyncIterable<Delta[]> {
     assertAddress(address)
     assertRange(from, to)
-    for await (const chunk of this.backend.entries(deltaSpan(address, from, to))) {
+    for await (const chunk of this.backend.entries(deltaSpan(address, from, to), pacer)) {
       const deltas: Delta[] = []
       for (const { key, value } of chunk) {
         const index = deltaIndexOf(key)
@@ -210,9 +210,9 @@ export class ContractReader {
     return this.exists(bytecodeSpan(address))
   }
 
-  async getBytecode(address: Uint8Array): Promise<Uint8Array | undefined> {
+  async getBytecode(address: Uint8Array, pacer?: Pacer): Promise<Uint8Array | undefined> {
     assertAddress(address)
-    return this.backend.get(bytecodeKey(address))
+    return this.backend.get(bytecodeKey(address), pacer)
   }
 
   async getSnapshot(address: Uint8Array): Promise<Snapshot | undefined> {

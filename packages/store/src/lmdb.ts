@@ -106,7 +106,8 @@ class LmdbBackend implements KeyValueBackend {
     this.#transaction = this.#lastTransaction()
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+  async get(key: Uint8Array, pacer?: Pacer): Promise<Uint8Array | undefined> {
+    while (pacer?.tryStep() === false) await pacer.pause()
     this.#assertOpen()
     return this.#database.get(key)
   }
@@ -117,9 +118,10 @@ class LmdbBackend implements KeyValueBackend {
     return undefined
   }
 
-  entries(range: KeyRange): AsyncIterable<Entry[]> {
+  entries(range: KeyRange, pacer?: Pacer): AsyncIterable<Entry[]> {
     return this.#chunks(
       range,
+      pacer,
       (options) => this.#database.getRange(options),
       ({ key }) => key,
       ({ key, value }) => key.length + value.length,
@@ -129,6 +131,7 @@ class LmdbBackend implements KeyValueBackend {
   keys(range: KeyRange): AsyncIterable<Uint8Array[]> {
     return this.#chunks(
       range,
+      undefined,
       (options) => this.#database.getKeys(options),
       (key) => key,
       (key) => key.length,
@@ -281,13 +284,15 @@ class LmdbBackend implements KeyValueBackend {
   /** Reads chunk by chunk, each in a transaction of its own, so that a slow reader does not pin old pages. */
   async *#chunks<T>(
     range: KeyRange,
+    pacer: Pacer | undefined,
     read: (options: RangeOptions) => Iterable<T>,
     keyOf: (item: T) => Uint8Array,
     sizeOf: (item: T) => number,
   ): AsyncIterable<T[]> {
-    const pacer = new Pacer()
+    let turns = pacer
     let last: Uint8Array | undefined
     for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
+      while (turns?.tryStep() === false) await turns.pause()
       this.#assertOpen()
       const options = boundsOf(range, last)
       const chunk: T[] = []
@@ -303,7 +308,7 @@ class LmdbBackend implements KeyValueBackend {
       if (chunk.length < length && bytes < maxChunkBytes) return
       left -= chunk.length
       last = keyOf(chunk.at(-1)!)
-      if (left > 0) await pacer.pause()
+      turns ??= new Pacer()
     }
   }
 

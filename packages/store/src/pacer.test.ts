@@ -61,6 +61,25 @@ it('what begins at once has one stretch, if it asks immediately before', async (
   expect(new Set(met).size).toBe(10)
 })
 
+it('who takes one step at a time waits for nobody; further steps have a turn each', async () => {
+  const turns = new Turns()
+  const busy = new Pacer('busy')
+  work(busy)
+  const step = async (lane: string): Promise<number> => {
+    const pacer = new Pacer(lane)
+    // What is asked for at once has all begun before the first step is taken.
+    await undefined
+    while (!pacer.tryStep()) await pacer.pause()
+    work(pacer)
+    return turns.count
+  }
+  const many = Array.from({ length: 5 }, () => step('many'))
+  const steps = await Promise.all([...many, step('one')])
+  turns.stop()
+  const first = steps[0]!
+  expect(steps).toEqual([first, first + 1, first + 2, first + 3, first + 4, first])
+})
+
 it('finishes work that stops, with its result', async () => {
   function* steps(): Generator<undefined, string> {
     for (let step = 0; step < 10; step++) yield

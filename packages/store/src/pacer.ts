@@ -8,6 +8,8 @@ const lanes = new Map<string, (() => void)[]>()
 let scheduled = false
 /** When the first work of this turn of the event loop began. */
 let turnStart = 0
+/** For whom a step was taken in this turn. */
+const stepped = new Set<string>()
 
 /**
  * Lets other work of the process have its turn in long loops over what is answered at once.
@@ -27,6 +29,18 @@ export class Pacer {
   /** Whether the loop must pause, as far as one can know without waiting. */
   get due(): boolean {
     return performance.now() - turnStart >= maxStretchMs
+  }
+
+  /**
+   * Begins a step of which nobody knows before how long it takes, such as reading a value. In each turn, the first one of
+   * whoever it is for is free: who asks for one thing at a time waits for nobody.
+   *
+   * @returns false if the step must wait for another turn: after a pause, it asks again
+   */
+  tryStep(): boolean {
+    if (this.due && stepped.has(this.#lane)) return false
+    stepped.add(this.#lane)
+    return true
   }
 
   async pause(): Promise<void> {
@@ -69,6 +83,7 @@ function schedule(): void {
   if (scheduled) return
   scheduled = true
   turnStart = performance.now()
+  stepped.clear()
   setImmediate(nextTurn)
 }
 

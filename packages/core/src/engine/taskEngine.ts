@@ -394,9 +394,10 @@ export class TaskEngine {
     const hash = type === 'ComputeTask' ? undefined : await this.#hashOnThread(address)
     const receipt = await store.getReceipt(address, taskId)
     if (receipt === undefined) return undefined
-    const data = await store.getDelta(address, receipt.key)
+    const pacer = new Pacer()
+    const data = await store.getDelta(address, receipt.key, pacer)
     if (data === undefined) return undefined
-    const bytecode = hash && (await store.getBytecode(address))
+    const bytecode = hash && (await store.getBytecode(address, pacer))
     const code = hash && bytecode && { bytecode, hash }
     return decodeReceipt(receipt.reply, { key: receipt.key, data }, code)
   }

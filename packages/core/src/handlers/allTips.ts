@@ -54,7 +54,7 @@ export async function readAllTips(store: ContractStore): Promise<Found<AllTips>>
       continue
     }
     const { address } = tip
-    const now = await store.getTip(address)
+    const now = await store.getTip(address, pacer)
     if (now === undefined) gone.add(address)
     else read.push({ address, key: now.key, length: now.data.length, data: now.data })
     await pacer.pause()

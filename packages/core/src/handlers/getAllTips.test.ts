@@ -172,7 +172,7 @@ describe('tips of some thousand bytes', () => {
   it('are read once up to 64 KiB each, as many as a message may have room for', async () => {
     const { store, read } = await openSmall([...Array<number>(257).fill(64 * kibibyte), 64 * kibibyte + 1])
     expect((await ask(store)).tips).toHaveLength(258)
-    expect(read.mock.calls).toEqual([[addressOf(257)]])
+    expect(read.mock.calls.map(([address]) => address)).toEqual([addressOf(257)])
   })
 
   it('that are gone meanwhile are neither listed nor left out', async () => {

@@ -5,7 +5,7 @@ import { readInRoom } from './replyRows.ts'
 export const getContract: Handler<'GetContract'> = async ({ address }, { store, room }) => {
   const bytecode = await readInRoom(
     room,
-    () => store.getBytecode(address),
+    (pacer) => store.getBytecode(address, pacer),
     (data) => data,
   )
   return { address, bytecode: bytecode ?? new Uint8Array() }

@@ -5,7 +5,7 @@ import { readInRoom } from './replyRows.ts'
 export const getDelta: Handler<'GetDelta'> = async ({ address, key }, { store, room }) => {
   const data = await readInRoom(
     room,
-    () => store.getDelta(address, key),
+    (pacer) => store.getDelta(address, key, pacer),
     (bytes) => bytes,
   )
   if (data === undefined) throw notFound('get_delta', address)

@@ -9,7 +9,7 @@ export const getDeltas: Handler<'GetDeltas'> = async ({ ranges }, { store, room 
     const pacer = new Pacer(room.peer)
     for (const { address, from, to } of ranges) {
       if (!(await store.hasContract(address))) throw notFound('get_deltas', address)
-      for await (const chunk of store.deltaChunks(address, from, to)) {
+      for await (const chunk of store.deltaChunks(address, from, to, pacer)) {
         for (const { key, data } of chunk) yield { address, key, data }
       }
       await pacer.pause()

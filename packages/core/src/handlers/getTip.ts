@@ -5,7 +5,7 @@ import { readInRoom } from './replyRows.ts'
 export const getTip: Handler<'GetTip'> = async ({ address }, { store, room }) => {
   const tip = await readInRoom(
     room,
-    () => store.getTip(address),
+    (pacer) => store.getTip(address, pacer),
     ({ data }) => data,
   )
   if (tip === undefined) throw notFound('get_tip', address)

@@ -12,14 +12,15 @@ import {
   sign,
 } from '@bletchley/crypto'
 import { encodeRequest, type MessageType } from '@bletchley/protocol'
-import { ContractStore, openMemory } from '@bletchley/store'
+import { ContractStore, openLmdb, openMemory } from '@bletchley/store'
+import { temporaryFolder } from '@bletchley/testkit'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import { readerNamed } from '../../test/readers.ts'
 import { Dispatcher } from '../dispatch.ts'
 import { StateKeys } from '../keys/stateKeys.ts'
 import { UserKeys } from '../keys/userKeys.ts'
-import { defaultRoomLimits, ReplyRooms, type RoomLimits } from '../server/replyRoom.ts'
+import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
 import { HeldTasks } from './heldTasks.ts'
 import { readingsOf } from './readings.ts'
@@ -29,9 +30,9 @@ const worker = generateKeyPair()
 const principal = generateKeyPair()
 const [address, other, unknown] = [randomBytes(32), randomBytes(32), randomBytes(32)]
 
-/** The handlers over a store in memory; an engine that only notes what is brought to it. */
-async function start(limits: Partial<RoomLimits> = {}) {
-  const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+/** The handlers over a store, in memory unless given; an engine that only notes what is brought to it. */
+async function start(limits: Partial<RoomLimits> = {}, backend = openMemory()) {
+  const store = await ContractStore.open(backend, { hashDelta: keccak256 })
   const log: Record<string, unknown>[] = []
   const logger = pino({ base: null }, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[0]) })
   const seen: string[] = []
@@ -77,25 +78,71 @@ async function start(limits: Partial<RoomLimits> = {}) {
   }
   const rooms = new ReplyRooms({ ...defaultRoomLimits, ...limits })
   const dispatcher = new Dispatcher(context as unknown as WorkerContext, 'document')
+  const answer = <K extends MessageType>(
+    type: K,
+    input: Parameters<typeof encodeRequest<K>>[2],
+    room = rooms.of(readerNamed('peer')),
+  ) => dispatcher.answer(encodeRequest(type, 'x', input), room, true)
   /** A reply as its peer reads it. */
   const ask = async <K extends MessageType>(
     type: K,
     input: Parameters<typeof encodeRequest<K>>[2],
-    room = rooms.of(readerNamed('peer')),
+    room?: ReplyRoom,
   ) => {
-    const reply = await dispatcher.answer(encodeRequest(type, 'x', input), room)
+    const reply = await answer(type, input, room)
     const { id, type: _, ...rest } = JSON.parse(new TextDecoder().decode(reply)) as Record<string, unknown>
     return rest
   }
   const give = (reply: object) => {
     task = reply
   }
-  return { store, stateKeys, seen, peers, broken, log, rooms, ask, give, name }
+  return { store, stateKeys, seen, peers, broken, log, rooms, answer, ask, give, name }
 }
 
 const hex = bytesToHex
 const missing = (command: string, of: Uint8Array) => ({
   msg: `Error while trying to ${command}, Because: The following Key doesn't exist: ${hex(of)}`,
+})
+
+describe('reads of large values', () => {
+  const large = new Uint8Array(16 << 20)
+  const ranges = [{ address, from: 0, to: 1 }]
+  it.each<[MessageType, object]>([
+    ['GetTip', { address }],
+    ['GetDelta', { address, key: 0 }],
+    ['GetContract', { address }],
+    ['GetTips', { addresses: [address] }],
+    ['GetDeltas', { ranges }],
+  ])('that a peer asks for at once by %s have turns of their own', async (type, input) => {
+    await using folder = await temporaryFolder()
+    const backend = await openLmdb({ folder: folder.path })
+    const { store, answer } = await start({}, backend)
+    await store.putContract(address, large, { key: 0, data: large })
+    let turn = 0
+    let counting = setImmediate(function count() {
+      turn++
+      counting = setImmediate(count)
+    })
+    // What is made of what was read has turns of its own anyway.
+    const read = new Set<number>()
+    const [get, entries] = [backend.get.bind(backend), backend.entries.bind(backend)]
+    vi.spyOn(backend, 'get').mockImplementation(async (...args) => {
+      const value = await get(...args)
+      if (value?.length === large.length) read.add(turn)
+      return value
+    })
+    vi.spyOn(backend, 'entries').mockImplementation(async function* (...args) {
+      for await (const chunk of entries(...args)) {
+        read.add(turn)
+        yield chunk
+      }
+    })
+    await Promise.all(Array.from({ length: 8 }, () => answer(type, input as never)))
+    clearImmediate(counting)
+    await backend.close()
+    // Two may be in one where they take less than three milliseconds.
+    expect(read.size).toBeGreaterThan(3)
+  })
 })
 
 describe('a read', () => {

@@ -52,7 +52,7 @@ export async function countBytes(data: Uint8Array, pacer: Pacer): Promise<number
  */
 export async function readInRoom<T>(
   room: ReplyRoom,
-  read: () => Promise<T | undefined>,
+  read: (pacer: Pacer) => Promise<T | undefined>,
   dataOf: (found: T) => Uint8Array,
 ): Promise<T | undefined> {
   for (;;) {
@@ -68,10 +68,10 @@ export async function readInRoom<T>(
  */
 async function readWithin<T>(
   room: ReplyRoom,
-  read: () => Promise<T | undefined>,
+  read: (pacer: Pacer) => Promise<T | undefined>,
   dataOf: (found: T) => Uint8Array,
 ): Promise<{ found?: T | undefined; bytes: number }> {
-  const found = await read()
+  const found = await read(new Pacer(room.peer))
   if (found === undefined) return { bytes: 0 }
   const bytes = mostBytes(dataOf(found).length)
   return bytes <= room.bytes || room.tryTake(bytes - room.bytes) ? { found, bytes: 0 } : { bytes }
