@@ -69,12 +69,10 @@ export class DataFolderWatch {
   look(): void {
     const problem = this.#findProblem()
     if (problem !== this.#problem) {
-      const facts = { dataFolder: this.#dataFolder, ...(problem !== undefined && { reason: problem }) }
-      if (problem === undefined) this.#logger.warn(facts, 'the data folder is as it was')
-      else this.#logger.error(facts, 'what this core does would be lost at its next start')
+      this.#problem = problem
+      this.#store.refuseWrites(problem)
+      this.#say(problem, 'what this core does would be lost at its next start', 'the data folder is as it was')
     }
-    if (problem !== this.#problem) this.#store.refuseWrites(problem)
-    this.#problem = problem
     this.#lookForDoors()
     this.#lookForReaders()
   }
@@ -87,9 +85,14 @@ export class DataFolderWatch {
     const problem = lookAt(this.#sockets) ?? lookAt(this.#curveKey)
     if (problem === this.#unreachable) return
     this.#unreachable = problem
-    const facts = { dataFolder: this.#dataFolder, ...(problem !== undefined && { reason: problem }) }
-    if (problem === undefined) this.#logger.warn(facts, 'peers can connect as before')
-    else this.#logger.error(facts, 'peers cannot connect, or could not after the next start')
+    this.#say(problem, 'peers cannot connect, or could not after the next start', 'peers can connect as before')
+  }
+
+  /** @param before what is said when there is no problem any more */
+  #say(problem: string | undefined, consequence: string, before: string): void {
+    const dataFolder = this.#dataFolder
+    if (problem === undefined) this.#logger.warn({ dataFolder }, before)
+    else this.#logger.error({ dataFolder, reason: problem }, consequence)
   }
 
   #lookForReaders(): void {

@@ -345,10 +345,8 @@ export class ContractStore extends ContractReader {
       else created.push(edit)
     }
     if (edits.length === 0) return true
-    if (created.length > 0) {
-      const sequence = this.#nextSequence ?? (await this.#readSequence())
-      this.#nextSequence ??= sequence // another write may have read it, and used it, meanwhile
-    }
+    const sequence = this.#nextSequence ?? (await this.#readSequence())
+    this.#nextSequence ??= sequence // another write may have read it, and used it, meanwhile
     try {
       // Nothing is awaited between taking sequence numbers and the commit, so concurrent creations commit in the order of
       // their numbers and can share a flush.
