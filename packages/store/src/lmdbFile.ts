@@ -82,14 +82,14 @@ export const ownerOnly = { permissionsMode: 0o600 }
 const roomBytes = 16 * 1024
 
 /**
- * Makes the folder, for its owner only, and looks whether the files of a database can be made in it: where they cannot,
- * opening it ends the process (lmdb 3.5.6).
+ * Makes the folder, for its owner only, and looks whether the files of a database can be made in it, or opened: where they
+ * cannot, opening it ends the process (lmdb 3.5.6).
  *
  * @param readOnly of a database that is there: only LMDB's table of readers is made, if it can be
- * @throws StorageError if there is no room, or the process may make no file of their size
+ * @throws StorageError if there is no room, or the process may make no file of their size, or not write to the table
  */
 export function makeRoom(folder: string, readOnly: boolean): void {
-  if (existsSync(join(folder, lockFile)) && statSync(join(folder, lockFile)).size > 0) return
+  if (hasTable(folder, readOnly)) return
   if (readOnly && !canNoteReaders(folder)) return
   const probe = join(folder, `.${process.pid}.room`)
   try {
@@ -100,6 +100,23 @@ export function makeRoom(folder: string, readOnly: boolean): void {
     throw new StorageError(`${folder} takes no file of ${roomBytes} bytes, as a database needs (${reason})`, { cause })
   } finally {
     rmSync(probe, { force: true })
+  }
+}
+
+/** Whether there is a table of readers, which can be opened. */
+function hasTable(folder: string, readOnly: boolean): boolean {
+  const path = join(folder, lockFile)
+  try {
+    const status = statSync(path, { throwIfNoEntry: false })
+    if (status === undefined) return false
+    if (!status.isFile()) throw new StorageError(`${path} is not a file`)
+    // Whoever reads does without it.
+    if (!readOnly) accessSync(path, constants.R_OK | constants.W_OK)
+    return status.size > 0
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause)) throw cause
+    const remedy = 'give it to the user of this process, or remove it while no process has the database open'
+    throw new StorageError(`${path} cannot be written (${cause.code}): ${remedy}`, { cause })
   }
 }
 

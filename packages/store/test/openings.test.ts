@@ -1,13 +1,14 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openLmdb, StorageError } from '../src/index.ts'
+import { openFilesOf } from '@bletchley/testkit/files'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+import { copyLmdb, openLmdb, StorageError } from '../src/index.ts'
 
 // Needs the built package: who opens and who writes are processes of their own, as they are beside a core.
 
@@ -161,6 +162,7 @@ test('who is kept out for 10 seconds is told so, and has its turn afterwards', a
     await end
     await Promise.all([backend.close(), other.close()])
   }
+  expect(await openFilesOf(folder)).toEqual([])
 })
 
 test('who may only read the files opens them all the same', async () => {
@@ -181,4 +183,41 @@ test('who may only read the files opens them all the same', async () => {
   } finally {
     await chmod(folder, 0o700)
   }
+})
+
+describe('a table of readers that cannot be opened does not end the process:', () => {
+  const table = () => join(folder, 'lock.mdb')
+  beforeEach(async () => {
+    const backend = await openLmdb({ folder })
+    await backend.close()
+    await rm(table())
+  })
+
+  it.each<[string, () => unknown, string]>([
+    ['a folder', () => mkdir(table()), 'is not a file'],
+    ['a pipe', () => run('mkfifo', [table()]), 'is not a file'],
+    ['a link to itself', () => symlink(table(), table()), 'cannot be written (ELOOP)'],
+  ])('%s', async (_, make, message) => {
+    await make()
+    for (const readOnly of [true, false]) {
+      await expect(openLmdb({ folder, readOnly })).rejects.toThrow(`${table()} ${message}`)
+    }
+    await expect(copyLmdb(folder, join(folder, 'copy'))).rejects.toThrow(`${table()} ${message}`)
+    expect(await openFilesOf(folder)).toEqual([])
+  })
+
+  it.skipIf(process.getuid?.() !== 0)('one of another user, beside which one can read', async () => {
+    await writeFile(table(), '', { mode: 0o600 })
+    await Promise.all([folder, join(folder, 'data.mdb')].map((path) => chown(path, 65_534, 65_534)))
+    const opening = (readOnly: boolean) =>
+      script(`
+        import { openLmdb } from ${store}
+        process.setuid(65534)
+        const backend = await openLmdb({ folder: '.', readOnly: ${readOnly} })
+        await backend.close()`)
+    await run(process.execPath, opening(true), { cwd: folder })
+    await expect(run(process.execPath, opening(false), { cwd: folder })).rejects.toThrow(
+      'StorageError: lock.mdb cannot be written (EACCES): give it to the user of this process',
+    )
+  })
 })
