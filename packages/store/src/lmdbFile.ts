@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { StorageError } from './backend.ts'
 
@@ -81,14 +82,18 @@ export const ownerOnly = { permissionsMode: 0o600 }
 /** As large as the larger of the two files is at first. */
 const roomBytes = 16 * 1024
 
+/** Of the gate, of LMDB, and of a copy. */
+const openedFiles = 5
+
 /**
  * Makes the folder, for its owner only, and looks whether the files of a database can be made in it, or opened: where they
  * cannot, opening it ends the process (lmdb 3.5.6).
  *
  * @param readOnly of a database that is there: only LMDB's table of readers is made, if it can be
- * @throws StorageError if there is no room, or the process may make no file of their size, or not write to the table
+ * @throws StorageError if there is no room, or the process may make no file of their size, open no more, or not write to the table
  */
 export function makeRoom(folder: string, readOnly: boolean): void {
+  assertDescriptors(folder)
   if (hasTable(folder, readOnly)) return
   if (readOnly && !canNoteReaders(folder)) return
   const probe = join(folder, `.${process.pid}.room`)
@@ -100,6 +105,20 @@ export function makeRoom(folder: string, readOnly: boolean): void {
     throw new StorageError(`${folder} takes no file of ${roomBytes} bytes, as a database needs (${reason})`, { cause })
   } finally {
     rmSync(probe, { force: true })
+  }
+}
+
+function assertDescriptors(folder: string): void {
+  const fds: number[] = []
+  try {
+    while (fds.length < openedFiles) fds.push(openSync(devNull, 'r'))
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause
+    throw new StorageError(`${folder} cannot be opened (${reason}): a database takes up to ${openedFiles} open files`, {
+      cause,
+    })
+  } finally {
+    for (const fd of fds) closeSync(fd)
   }
 }
 

@@ -185,6 +185,33 @@ test('who may only read the files opens them all the same', async () => {
   }
 })
 
+it.skipIf(process.platform === 'win32')('too few free descriptors do not end the process', async () => {
+  const opening = `
+    import { closeSync, openSync } from 'node:fs'
+    import { openLmdb } from ${store}
+    const taken = []
+    try {
+      for (;;) taken.push(openSync('/dev/null'))
+    } catch {}
+    for (;;) {
+      closeSync(taken.pop())
+      try {
+        const backend = await openLmdb({ folder: ${JSON.stringify(folder)} })
+        await backend.close()
+        break
+      } catch ({ name, message }) {
+        process.stdout.write(name + ': ' + message + '\\n')
+      }
+    }`
+  // Twice: what is new is opened otherwise.
+  for (let count = 0; count < 2; count++) {
+    const { stdout } = await run('sh', ['-c', 'ulimit -n 64 && exec "$@"', '', process.execPath, ...script(opening)])
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(2)
+    for (const line of lines) expect(line).toMatch(/^StorageError: .* \(EMFILE\)/)
+  }
+})
+
 describe('a table of readers that cannot be opened does not end the process:', () => {
   const table = () => join(folder, 'lock.mdb')
   beforeEach(async () => {
