@@ -80,9 +80,14 @@ async function pass(seconds: number, whileWaiting: () => void = () => {}): Promi
   }
 }
 
-/** One that has found no room, and goes on whatever it takes: it has a byte more than a connection may have. */
-function favored(): Peer {
+/**
+ * One that has found no room, and goes on whatever it takes: it has a byte more than a connection may have.
+ *
+ * @param before what came of it with earlier requests
+ */
+function favored(before = 0): Peer {
   const [peer] = peers(1)
+  peer!.receivedBytes = before
   expect(peer!.send(limits.bytesArriving + 1)).toBe(true)
   return peer!
 }
@@ -284,8 +289,12 @@ describe('if all would wait for each other', () => {
 
 describe('who lets others wait', () => {
   /** One has all, and others wait for it, one behind the other. What comes of those that need not wait comes fast. */
-  function holdUp(): { holder: Peer; waiting: Peer; pass(seconds: number, bytesPerSecond: number): Promise<void> } {
-    const holder = favored()
+  function holdUp(before = 0): {
+    holder: Peer
+    waiting: Peer
+    pass(seconds: number, bytesPerSecond: number): Promise<void>
+  } {
+    const holder = favored(before)
     const others = peers(20)
     for (const peer of others) expect(peer.send(50 * mebibyte)).toBe(false)
     return {
@@ -352,6 +361,12 @@ describe('who lets others wait', () => {
     const { holder, pass } = holdUp()
     await pass(60, 64 * mebibyte)
     expect(holder.endedAs).toBe('slow')
+  })
+
+  it('and has sent far more before is let be: those were other messages', async () => {
+    const { holder, pass } = holdUp(1024 * mebibyte)
+    await pass(55, 256 * kibibyte)
+    expect(holder.endedAs).toBe(undefined)
   })
 
   it('with small requests is let be', async () => {
