@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { tryLock } from 'fs-native-extensions'
 import { expect, it } from 'vitest'
 import { describeHolder, FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
 
@@ -73,6 +74,13 @@ it('a folder belongs to one, in this process or another, who is named to the nex
   expect(holder).toEqual({ pid: process.pid, use: 'prune', host: hostname() })
   expect(new Date(since!).toISOString()).toBe(since)
   next.release()
+})
+
+it('is locked at a byte that no other version of the program changes', async () => {
+  await using folder = await temporaryFolder()
+  await using file = await open(join(folder.path, 'lock'), 'a+')
+  expect(tryLock(file.fd, 2 ** 30, 1)).toBe(true)
+  await expect(lockFolder(folder.path, 'core')).rejects.toThrow(FolderLockedError)
 })
 
 it('what stands in the file is not the lock, and not trusted', async () => {

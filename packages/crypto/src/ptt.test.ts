@@ -35,6 +35,14 @@ const responseMember: [string, Write] = [
   (writer) => writer.mapHeader(1).str('EncryptedResponse').byteArray(encrypted),
 ]
 
+it.each([
+  ['an id of 11 bytes', { id: id.slice(1), publicKey, encrypted }, 'id must be 12 bytes, got 11'],
+  ['an id of 13 bytes', { id: new Uint8Array(13), publicKey, encrypted }, 'id must be 12 bytes, got 13'],
+  ['a key of 63 bytes', { id, publicKey: publicKey.slice(1), encrypted }, 'public key must be 64 bytes, got 63'],
+])('with %s nothing is encoded', (_, parts, message) => {
+  for (const encode of [encodePttRequest, encodePttResponse]) expect(() => encode(parts)).toThrow(message)
+})
+
 describe('a request', () => {
   it('has the members data, id, prefix, pubkey, in this order', () => {
     const expected = message([
