@@ -1,13 +1,20 @@
 import {
+  BinaryExpression,
+  BlockStatement,
   type CallExpression,
   Class,
   type Expression,
+  ExpressionStatement,
   type Flow,
+  type FunctionDeclaration,
+  FunctionExpression,
   type Function as FunctionInstance,
+  IntegerLiteralExpression,
   type Node,
   OperatorKind,
   type Program,
   PropertyAccessExpression,
+  ReturnStatement,
   Type,
   UnaryPrefixExpression,
 } from 'assemblyscript'
@@ -71,12 +78,52 @@ export function requireKeptCopy(
  */
 export function requireUsedResult(
   call: CallExpression,
-  { prototype, parent }: FunctionInstance,
+  called: FunctionInstance,
   dropped: ReadonlySet<Expression>,
   refuse: Refuse,
 ): void {
-  if (!dropped.has(call) || !(parent instanceof Class) || !isWithoutEffect(prototype.name, parent)) return
-  refuse(call.range, `${textOf(call)} changes nothing, and its result is kept nowhere`)
+  if (!dropped.has(call)) return
+  const { prototype, parent, signature } = called
+  const isLost =
+    parent instanceof Class
+      ? isWithoutEffect(prototype.name, parent)
+      : // Functions of the library either give something, or do something.
+        nameInLibrary(prototype) !== undefined && signature.returnType !== Type.void
+  if (isLost) refuse(call.range, `${textOf(call)} changes nothing, and its result is kept nowhere`)
+}
+
+/** Requires that nobody makes an error, or an object of the language or the library, and drops it: errors are thrown. */
+export function requireKeptObject(
+  { parent }: FunctionInstance,
+  place: Node,
+  dropped: ReadonlySet<Node>,
+  refuse: Refuse,
+): void {
+  if (!dropped.has(place) || !(parent instanceof Class)) return
+  if (isError(parent)) refuse(place.range, `${textOf(place)} is kept nowhere; an error is thrown by throw`)
+  else if (parent.internalName.startsWith('~lib/')) refuse(place.range, `${textOf(place)} is kept nowhere`)
+}
+
+function isError({ internalName, base }: Class): boolean {
+  return internalName === '~lib/error/Error' || (base !== null && isError(base))
+}
+
+/** Requires that nobody asks whether a number without a sign is below zero. */
+export function requirePossible(expression: BinaryExpression, flow: Flow, refuse: Refuse): void {
+  const { operator, left, right, range } = expression
+  if (!isAuthors(range.source)) return
+  const isOfZero = (each: Expression) => each instanceof IntegerLiteralExpression && /^0+$/.test(textOf(each))
+  const value =
+    (operator === tokens.less || operator === tokens.atLeast) && isOfZero(right)
+      ? left
+      : (operator === tokens.greater || operator === tokens.atMost) && isOfZero(left)
+        ? right
+        : undefined
+  if (value === undefined) return
+  const type = flow.program.resolver.resolveExpression(value, flow, Type.auto, reportModes.swallow)
+  if (type == null || !type.isUnsignedIntegerValue || type === Type.bool) return
+  const answer = operator === tokens.less || operator === tokens.greater ? 'never' : 'always'
+  refuse(range, `${textOf(expression)} ${answer} holds: a ${type} is not below zero; compare before you subtract`)
 }
 
 function isWithoutEffect(method: string, { type, prototype, internalName }: Class): boolean {
@@ -86,14 +133,17 @@ function isWithoutEffect(method: string, { type, prototype, internalName }: Clas
   return internalName.startsWith('~lib/') && derivations.has(method)
 }
 
-/** Methods of containers of the state that only tell. */
-const questions = new Set(['has', 'exists'])
+/** Methods of the library's other classes that only tell. */
+const questions = new Set(['has', 'exists', 'getOr', 'hash'])
 
 /** Methods of the language's arrays, maps and sets that change none of them. */
 const derivations = new Set([
   'at',
   'concat',
+  'every',
   'filter',
+  'findIndex',
+  'findLastIndex',
   'flat',
   'has',
   'includes',
@@ -102,7 +152,10 @@ const derivations = new Set([
   'keys',
   'lastIndexOf',
   'map',
+  'reduce',
+  'reduceRight',
   'slice',
+  'some',
   'subarray',
   'toString',
   'values',
@@ -156,13 +209,41 @@ export function requirePresence(type: Type, operand: Expression, refuse: Refuse)
   )
 }
 
-/** Requires a comparator where elements have no order of their own. */
+/** Requires a comparator where elements have no order of their own, and none that gives what is no order. */
 export function requireSortable(call: CallExpression, { name, parent }: FunctionInstance, refuse: Refuse): void {
-  if (name !== 'sort' || call.args.length > 0 || !(parent instanceof Class)) return
+  if (name !== 'sort' || !(parent instanceof Class)) return
   if (!parent.internalName.startsWith('~lib/')) return
+  const [comparator] = call.args
+  if (comparator !== undefined) {
+    const result = comparator instanceof FunctionExpression ? resultOf(comparator.declaration) : undefined
+    if (result !== undefined) requireOrder(result, refuse)
+    return
+  }
   const element = parent.typeArguments?.[0]?.getClass()
   if (element == null || element.lookupOverload(OperatorKind.Lt) !== null) return
   refuse(placeOf(call), `the elements have no order of their own; sort takes a function that compares two of them`)
+}
+
+/** What a function gives that does nothing else; undefined of others. */
+function resultOf({ body }: FunctionDeclaration): Expression | undefined {
+  const only = body instanceof BlockStatement && body.statements.length === 1 ? body.statements[0] : body
+  if (only instanceof ReturnStatement) return only.value ?? undefined
+  return only instanceof ExpressionStatement ? only.expression : undefined
+}
+
+function isCompared(node: Node): boolean {
+  if (!(node instanceof BinaryExpression)) return false
+  return node.operator >= tokens.firstComparison && node.operator <= tokens.lastComparison
+}
+
+function requireOrder(result: Expression, refuse: Refuse): void {
+  if (!(result instanceof BinaryExpression)) return
+  const { operator, range } = result
+  const isComparison = isCompared(result)
+  // `i32(x > y) - i32(x < y)` is an order.
+  if (!isComparison && (operator !== tokens.minus || [...nodesOf(result)].some(isCompared))) return
+  const reason = isComparison ? 'true and false are no order' : 'a difference that is too large has the wrong sign'
+  refuse(range, `${reason}; a comparator gives -1, 0 or 1, and numbers have an order without one`)
 }
 
 /** Requires that a member of typed data is of a type that it can hash, and is not null, which would be hashed as a zero. */

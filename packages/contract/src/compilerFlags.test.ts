@@ -17,6 +17,10 @@ it('are the constants of the compiler', () => {
   expect(ours.customDecorator).toBe(DecoratorKind!.Custom)
   expect(ours.tokens).toEqual({
     firstComparison: Token!.LessThan,
+    less: Token!.LessThan,
+    greater: Token!.GreaterThan,
+    atMost: Token!.LessThan_Equals,
+    atLeast: Token!.GreaterThan_Equals,
     equal: Token!.Equals_Equals,
     identical: Token!.Equals_Equals_Equals,
     lastComparison: Token!.Exclamation_Equals_Equals,
@@ -24,6 +28,8 @@ it('are the constants of the compiler', () => {
     minus: Token!.Minus,
     plusPlus: Token!.Plus_Plus,
     minusMinus: Token!.Minus_Minus,
+    ampersand: Token!.Ampersand,
+    bar: Token!.Bar,
     caret: Token!.Caret,
     not: Token!.Exclamation,
     tilde: Token!.Tilde,

@@ -25,6 +25,10 @@ export const reportModes = { swallow: 1 } as const
 /** `Token`. Those of comparisons, those of calculations with two sides and those of assignments follow each other. */
 export const tokens = {
   firstComparison: 72,
+  less: 72,
+  greater: 73,
+  atMost: 74,
+  atLeast: 75,
   equal: 76,
   identical: 78,
   lastComparison: 79,
@@ -32,6 +36,8 @@ export const tokens = {
   minus: 82,
   plusPlus: 87,
   minusMinus: 88,
+  ampersand: 92,
+  bar: 93,
   caret: 94,
   not: 95,
   tilde: 96,

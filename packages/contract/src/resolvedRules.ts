@@ -1,4 +1,5 @@
 import {
+  BinaryExpression,
   type CallExpression,
   type Class,
   Compiler,
@@ -18,6 +19,8 @@ import {
   requireCondition,
   requireContainerCall,
   requireKeptCopy,
+  requireKeptObject,
+  requirePossible,
   requirePresence,
   requireSortable,
   requireTypedMember,
@@ -105,6 +108,7 @@ Compiler.prototype.compileInstantiate = function (instance, args, constraints, p
   const refuse = refusals.get(this.program)
   if (refuse === undefined) return compileInstantiate.call(this, instance, args, constraints, place)
   requireUnsigned(instance, args, place, this.currentFlow, refuse)
+  requireKeptObject(instance, place, unused.get(this.program)!, refuse)
   const checked = checkedText(instance, args, this.currentFlow, refuse)
   return compileInstantiate.call(this, instance, checked, constraints, place)
 }
@@ -149,6 +153,9 @@ Compiler.prototype.compileExpression = function (expression, ...rest) {
   const refuse = refusals.get(this.program)
   if (refuse !== undefined && asserted.has(expression)) {
     requireAsserted(this.currentType, expression, this.currentFlow, refuse)
+  }
+  if (refuse !== undefined && expression instanceof BinaryExpression) {
+    requirePossible(expression, this.currentFlow, refuse)
   }
   return code
 }

@@ -77,6 +77,8 @@ function whyLost(expression: Expression): string | undefined {
   if (expression instanceof PropertyAccessExpression || isName(expression) || isComparison(expression)) {
     return 'does nothing; a call has parentheses, an assignment one ='
   }
+  // A cast of what is not called; ! behind it asks whether it is null.
+  if (expression instanceof AssertionExpression && expression.toType !== null) return whyLost(expression.expression)
   // It may revert, which is no reason to write it.
   const isKept = !(isCalculation(expression) || expression instanceof ElementAccessExpression)
   return isKept ? undefined : 'is kept nowhere; an assignment has an =, as in a -= b'

@@ -7,6 +7,7 @@ import { sourceKinds } from './compilerFlags.ts'
 import { abiOf, type ContractClass, findContract, rewriteClass } from './contractClass.ts'
 import { entryPoints } from './entryPoints.ts'
 import { foldStart } from './foldStart.ts'
+import { requireReadable } from './misreadings.ts'
 import { requireTypesAsNamed } from './resolvedContract.ts'
 import { watchTypes } from './resolvedRules.ts'
 import { changedResults, droppedValues, requireEffects } from './statements.ts'
@@ -37,6 +38,7 @@ export default class ContractTransform {
     this.sources = parser.sources.filter(isAuthors)
     const contract = findContract(this.sources)
     this.#class = contract
+    requireReadable(this.sources)
     requireEffects(this.sources)
     this.#changed = changedResults(this.sources)
     this.#dropped = droppedValues(this.sources)

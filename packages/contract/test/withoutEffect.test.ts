@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CompileError } from '../src/index.ts'
 import { compileText, Running } from './support/contracts.ts'
 
-const head = `import { Address, Bytes, Bytes4, StateList, StateMap, StateValue, U256 } from '@bletchley/contract/assembly'
+const head = `import { Address, Bytes, equalBytes, Bytes4, StateList, StateMap, StateValue, U256 } from '@bletchley/contract/assembly'
 @tuple class Account { constructor(public sum: u64, public log: u64[]) {} } function isOpen(): bool { return false }
 @contract export class C {
 paused: StateValue<bool>; other: StateValue<bool>; row: StateValue<u64[]>; accounts: StateMap<u32, Account>; list: StateList<Account>; notes: StateMap<u32, StateList<u64>>
@@ -133,6 +133,31 @@ describe('what would be passed over in silence', () => {
     ['a question on a condition', withBody('isOpen() && a.isZero()'), `5:55: a.isZero() ${resultless}`],
     ['a question for a key', withBody('this.accounts.has(1)'), `5:43: this.accounts.has(1) ${resultless}`],
     ['a question for a value', withBody('this.paused.exists()'), `5:43: this.paused.exists() ${resultless}`],
+    [
+      'two texts that are compared by a function',
+      withBody('equalBytes([], [])'),
+      `5:43: equalBytes([], []) ${resultless}`,
+    ],
+    ['a number that is made', withBody('U256.from(5)'), `5:43: U256.from(5) ${resultless}`],
+    [
+      'what is stored, or else another',
+      withBody('this.paused.getOr(true)'),
+      `5:43: this.paused.getOr(true) ${resultless}`,
+    ],
+    ['whether all are', withBody('[b].every((x) => x.isZero())'), `5:43: [b].every((x) => x.isZero()) ${resultless}`],
+    [
+      'an error that is not thrown',
+      withBody('if (a.isZero()) new Error("no")'),
+      '5:59: new Error("no") is kept nowhere; an error is thrown by throw',
+    ],
+    [
+      'another error',
+      withBody('new RangeError("no")'),
+      '5:43: new RangeError("no") is kept nowhere; an error is thrown',
+    ],
+    ['an object of the library', withBody('new Address()'), '5:43: new Address() is kept nowhere'],
+    ['a cast', withBody('let x: u64 = 1; <u32>x'), '5:59: <u32>x does nothing'],
+    ['a cast behind it', withBody('let x: u64 = 1; x as u32'), '5:59: x as u32 does nothing'],
     ['a push to a copy', withBody('this.row.get().push(1)'), `5:52: get ${copy}`],
     ['a push to a copy or another', withBody('this.row.getOr([]).push(1)'), `5:52: getOr ${copy}`],
     ['a push to a member of a copy', withBody('this.accounts.get(1).log.push(1)'), `5:57: get ${copy}`],
@@ -196,7 +221,7 @@ describe('what would be passed over in silence', () => {
           ;(a.isZero() ? row as u64[] : this.fresh()).push(3)
           this.notes.get(a.isZero() ? 1 : 2).push(8)
           const counted = [1].push(this.row.get()[0] as i32)
-          this.paused.get() || this.other.getOr(true)
+          this.paused.get() || this.paused.get()
           this.paused.get() || C.named('x', null)
           this.other.exists() && (this.paused.get() || this.fresh())
           this.other.exists() && this.accounts.has(1) ? this.row.set([1]) : null
@@ -206,7 +231,7 @@ describe('what would be passed over in silence', () => {
           const more = this.row.get()[0] + 1
           const opposite = -(<i64>this.row.get()[0])
           ;(this.row.get(), this.fresh()).push(1)
-          if (more < 0 || opposite > 0) return []
+          if (more > 99 || opposite > 0) return []
           const sums = [new Account(4, [])].map<u64>((account) => account.sum)
           const sorted = this.row.get().sort((x, y) => y < x ? -1 : 1)
           return [this.notes.get(1).get(0), last, sorted[0], sorted.length, sums[0], b ? 1 : 0, C.helper(a) ? 1 : 0, C.helper(null) ? 1 : 0, !b ? 1 : 0, counted, row.length, this.seen(null), this.seen(U256.from(5))]
