@@ -129,6 +129,56 @@ describe('a contract', () => {
   })
 })
 
+describe('a task that changes nothing', () => {
+  it.each([
+    ['a hole in the deltas', [2, 3]],
+    ['a hole behind which all but the tip is gone', [2, 4]],
+  ])('is verified in front of %s, where the core goes on from', async (_, [from, to]) => {
+    const { methods } = core.client
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    for (let round = 0; round < 4; round++) await mint(core.client, address, issuer, 10n)
+    await methods.removeDeltas({ ranges: [{ address, from: from!, to: to! }] })
+    expect((await methods.getTip({ address })).key).toBe(4)
+    expect(await balanceOf(core.client, address, issuer)).toBe(1010n)
+    expect(await mint(core.client, address, issuer, 10n)).toMatchObject({ kind: 'success', delta: { key: 2 } })
+    expect(await balanceOf(core.client, address, issuer)).toBe(1020n)
+  })
+
+  it('is verified although a peer has put a delta far away', async () => {
+    const { contractAddress: address, issuer } = await deployLedger(core.client)
+    await mint(core.client, address, issuer, 10n)
+    await core.client.methods.updateDeltas({ deltas: [{ address, key: 1000, data: randomBytes(60) }] })
+    expect(await balanceOf(core.client, address, issuer)).toBe(1010n)
+  })
+
+  it.each([
+    ['', () => {}],
+    [
+      ', the first of which fills a hole',
+      async (address: Uint8Array) => {
+        await core.client.methods.updateDeltas({ deltas: [{ address, key: 1000, data: randomBytes(60) }] })
+      },
+    ],
+  ])('is verified although tasks came in before it and behind it%s', async (_, prepare) => {
+    const { contractAddress, issuer } = await deployLedger(core.client)
+    await prepare(contractAddress)
+    const mintTwice = async () => {
+      for (let round = 0; round < 2; round++) await mint(core.client, contractAddress, issuer, 10n)
+    }
+    const { methods } = core.client
+    const busy = new Proxy(core.client, {
+      get: (client, name) => (name === 'methods' ? { ...methods, computeTask } : Reflect.get(client, name)),
+    })
+    const computeTask: typeof methods.computeTask = async (input) => {
+      await mintTwice()
+      const answer = await methods.computeTask(input)
+      await mintTwice()
+      return answer
+    }
+    expect(await balanceOf(busy, contractAddress, issuer)).toBe(1020n)
+  })
+})
+
 describe('a lost reply', () => {
   const prepareMint = (client: CoreClient, contractAddress: Uint8Array, issuer: string) =>
     prepare(client, contractAddress, 'mint(bytes32,uint64)', [issuer, 7n])

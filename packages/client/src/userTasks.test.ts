@@ -302,7 +302,10 @@ describe('computeFunction', () => {
   })
 
   // Another task may have come in between.
-  it.each(['delta 4', 'delta 5'])('checks a task without a delta against either tip: signed is %s', async (text) => {
+  it.each([
+    ['before', 'delta 4', []],
+    ['after', 'delta 5', ['GetTip']],
+  ])('checks a task without a delta against the tip %s it', async (_, text, further) => {
     const tips = [tip, delta]
     const core = await serve({
       ...common,
@@ -310,19 +313,100 @@ describe('computeFunction', () => {
       ComputeTask: (input) => worker.computeResult(input, { previousDeltaHash: deltaOf(text).hash }),
     })
     expect(await computeFunction(core.client, call)).toEqual({ ...opened, delta: undefined })
-    expect(core.types).toEqual(['NewTaskEncryptionKey', 'GetTip', 'ComputeTask', 'GetContract', 'GetTip'])
+    expect(core.types).toEqual(['NewTaskEncryptionKey', 'GetTip', 'ComputeTask', 'GetContract', ...further])
+  })
+
+  /** A core that has deltas of some indices before a task without a delta, and others after it. */
+  const serveChains = (
+    chains: { before: number[]; after?: number[]; textOf?: (key: number) => string; refused?: WorkerError },
+    signed: string,
+  ) => {
+    let { before: keys } = chains
+    const { after = keys, textOf = (key) => `delta ${key}`, refused } = chains
+    const dataOf = (key: number) => deltaOf(textOf(key)).data
+    return serve({
+      ...common,
+      GetTip: (input) => (keys.length === 0 ? missing('get_tip')() : tipOf(input)),
+      GetDelta: ({ address, key }) =>
+        keys.includes(key) ? { address, key, data: dataOf(key) } : missing('get_delta')(),
+      GetDeltas({ ranges }) {
+        if (refused !== undefined) throw refused
+        const rows = ranges.flatMap(({ address, from, to }) =>
+          keys.filter((key) => key >= from && key < to).map((key) => ({ address, key, data: dataOf(key) })),
+        )
+        return { deltas: rows }
+      },
+      ComputeTask(input) {
+        keys = after
+        return worker.computeResult(input, { previousDeltaHash: deltaOf(signed).hash })
+      },
+    })
+    function tipOf({ address }: Input<'GetTip'>) {
+      const key = Math.max(...keys)
+      return { address, key, data: dataOf(key) }
+    }
+  }
+  const upTo = (end: number) => Array.from({ length: end }, (_, key) => key)
+  const largest = 2 ** 32 - 1
+
+  it.each([
+    ['in front of a hole', 'delta 1', { before: [0, 1, 3] }],
+    ['in front of a tip that is far away', 'delta 1', { before: [0, 1, 1000] }],
+    ['in front of a tip of the largest index', 'delta 1', { before: [0, 1, largest] }],
+    ['in front of the first of some holes', 'delta 4', { before: [0, 1, 2, 3, 4, 6, 7, 8, 9, 12, 13, 5000] }],
+    ['in front of a small hole in a long chain', 'delta 150', { before: upTo(600).filter((key) => key !== 151) }],
+    ['between the tips', 'delta 6', { before: upTo(5), after: upTo(10) }],
+    ['a page before the tip', 'delta 5', { before: upTo(5), after: upTo(300) }],
+    ['between no tip and one', 'delta 0', { before: [], after: upTo(3) }],
+    ['between the tips, with a far one behind', 'delta 6', { before: upTo(5), after: [...upTo(10), 5000] }],
+    ['in front of a hole that is filled meanwhile', 'delta 1', { before: [0, 1, 9], after: upTo(6) }],
+  ])('checks a task without a delta against the one %s', async (_, signed, chains) => {
+    const { client, types } = await serveChains(chains, signed)
+    expect(await computeFunction(client, call)).toEqual({ ...opened, delta: undefined })
+    expect(types.length).toBeLessThan(60)
   })
 
   it.each([
-    ['the same tip', [tip, tip]],
-    ['two tips', [tip, delta]],
-  ])('refuses a task without a delta that ran on another than %s', async (_, tips) => {
-    const core = await serve({
-      ...common,
-      GetTip: () => tips.shift()!,
-      ComputeTask: (input) => worker.computeResult(input, { previousDeltaHash: deltaOf('another').hash }),
+    ['no delta at all', 'another', { before: [0, 1, 3], after: [0, 1, 3, 4, 5] }],
+    // The core was at a later one already when the task began.
+    ['a delta before the tip', 'delta 3', { before: upTo(6), after: upTo(9) }],
+    ['a delta behind which there is another, before a hole', 'delta 0', { before: [0, 1, 3] }],
+  ])('refuses a task without a delta that fits %s', async (_, signed, chains) => {
+    const { client } = await serveChains(chains, signed)
+    await expect(computeFunction(client, call)).rejects.toMatchObject({
+      code: 'invalid_signature',
+      message: 'The result is not what this worker signed for this task',
     })
-    await expect(computeFunction(core.client, call)).rejects.toThrow(invalidSignature)
+  })
+
+  const tooLarge = new WorkerError('limit_exceeded', { limit: 'bytes in a message', maximum: 1 })
+  it.each([
+    ['so many deltas are there that not all are looked at', { before: upTo(5000) }],
+    ['so large ones', { before: upTo(40), textOf: (key: number) => `${key}`.padEnd(1024 * 1024) }],
+    ['ones that the core cannot send', { before: [0, 1, 3], refused: tooLarge }],
+    ['the tip before the task is gone', { before: upTo(6), after: upTo(4) }],
+    ['all deltas are gone', { before: upTo(6), after: [] }],
+  ])('blames no worker where %s', async (_, chains) => {
+    const { client, requests } = await serveChains(chains, 'another')
+    await expect(computeFunction(client, call)).rejects.toMatchObject({
+      code: 'invalid_signature',
+      message: expect.stringContaining('could not be checked'),
+    })
+    const widths = requests.flatMap(({ type, input }) =>
+      type === 'GetDeltas' ? (input as Input<'GetDeltas'>).ranges.map(({ from, to }) => to - from) : [],
+    )
+    expect(Math.max(0, ...widths)).toBeLessThanOrEqual(64)
+    expect(widths.reduce((sum, width) => sum + width, 0)).toBeLessThanOrEqual(4096)
+  })
+
+  it('asks for fewer deltas at once where they are too large for a message', async () => {
+    const core = await serveChains({ before: upTo(5), after: upTo(40) }, 'delta 5')
+    const { getDeltas } = core.client.methods
+    core.client.methods.getDeltas = (input) => {
+      const { from, to } = input.ranges[0]!
+      return to - from > 4 ? Promise.reject(tooLarge) : getDeltas(input)
+    }
+    expect(await computeFunction(core.client, call)).toMatchObject({ kind: 'success' })
   })
 
   it('says what else is wrong with a task whose signature fits', async () => {
@@ -340,6 +424,8 @@ describe('computeFunction', () => {
     const core = await serve({
       ...common,
       GetContract: () => ({ address: contractAddress, bytecode: preCode }),
+      GetDelta: ({ address, key }) => ({ address, key, data: deltaOf(`delta ${key}`).data }),
+      GetDeltas: () => ({ deltas: [] }),
       ComputeTask: (input) => worker.computeResult(input, { previousDeltaHash: deltaOf('delta 4').hash }),
     })
     await expect(computeFunction(core.client, call)).rejects.toThrow(invalidSignature)
@@ -391,7 +477,7 @@ describe('SecretContract', () => {
       ethereum: printedEthereum,
     })
     expect(gasLimits(requests)).toEqual([100_000_000n, 100_000_000n, 100_000_000n])
-    expect(requests.at(-3)!.input).toMatchObject({ contractAddress: contract.address })
+    expect(requests.at(-2)!.input).toMatchObject({ contractAddress: contract.address })
   })
 
   it('keeps to the address, the worker and the gas limit that it was given', async () => {

@@ -1,7 +1,7 @@
 import { hexToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
-import { isWorkerError } from '@bletchley/protocol'
 import type { CoreClient } from './coreClient.ts'
+import { readDelta, readTip, type ShownDelta, searchDeltas } from './deltaSearch.ts'
 import {
   createTask,
   createUserKeys,
@@ -17,6 +17,7 @@ import {
   UserError,
   verifyWorkerKey,
 } from './user/index.ts'
+import { NotSignedError } from './user/userError.ts'
 
 /** A call of a contract's function, in the clear. */
 export interface UserCall {
@@ -57,7 +58,9 @@ export async function deployContract(
  * Computes a function of a contract through a core, likewise.
  *
  * The signature also covers the contract's code and its last delta. Users know them from the chain; here the core is
- * asked for them, which shows that the worker signed what it stores.
+ * asked for them, which shows that the worker signed what it stores. A task without a delta of its own may have run on one
+ * before the newest: then the core is asked for those that come into question, some thousand at the most. No trust is added:
+ * a core that wants to show an old state can give its delta as the tip.
  *
  * @throws UserError if anything does not verify; WorkerError if the core refuses
  */
@@ -65,25 +68,49 @@ export async function computeFunction(client: CoreClient, call: UserCall): Promi
   const { contractAddress: address } = call
   const { encrypted, signingKey } = await encryptCall(client, call)
   const task = prepareCompute({ call: encrypted, ...call })
-  const tipBefore = await readTip(client, address)
+  const before = await readTip(client.methods, address)
   const answer = await client.methods.computeTask(taskInput(encrypted, call))
   const exeCodeHash = keccak256((await client.methods.getContract({ address })).bytecode)
   if (answer.kind === 'failed') {
     return { kind: 'failed', ...openFailedTask({ task, signingKey, result: answer.result, exeCodeHash }) }
   }
   const { result } = answer
-  // Other tasks may come in between, so without a delta of its own the task may have run on either tip.
-  const candidates =
-    result.delta.data === undefined
-      ? [tipBefore, await readTip(client, address)]
-      : [await readDelta(client, address, result.delta.key - 1)]
-  const hashes = candidates.map((delta) => (delta === undefined ? new Uint8Array(32) : keccak256(delta)))
-  return {
-    kind: 'success',
-    ...openWithOneOf(hashes, (previousDeltaHash) =>
-      openComputeResult({ task, signingKey, result, exeCodeHash, previousDeltaHash }),
-    ),
+  const openOn = (delta: Uint8Array | undefined): OpenedCompute => {
+    const previousDeltaHash = delta === undefined ? new Uint8Array(32) : keccak256(delta)
+    return openComputeResult({ task, signingKey, result, exeCodeHash, previousDeltaHash })
   }
+  const opened =
+    result.delta.data === undefined
+      ? await openOnSome(client, address, before, openOn)
+      : openOn(await readDelta(client.methods, address, result.delta.key - 1))
+  return { kind: 'success', ...opened }
+}
+
+/**
+ * Opens the result of a task without a delta, which does not say what it ran on: as a rule a tip, unless several tasks came
+ * in between or there is a hole in the deltas.
+ *
+ * @param before the newest delta before the task
+ */
+async function openOnSome(
+  { methods }: CoreClient,
+  address: Uint8Array,
+  before: ShownDelta | undefined,
+  openOn: (delta: Uint8Array | undefined) => OpenedCompute,
+): Promise<OpenedCompute> {
+  const attempt = (delta: Uint8Array | undefined) => unlessUnsigned(() => openOn(delta))
+  const onBefore = attempt(before?.data)
+  if (onBefore !== undefined) return onBefore
+  const after = await readTip(methods, address)
+  const onAfter = attempt(after?.data)
+  if (onAfter !== undefined) return onAfter
+  const search = await searchDeltas(methods, address, { before, after }, attempt)
+  if ('found' in search) return search.found
+  if (search.triedAll) return openOn(before?.data)
+  throw new UserError(
+    'invalid_signature',
+    'The result could not be checked: it fits no delta that was looked at, and there may be others that it ran on',
+  )
 }
 
 /** Exchanges a fresh key with the worker, checks that it is the worker's, and encrypts the call under it. */
@@ -108,29 +135,11 @@ function taskInput({ encryptedFn, encryptedArgs, userDHKey }: EncryptedCall, { c
   }
 }
 
-function openWithOneOf<T>(hashes: readonly Uint8Array[], open: (hash: Uint8Array) => T): T {
-  const [hash, ...others] = hashes
+function unlessUnsigned<T>(open: () => T): T | undefined {
   try {
-    return open(hash!)
+    return open()
   } catch (error) {
-    if (others.length === 0 || !(error instanceof UserError) || error.code !== 'invalid_signature') throw error
-    return openWithOneOf(others, open)
-  }
-}
-
-function readTip({ methods }: CoreClient, address: Uint8Array): Promise<Uint8Array | undefined> {
-  return absentIfNotFound(methods.getTip({ address }))
-}
-
-async function readDelta({ methods }: CoreClient, address: Uint8Array, key: number): Promise<Uint8Array | undefined> {
-  return key < 0 ? undefined : absentIfNotFound(methods.getDelta({ address, key }))
-}
-
-async function absentIfNotFound(read: Promise<{ data: Uint8Array }>): Promise<Uint8Array | undefined> {
-  try {
-    return (await read).data
-  } catch (error) {
-    if (isWorkerError(error) && error.code === 'not_found') return undefined
+    if (error instanceof NotSignedError) return undefined
     throw error
   }
 }

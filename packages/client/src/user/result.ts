@@ -11,7 +11,7 @@ import {
 } from '@bletchley/crypto'
 import { type BytesLike, type GasLike, toBytes, toGas } from './fields.ts'
 import { isSignedBy, type TaskContext } from './task.ts'
-import { UserError } from './userError.ts'
+import { NotSignedError, UserError } from './userError.ts'
 
 const hashLength = 32
 const ethereumAddressLength = 20
@@ -252,9 +252,7 @@ function assertKind(task: TaskContext, kind: TaskContext['kind']): void {
 }
 
 function assertSigned(items: Uint8Array[], signature: BytesLike, signingKey: BytesLike): void {
-  if (!isSignedBy(items, signature, signingKey)) {
-    throw new UserError('invalid_signature', 'The result is not what this worker signed for this task')
-  }
+  if (!isSignedBy(items, signature, signingKey)) throw new NotSignedError()
 }
 
 /** Opens what the worker encrypted. The key is the user's as well, so what they encrypted with it themselves is refused. */

@@ -9,6 +9,13 @@ export class UserError extends Error {
   }
 }
 
+/** The signature is not one of these items by this worker: one of them may have been another. */
+export class NotSignedError extends UserError {
+  constructor() {
+    super('invalid_signature', 'The result is not what this worker signed for this task')
+  }
+}
+
 export type UserErrorCode =
   /** A field is not hexadecimal, not of its length, or not in its range. */
   | 'malformed'
