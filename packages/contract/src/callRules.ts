@@ -87,21 +87,19 @@ export function requireUsedResult(
   const isLost =
     parent instanceof Class
       ? isWithoutEffect(prototype.name, parent)
-      : // Functions of the library either give something, or do something.
-        nameInLibrary(prototype) !== undefined && signature.returnType !== Type.void
+      : nameInLibrary(prototype) !== undefined && signature.returnType === Type.bool
   if (isLost) refuse(call.range, `${textOf(call)} changes nothing, and its result is kept nowhere`)
 }
 
-/** Requires that nobody makes an error, or an object of the language or the library, and drops it: errors are thrown. */
-export function requireKeptObject(
+/** Requires that nobody makes an error and drops it. */
+export function requireThrown(
   { parent }: FunctionInstance,
   place: Node,
   dropped: ReadonlySet<Node>,
   refuse: Refuse,
 ): void {
-  if (!dropped.has(place) || !(parent instanceof Class)) return
-  if (isError(parent)) refuse(place.range, `${textOf(place)} is kept nowhere; an error is thrown by throw`)
-  else if (parent.internalName.startsWith('~lib/')) refuse(place.range, `${textOf(place)} is kept nowhere`)
+  if (!dropped.has(place) || !(parent instanceof Class) || !isError(parent)) return
+  refuse(place.range, `${textOf(place)} is kept nowhere; an error is thrown by throw`)
 }
 
 function isError({ internalName, base }: Class): boolean {
@@ -134,11 +132,10 @@ function isWithoutEffect(method: string, { type, prototype, internalName }: Clas
 }
 
 /** Methods of the library's other classes that only tell. */
-const questions = new Set(['has', 'exists', 'getOr', 'hash'])
+const questions = new Set(['has', 'exists', 'getOr'])
 
-/** Methods of the language's arrays, maps and sets that change none of them. */
+/** Methods of the language's arrays, maps and sets that change none of them, though one may think so or that they check something. */
 const derivations = new Set([
-  'at',
   'concat',
   'every',
   'filter',
@@ -148,7 +145,6 @@ const derivations = new Set([
   'has',
   'includes',
   'indexOf',
-  'join',
   'keys',
   'lastIndexOf',
   'map',
@@ -157,7 +153,6 @@ const derivations = new Set([
   'slice',
   'some',
   'subarray',
-  'toString',
   'values',
 ])
 

@@ -19,10 +19,10 @@ import {
   requireCondition,
   requireContainerCall,
   requireKeptCopy,
-  requireKeptObject,
   requirePossible,
   requirePresence,
   requireSortable,
+  requireThrown,
   requireTypedMember,
   requireUnsigned,
   requireUsedResult,
@@ -108,7 +108,7 @@ Compiler.prototype.compileInstantiate = function (instance, args, constraints, p
   const refuse = refusals.get(this.program)
   if (refuse === undefined) return compileInstantiate.call(this, instance, args, constraints, place)
   requireUnsigned(instance, args, place, this.currentFlow, refuse)
-  requireKeptObject(instance, place, unused.get(this.program)!, refuse)
+  requireThrown(instance, place, unused.get(this.program)!, refuse)
   const checked = checkedText(instance, args, this.currentFlow, refuse)
   return compileInstantiate.call(this, instance, checked, constraints, place)
 }

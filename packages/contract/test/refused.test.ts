@@ -443,10 +443,10 @@ describe('what is no contract', () => {
 
   // The end of the code in front of the place, and the code there.
   it.each([
-    ['the language', 'const map = new Map<v128, u32>()', "Feature 'simd' is not enabled.", 'constructor()', ' {'],
+    ['the language', 'new Map<v128, u32>()', "Feature 'simd' is not enabled.", 'constructor()', ' {'],
     [
       'the library',
-      'const text = new Array<N>(1).join()',
+      'new Array<N>(1).join()',
       "Property 'toString' does not exist on type 'contract/N'.",
       '.',
       'toString()',
