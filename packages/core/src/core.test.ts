@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -75,6 +75,23 @@ describe('a core', () => {
     await rm(join(dataFolder, 'store'), { recursive: true })
     await using again = await start({ dataFolder })
     expect(again.core.endpoints).toHaveLength(1)
+  })
+
+  it('clears at its start what killed processes left of its keys, and nothing else', async () => {
+    const dataFolder = join(folder, 'data')
+    const leftover = (name: string) => join(dataFolder, `.${name}.0123456789abcdef.tmp`)
+    await (await start({ dataFolder, principal }))[Symbol.asyncDispose]()
+    for (const name of ['signing-key.sealed', 'sealing.key']) await link(join(dataFolder, name), leftover(name))
+    await mkdir(join(dataFolder, 'old-signing-keys'))
+    await writeFile(join(dataFolder, 'old-signing-keys', '.aa.sealed.0123456789abcdef.tmp'), '')
+    await utimes(leftover('sealing.key'), 0, 0)
+    // A command that runs beside the core may just be writing it.
+    await writeFile(leftover('curve.key'), '')
+    await writeFile(leftover('notes'), '')
+    await using again = await start({ dataFolder, principal })
+    const hidden = (await readdir(dataFolder, { recursive: true })).filter((name) => /(^|\/)\./.test(name))
+    expect(hidden.sort()).toEqual(['.curve.key.0123456789abcdef.tmp', '.notes.0123456789abcdef.tmp'])
+    expect(again.lines[0]).toMatchObject({ msg: 'temporary key files of a killed process were removed', leftovers: 3 })
   })
 
   it('watches its sealing key where the system finds it', async () => {

@@ -4,7 +4,13 @@ import { bytesToHex } from '@bletchley/bytes'
 import { encodeZ85 } from '@bletchley/crypto'
 import { curveKeyFileName, readCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
-import { modeIfOpen, openSealingKey, type SealingOptions, systemPath } from '@bletchley/crypto/key-file'
+import {
+  modeIfOpen,
+  openSealingKey,
+  removeLeftovers,
+  type SealingOptions,
+  systemPath,
+} from '@bletchley/crypto/key-file'
 import { watchInFolder, watchKeyFiles } from '@bletchley/crypto/watched-file'
 import { boundLines } from '@bletchley/http/bound-lines'
 import type { Dialect } from '@bletchley/protocol'
@@ -140,6 +146,8 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   const limits = { ...defaultCoreLimits, ...options.limits }
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
   const identity = await loadSigningIdentity(dataFolder, sealingKey)
+  const leftovers = await removeLeftovers(dataFolder)
+  if (leftovers > 0) logger.info({ dataFolder, leftovers }, 'temporary key files of a killed process were removed')
   const curve = options.curve && (await openCurve(options.curve, dataFolder, logger))
   opened.push(() => curve?.clients.close())
   const keyFiles = watchKeyFiles(dataFolder, options.sealing, sealingKey)

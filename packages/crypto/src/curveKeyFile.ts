@@ -29,13 +29,12 @@ export interface CurveKeyPair {
   secretKey: Secret
 }
 
-/** Where a core's pair lies in its data folder, unless it lies elsewhere. */
-export const curveKeyFileName = 'curve.key'
-
 const format = 'bletchley-curve-key-1'
 
 /** What PKCS #8 puts before the 32 bytes of an X25519 key. */
 const pkcs8Prefix = Uint8Array.from([0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20])
+
+export { curveKeyFileName } from './curveKeys.ts'
 
 export function generateCurveKeyPair(): CurveKeyPair {
   const { privateKey, publicKey } = generateKeyPairSync('x25519')

@@ -1,6 +1,9 @@
 import { parseHex } from '@bletchley/bytes'
 import { decodeZ85 } from './z85.ts'
 
+/** Where a core's pair lies in its data folder, unless it lies elsewhere. */
+export const curveKeyFileName = 'curve.key'
+
 /** Bytes of a CURVE key, public or secret. */
 export const curveKeyLength = 32
 

@@ -18,6 +18,7 @@
 export { AccessList, readAccessList } from './keyFile/accessList.ts'
 export { backUpKeys, restoreKeys } from './keyFile/backup.ts'
 export { KeyFileError, type KeyFileErrorCode } from './keyFile/keyFileError.ts'
+export { removeLeftovers } from './keyFile/leftovers.ts'
 export type { Lock, ReadPassphrase } from './keyFile/lock.ts'
 export { openFile } from './keyFile/openFile.ts'
 export {
@@ -45,7 +46,15 @@ export {
   relockSealingKey,
   rotateSealingKey,
 } from './keyFile/rotate.ts'
-export { listSealed, readOrCreateSealed, readSealed, sealedFolders, writeSealed } from './keyFile/sealedFile.ts'
+export {
+  listSealed,
+  readKeyFolders,
+  readOrCreateSealed,
+  readSealed,
+  sealedFolders,
+  sealedIn,
+  writeSealed,
+} from './keyFile/sealedFile.ts'
 export type { SealingKey } from './keyFile/sealingKey.ts'
 export {
   isSigningKeyFile,

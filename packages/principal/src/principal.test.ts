@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -226,6 +226,31 @@ describe('getStateKeys', () => {
     expect(error.message).toMatch(/^Internal error [0-9a-f]{8}$/)
     expect(await readFile(file(1))).toEqual(swapped)
     expect((await keysOf(principal.url, { addresses: [contract(2)] })).size).toBe(1)
+  })
+
+  it('clears at its start what killed processes left of keys, and keeps the keys and all else', async () => {
+    await using folder = await temporaryFolder()
+    const addresses = [contract(1), contract(2)]
+    const start = async () => {
+      await using principal = await runPrincipal({ dataFolder: folder.path })
+      return await keysOf(principal.url, { addresses })
+    }
+    const before = await start()
+    const leftover = (name: string) => `.${name}.sealed.0123456789abcdef.tmp`
+    const keys = join(folder.path, 'state-keys')
+    await link(join(keys, `${contract(1)}.sealed`), join(keys, leftover(contract(1))))
+    await writeFile(join(keys, leftover(contract(3))), 'cut o')
+    await writeFile(join(keys, '.notes.tmp'), 'not a key')
+    const signing = join(folder.path, 'signing-key.sealed')
+    await link(signing, join(folder.path, leftover('signing-key')))
+    // It may be the last copy of what is missing.
+    await rename(signing, `${signing}.away`)
+    await expect(start()).rejects.toThrow('but no signing-key.sealed')
+    expect(await readdir(folder.path)).toContain(leftover('signing-key'))
+    await rename(`${signing}.away`, signing)
+    expect(await start()).toEqual(before)
+    expect((await readdir(keys)).sort()).toEqual(['.notes.tmp', ...addresses.map((each) => `${each}.sealed`)])
+    expect(await readdir(folder.path)).not.toContain(leftover('signing-key'))
   })
 
   it('hands out no state key of another length', async () => {

@@ -2,11 +2,13 @@ import { bytesToHex } from '@bletchley/bytes'
 import { type FolderLock, lockFolder } from '@bletchley/crypto/folder-lock'
 import {
   KeyFileError,
-  listSealed,
   modeIfOpen,
   openSealingKey,
   openSigningKey,
+  readKeyFolders,
+  removeLeftovers,
   type SealingOptions,
+  sealedIn,
   signingKeyFileName,
 } from '@bletchley/crypto/key-file'
 import { watchKeyFiles } from '@bletchley/crypto/watched-file'
@@ -113,7 +115,10 @@ async function startLocked(options: PrincipalOptions & { host: string }, lock: F
   const logger = boundLines(options.logger ?? pino({ enabled: false }))
 
   const sealingKey = await openSealingKey(dataFolder, options.sealing)
-  await assertNoIdentityLost(dataFolder)
+  const folders = await readKeyFolders(dataFolder)
+  assertNoIdentityLost(dataFolder, sealedIn(folders))
+  const leftovers = await removeLeftovers(dataFolder, folders)
+  if (leftovers > 0) logger.info({ dataFolder, leftovers }, 'temporary key files of a killed process were removed')
   const identity = await openSigningKey(dataFolder, sealingKey, principalKeyPurpose)
   const { secretKey } = identity.keyPair
   const keyFiles = watchKeyFiles(dataFolder, options.sealing, sealingKey)
@@ -158,8 +163,7 @@ async function startLocked(options: PrincipalOptions & { host: string }, lock: F
 }
 
 /** A new signing key would be a new address, and the workers have the one before pinned. */
-async function assertNoIdentityLost(dataFolder: string): Promise<void> {
-  const files = await listSealed(dataFolder)
+function assertNoIdentityLost(dataFolder: string, files: readonly string[]): void {
   if (files.length === 0 || files.includes(signingKeyFileName)) return
   throw new KeyFileError(
     'missing',

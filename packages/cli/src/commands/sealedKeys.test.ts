@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { appendFile, cp, link, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@bletchley/bytes'
 import { startCore } from '@bletchley/core'
@@ -87,6 +87,17 @@ describe('keys rotate', () => {
     expect(await keys('status')).toMatchObject({ opens: true, ...ofWorker() })
     // The folder is free again.
     expect(await keys('rotate')).toMatchObject({ code: 0 })
+  })
+
+  it('leaves nothing that the old key opens, as new-identity does', async () => {
+    const left = join(data, '.signing-key.sealed.0123456789abcdef.tmp')
+    const hidden = async () => (await readdir(data)).filter((name) => name.startsWith('.'))
+    await writeFile(join(data, '.mine.tmp'), '')
+    for (const args of [['rotate'], ['new-identity', '--yes']]) {
+      await link(join(data, 'signing-key.sealed'), left)
+      expect(await keys(...args), args[0]).toMatchObject({ code: 0 })
+      expect(await hidden(), args[0]).toEqual(['.mine.tmp'])
+    }
   })
 
   it('that was broken off is told of, and ended', async () => {

@@ -11,6 +11,7 @@ import {
   type ReadPassphrase,
   readSealingKey,
   relockSealingKey,
+  removeLeftovers,
   replaceSigningKey,
   restoreKeys,
   rotateSealingKey,
@@ -184,7 +185,9 @@ export const restoreCommand = () =>
 async function locked<T>(folder: string, command: string, work: () => Promise<T>): Promise<T> {
   const lock = await lockFolder(folder, command)
   try {
-    return await work()
+    const result = await work()
+    await removeLeftovers(folder)
+    return result
   } finally {
     lock.release()
   }

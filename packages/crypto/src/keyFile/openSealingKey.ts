@@ -6,7 +6,7 @@ import { createExclusively, createFolder, readOwnerOnly, removeTemporaryFiles, r
 import { listSealed } from './sealedFile.ts'
 import { keyLength, minSealedBytes, SealingKey } from './sealingKey.ts'
 
-const sealingKeyFileName = 'sealing.key'
+export const sealingKeyFileName = 'sealing.key'
 const plainPrefix = 'bletchley-sealing-key-1 '
 const prefix = 'bletchley-sealing-key-2 '
 

@@ -16,6 +16,8 @@ const ownerOnlyFolder = 0o700
 const groupAndOthers = 0o077
 const allButReadingByGroup = 0o037
 const hasModes = process.platform !== 'win32'
+/** Of `withTemporaryFile`. */
+const temporaryName = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
 
 /**
  * Reads a file of the owner only; undefined if there is none.
@@ -143,11 +145,42 @@ async function withTemporaryFile<T>(
   }
 }
 
+/** Which file a temporary file was to become, by its name; undefined if it has another form than those that are made here. */
+export function targetOfTemporary(name: string): string | undefined {
+  return temporaryName.exec(name)?.[1]
+}
+
 /** Removes what writers of this file left behind when they were killed. None may be at work. */
 export async function removeTemporaryFiles(path: string): Promise<void> {
   const place = await realpath(path).catch(() => path)
-  for (const name of await readdir(dirname(place))) {
-    if (name.startsWith(`.${basename(place)}.`) && name.endsWith('.tmp')) await rm(join(dirname(place), name))
+  const [folder, target] = [dirname(place), basename(place)]
+  const names = (await readdir(folder)).filter((name) => targetOfTemporary(name) === target)
+  if ((await removeFiles(folder, names)) > 0) await syncFolder(folder)
+}
+
+/** Of these names, removes files alone: no writer leaves a link or anything else. @returns how many */
+export async function removeFiles(
+  folder: string,
+  names: readonly string[],
+  isMeant: (status: Stats) => boolean = () => true,
+): Promise<number> {
+  let removed = 0
+  for (const name of names) {
+    const path = join(folder, name)
+    const status = await lstatIfThere(path)
+    if (!status?.isFile() || !isMeant(status)) continue
+    await rm(path, { force: true })
+    removed++
+  }
+  return removed
+}
+
+async function lstatIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined
+    throw error
   }
 }
 

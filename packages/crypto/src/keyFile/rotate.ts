@@ -1,7 +1,9 @@
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { removeLeftovers } from './leftovers.ts'
 import { makeLock } from './lock.ts'
 import { readKeyFile, type SealingOptions, writeKeyFile } from './openSealingKey.ts'
-import { replaceFile } from './ownerOnlyFile.ts'
+import { removeTemporaryFiles, replaceFile } from './ownerOnlyFile.ts'
 import { listSealed, readSealedContent, undecryptable } from './sealedFile.ts'
 import { SealingKey } from './sealingKey.ts'
 
@@ -58,7 +60,8 @@ async function openOne(
  * Gives a data folder a new sealing key, and seals all its files with it. Ends a rotation that was broken off.
  *
  * At every moment the folder opens: the key file holds the old key, then the new and the old one, and the new one alone
- * when no file needs the old one any more. Nothing else may make sealed files meanwhile.
+ * when no file needs the old one any more. Nothing else may make sealed files meanwhile. What killed processes left of
+ * such files is removed: it holds the same secrets, under the old key.
  *
  * @param onFile is called before each file with the number of files that are done and of all
  * @returns how many files there are
@@ -79,11 +82,14 @@ export async function rotateSealingKey(
     const some = files.slice(start, start + atOnce)
     await Promise.all(
       some.map(async ({ path, purpose, secret, content }) => {
-        if (key.unsealWithThis(purpose, content) !== undefined) return
-        await replaceFile(join(dataFolder, path), key.seal(purpose, secret))
+        const full = join(dataFolder, path)
+        if (key.unsealWithThis(purpose, content) === undefined) await replaceFile(full, key.seal(purpose, secret))
+        // What is written for a link lies beside what it leads to, in a folder that is not looked through below.
+        if ((await lstat(full)).isSymbolicLink()) await removeTemporaryFiles(full)
       }),
     )
   }
+  await removeLeftovers(dataFolder)
   onFile(files.length, files.length)
   await writeKeyFile({ ...keyFile, key: new SealingKey(key.bytes) })
   return files.length

@@ -11,7 +11,7 @@ import {
 } from './ownerOnlyFile.ts'
 import { minSealedBytes, type SealingKey, sealedHeader, sealedMagic, sealedVersion } from './sealingKey.ts'
 
-const sealedSuffix = '.sealed'
+export const sealedSuffix = '.sealed'
 
 /** Where sealed files are, beside the data folder itself. What lies deeper is somebody's copy, and none of the folder's own. */
 export const sealedFolders = { oldSigningKeys: 'old-signing-keys', stateKeys: 'state-keys' } as const
@@ -99,24 +99,34 @@ export async function readOrCreateSealed(
   return winner
 }
 
+/** All names where sealed files are, by the folder in the data folder, which itself is `.`; without folders that are not there. */
+export type KeyFolders = ReadonlyMap<string, readonly string[]>
+
+export async function readKeyFolders(dataFolder: string): Promise<KeyFolders> {
+  const folders = ['.', ...Object.values(sealedFolders)]
+  const names = await Promise.all(folders.map((folder) => namesIn(join(dataFolder, folder))))
+  return new Map(folders.flatMap((folder, i) => (names[i] === undefined ? [] : [[folder, names[i]]])))
+}
+
 /** The sealed files of a data folder: paths inside of it, with `/`, ascending. None if there is no folder. */
 export async function listSealed(dataFolder: string): Promise<string[]> {
-  const paths = await Promise.all(
-    ['.', ...Object.values(sealedFolders)].map(async (folder) =>
-      (await namesIn(join(dataFolder, folder))).map((name) => (folder === '.' ? name : `${folder}/${name}`)),
-    ),
-  )
-  return paths
-    .flat()
-    .filter((path) => path.endsWith(sealedSuffix))
+  return sealedIn(await readKeyFolders(dataFolder))
+}
+
+/** As `listSealed`, of folders that were read already. */
+export function sealedIn(folders: KeyFolders): string[] {
+  return [...folders]
+    .flatMap(([folder, names]) =>
+      names.filter((name) => name.endsWith(sealedSuffix)).map((name) => (folder === '.' ? name : `${folder}/${name}`)),
+    )
     .sort()
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function namesIn(folder: string): Promise<string[] | undefined> {
   try {
     return await readdir(folder)
   } catch (error) {
-    if (hasErrorCode(error, 'ENOENT')) return []
+    if (hasErrorCode(error, 'ENOENT')) return undefined
     throw error
   }
 }
