@@ -132,7 +132,7 @@ function isWithoutEffect(method: string, { type, prototype, internalName }: Clas
 }
 
 /** Methods of the library's other classes that only tell. */
-const questions = new Set(['has', 'exists', 'getOr'])
+const questions = new Set(['has', 'exists'])
 
 /** Methods of the language's arrays, maps and sets that change none of them, though one may think so or that they check something. */
 const derivations = new Set([

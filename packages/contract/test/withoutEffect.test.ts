@@ -138,11 +138,6 @@ describe('what would be passed over in silence', () => {
       withBody('equalBytes([], [])'),
       `5:43: equalBytes([], []) ${resultless}`,
     ],
-    [
-      'what is stored, or else another',
-      withBody('this.paused.getOr(true)'),
-      `5:43: this.paused.getOr(true) ${resultless}`,
-    ],
     ['whether all are', withBody('[b].every((x) => x.isZero())'), `5:43: [b].every((x) => x.isZero()) ${resultless}`],
     [
       'an error that is not thrown',
