@@ -31,7 +31,7 @@ import {
   writtenType,
 } from './elements.ts'
 import { isScalar } from './stateTypes.ts'
-import { isAuthors, nodesOf, textOf } from './syntax.ts'
+import { isAuthors, isComparison, nodesOf, textOf } from './syntax.ts'
 
 /**
  * Requires that a map whose values are containers of the state is asked only what it can do. Such a container has no value
@@ -226,18 +226,13 @@ function resultOf({ body }: FunctionDeclaration): Expression | undefined {
   return only instanceof ExpressionStatement ? only.expression : undefined
 }
 
-function isCompared(node: Node): boolean {
-  if (!(node instanceof BinaryExpression)) return false
-  return node.operator >= tokens.firstComparison && node.operator <= tokens.lastComparison
-}
-
 function requireOrder(result: Expression, refuse: Refuse): void {
   if (!(result instanceof BinaryExpression)) return
   const { operator, range } = result
-  const isComparison = isCompared(result)
+  const isOfBool = isComparison(result)
   // `i32(x > y) - i32(x < y)` is an order.
-  if (!isComparison && (operator !== tokens.minus || [...nodesOf(result)].some(isCompared))) return
-  const reason = isComparison ? 'true and false are no order' : 'a difference that is too large has the wrong sign'
+  if (!isOfBool && (operator !== tokens.minus || [...nodesOf(result)].some(isComparison))) return
+  const reason = isOfBool ? 'true and false are no order' : 'a difference that is too large has the wrong sign'
   refuse(range, `${reason}; a comparator gives -1, 0 or 1, and numbers have an order without one`)
 }
 

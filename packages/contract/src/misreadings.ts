@@ -14,7 +14,7 @@ import {
   WhileStatement,
 } from 'assemblyscript'
 import { tokens } from './compilerFlags.ts'
-import { ContractSourceError, nodesOf, textOf } from './syntax.ts'
+import { ContractSourceError, isComparison, isComparisonOperator, nodesOf, textOf } from './syntax.ts'
 
 /** Requires that nothing stands in the author's files that the compiler takes for something else than a reader does. */
 export function requireReadable(sources: readonly Source[]): void {
@@ -62,14 +62,6 @@ function requireClearOperands({ operator, left, right, range }: BinaryExpression
       `${textOf(comparison)} is compared first, and the result is one side here; ${how}`,
     )
   }
-}
-
-function isComparison(expression: Expression): boolean {
-  return expression instanceof BinaryExpression && isComparisonOperator(expression.operator)
-}
-
-function isComparisonOperator(operator: number): boolean {
-  return operator >= tokens.firstComparison && operator <= tokens.lastComparison
 }
 
 /** In parentheses of its own, an assignment is meant. */

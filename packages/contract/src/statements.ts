@@ -24,7 +24,7 @@ import {
   UnaryPrefixExpression,
 } from 'assemblyscript'
 import { customDecorator, tokens } from './compilerFlags.ts'
-import { ContractSourceError, classesOf, nodesOf, textOf } from './syntax.ts'
+import { ContractSourceError, classesOf, isComparison, nodesOf, textOf } from './syntax.ts'
 
 /** Requires that nothing stands in the author's files that the compiler would pass over in silence. */
 export function requireEffects(sources: readonly Source[]): void {
@@ -74,7 +74,7 @@ function requireKnownDecorators(declaration: DeclarationStatement, isOuter: bool
 
 /** Why an expression that is a statement, or a part of it that nobody uses, is a mistake; undefined if it may have an effect. */
 function whyLost(expression: Expression): string | undefined {
-  if (expression instanceof PropertyAccessExpression || isName(expression) || isComparison(expression)) {
+  if (expression instanceof PropertyAccessExpression || isName(expression) || isOfComparison(expression)) {
     return 'does nothing; a call has parentheses, an assignment one ='
   }
   // A cast of what is not called; ! behind it asks whether it is null.
@@ -100,17 +100,13 @@ function isName(expression: Expression): boolean {
 }
 
 /** Whether it is a comparison, whatever is made of its result. */
-function isComparison(expression: Expression): boolean {
-  if (expression instanceof ParenthesizedExpression) return isComparison(expression.expression)
-  if (expression instanceof AssertionExpression) return isComparison(expression.expression)
+function isOfComparison(expression: Expression): boolean {
+  if (expression instanceof ParenthesizedExpression) return isOfComparison(expression.expression)
+  if (expression instanceof AssertionExpression) return isOfComparison(expression.expression)
   if (expression instanceof UnaryPrefixExpression) {
-    return expression.operator === tokens.not && isComparison(expression.operand)
+    return expression.operator === tokens.not && isOfComparison(expression.operand)
   }
-  return (
-    expression instanceof InstanceOfExpression ||
-    (expression instanceof BinaryExpression &&
-      isWithin(expression.operator, tokens.firstComparison, tokens.lastComparison))
-  )
+  return expression instanceof InstanceOfExpression || isComparison(expression)
 }
 
 /** The expressions whose values nobody uses: statements, and what is in their values' place. */

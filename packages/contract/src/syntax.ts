@@ -1,4 +1,5 @@
 import {
+  BinaryExpression,
   ClassDeclaration,
   type Expression,
   type ExpressionStatement,
@@ -11,6 +12,7 @@ import {
   type Statement,
   type TypeNode,
 } from 'assemblyscript'
+import { tokens } from './compilerFlags.ts'
 
 /** The source of a contract is not one. The message begins with file, line and column. */
 export class ContractSourceError extends Error {
@@ -62,6 +64,15 @@ export function parseStatement(text: string, path: string): Statement {
 /** The expression that a text is. @param path for messages */
 export function parseExpression(text: string, path: string): Expression {
   return (parseStatement(text, path) as ExpressionStatement).expression
+}
+
+/** Whether it compares two sides. */
+export function isComparison(node: Node): boolean {
+  return node instanceof BinaryExpression && isComparisonOperator(node.operator)
+}
+
+export function isComparisonOperator(operator: number): boolean {
+  return operator >= tokens.firstComparison && operator <= tokens.lastComparison
 }
 
 /** All nodes of a syntax tree, in the order of the source; one that the compiler has put in two places comes twice. */
