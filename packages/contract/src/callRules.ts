@@ -110,18 +110,17 @@ function isError({ internalName, base }: Class): boolean {
 export function requirePossible(expression: BinaryExpression, flow: Flow, refuse: Refuse): void {
   const { operator, left, right, range } = expression
   if (!isAuthors(range.source)) return
-  const isOfZero = (each: Expression) => each instanceof IntegerLiteralExpression && /^0+$/.test(textOf(each))
-  const value =
-    (operator === tokens.less || operator === tokens.atLeast) && isOfZero(right)
-      ? left
-      : (operator === tokens.greater || operator === tokens.atMost) && isOfZero(left)
-        ? right
-        : undefined
-  if (value === undefined) return
+  const isNever = operator === tokens.less || operator === tokens.greater
+  if (!isNever && operator !== tokens.atLeast && operator !== tokens.atMost) return
+  const isValueFirst = operator === tokens.less || operator === tokens.atLeast
+  const [value, bound] = isValueFirst ? [left, right] : [right, left]
+  if (!(bound instanceof IntegerLiteralExpression) || !/^0+$/.test(textOf(bound))) return
   const type = flow.program.resolver.resolveExpression(value, flow, Type.auto, reportModes.swallow)
   if (type == null || !type.isUnsignedIntegerValue || type === Type.bool) return
-  const answer = operator === tokens.less || operator === tokens.greater ? 'never' : 'always'
-  refuse(range, `${textOf(expression)} ${answer} holds: a ${type} is not below zero; compare before you subtract`)
+  refuse(
+    range,
+    `${textOf(expression)} ${isNever ? 'never' : 'always'} holds: a ${type} is not below zero; compare before you subtract`,
+  )
 }
 
 function isWithoutEffect(method: string, { type, prototype, internalName }: Class): boolean {

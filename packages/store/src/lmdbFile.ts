@@ -101,8 +101,9 @@ export function makeRoom(folder: string, readOnly: boolean): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(probe, new Uint8Array(roomBytes), { mode: ownerOnly.permissionsMode })
   } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause
-    throw new StorageError(`${folder} takes no file of ${roomBytes} bytes, as a database needs (${reason})`, { cause })
+    throw new StorageError(`${folder} takes no file of ${roomBytes} bytes, as a database needs (${reasonOf(cause)})`, {
+      cause,
+    })
   } finally {
     rmSync(probe, { force: true })
   }
@@ -113,10 +114,12 @@ function assertDescriptors(folder: string): void {
   try {
     while (fds.length < openedFiles) fds.push(openSync(devNull, 'r'))
   } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause
-    throw new StorageError(`${folder} cannot be opened (${reason}): a database takes up to ${openedFiles} open files`, {
-      cause,
-    })
+    throw new StorageError(
+      `${folder} cannot be opened (${reasonOf(cause)}): a database takes up to ${openedFiles} open files`,
+      {
+        cause,
+      },
+    )
   } finally {
     for (const fd of fds) closeSync(fd)
   }
@@ -137,6 +140,10 @@ function hasTable(folder: string, readOnly: boolean): boolean {
     const remedy = 'give it to the user of this process, or remove it while no process has the database open'
     throw new StorageError(`${path} cannot be written (${cause.code}): ${remedy}`, { cause })
   }
+}
+
+function reasonOf(cause: unknown): unknown {
+  return cause instanceof Error && 'code' in cause ? cause.code : cause
 }
 
 function readMeta(fd: number, at: number): { pageSize: number; lastPage: bigint; transaction: bigint } | undefined {
