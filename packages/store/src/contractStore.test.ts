@@ -1,8 +1,8 @@
+import { Turns } from '@bletchley/testkit/turns'
 import { expect, test } from 'vitest'
 import { CountingBackend, harnesses } from '../test/harness.ts'
 import { bytes32, collect, hashDelta, openStore } from '../test/model.ts'
 import { storeConformance } from '../test/storeConformance.ts'
-import { Turns } from '../test/turns.ts'
 import { type ContractStore, type KeyRange, openMemory } from './index.ts'
 import { receiptKey } from './keys.ts'
 

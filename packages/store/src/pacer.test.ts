@@ -1,5 +1,5 @@
+import { Turns } from '@bletchley/testkit/turns'
 import { expect, it } from 'vitest'
-import { Turns } from '../test/turns.ts'
 import { forEachPaced, Pacer, paced } from './pacer.ts'
 
 /** Keeps the thread busy until a pause is due. */

@@ -3,10 +3,10 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Turns } from '@bletchley/testkit/turns'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ContractStore, openLmdb } from '../src/index.ts'
 import { hashDelta } from './model.ts'
-import { Turns } from './turns.ts'
 
 let folder: string
 

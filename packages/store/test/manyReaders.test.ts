@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { u32be } from '@bletchley/bytes'
+import { Turns } from '@bletchley/testkit/turns'
 import { expect, it } from 'vitest'
 import { openLmdb } from '../src/index.ts'
-import { Turns } from './turns.ts'
 
 it('however many read ranges at once, others have their turn again and again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))

@@ -14,6 +14,7 @@ import {
 import { encodeRequest, type MessageType } from '@bletchley/protocol'
 import { ContractStore, openLmdb, openMemory } from '@bletchley/store'
 import { temporaryFolder } from '@bletchley/testkit'
+import { Turns } from '@bletchley/testkit/turns'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import { readerNamed } from '../../test/readers.ts'
@@ -118,27 +119,23 @@ describe('reads of large values', () => {
     const backend = await openLmdb({ folder: folder.path })
     const { store, answer } = await start({}, backend)
     await store.putContract(address, large, { key: 0, data: large })
-    let turn = 0
-    let counting = setImmediate(function count() {
-      turn++
-      counting = setImmediate(count)
-    })
+    const turns = new Turns()
     // What is made of what was read has turns of its own anyway.
     const read = new Set<number>()
     const [get, entries] = [backend.get.bind(backend), backend.entries.bind(backend)]
     vi.spyOn(backend, 'get').mockImplementation(async (...args) => {
       const value = await get(...args)
-      if (value?.length === large.length) read.add(turn)
+      if (value?.length === large.length) read.add(turns.count)
       return value
     })
     vi.spyOn(backend, 'entries').mockImplementation(async function* (...args) {
       for await (const chunk of entries(...args)) {
-        read.add(turn)
+        read.add(turns.count)
         yield chunk
       }
     })
     await Promise.all(Array.from({ length: 8 }, () => answer(type, input as never)))
-    clearImmediate(counting)
+    turns.stop()
     await backend.close()
     // Two may be in one where they take less than three milliseconds.
     expect(read.size).toBeGreaterThan(3)
