@@ -11,7 +11,9 @@ export {
   decodeStateKeys,
   encodePttRequest,
   encodePttResponse,
+  encodePttResponseInPieces,
   encodeStateKeys,
+  encodeStateKeysInPieces,
   type PttRequest,
   type PttResponse,
   pttRequestItems,
@@ -21,7 +23,7 @@ export {
 export { createSimulatedQuote, parseQuote, type Quote, reportDataOfQuote } from './quote.ts'
 export { randomBytes } from './random.ts'
 export { Secret } from './secret.ts'
-export { recoverAddress, sign, signItems } from './signature.ts'
+export { recoverAddress, sign, signInPieces, signItems } from './signature.ts'
 export {
   computeFailureItems,
   computeInputsHash,

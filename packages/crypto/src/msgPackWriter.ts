@@ -1,6 +1,8 @@
-import { assertBytes, utf8ToBytes } from '@bletchley/bytes'
+import { assertBytes, type Pieces, utf8ToBytes } from '@bletchley/bytes'
 
 const initialCapacity = 256
+/** Bytes that are written within a millisecond. */
+const bytesAtOnce = 64 * 1024
 
 /**
  * Writes MessagePack as Enigma's Rust does (rmp-serde 0.14): integers in their smallest form, floats always 64 bits,
@@ -97,6 +99,19 @@ export class MsgPackWriter {
   byteArray(bytes: Uint8Array): this {
     assertBytes(bytes, 'bytes')
     this.arrayHeader(bytes.length)
+    return this.#byteItems(bytes)
+  }
+
+  /** As {@link byteArray}, but for stops in which others can have their turn. */
+  *byteArrayInPieces(bytes: Uint8Array): Pieces {
+    this.arrayHeader(bytes.length)
+    for (let at = 0; at < bytes.length; at += bytesAtOnce) {
+      if (at > 0) yield
+      this.#byteItems(bytes.subarray(at, at + bytesAtOnce))
+    }
+  }
+
+  #byteItems(bytes: Uint8Array): this {
     this.#reserve(2 * bytes.length)
     let length = this.#length
     for (const byte of bytes) {

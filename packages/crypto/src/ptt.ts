@@ -1,4 +1,4 @@
-import { assertBytes, utf8ToBytes } from '@bletchley/bytes'
+import { assertBytes, atOnce, type Pieces, utf8ToBytes } from '@bletchley/bytes'
 import { CryptoError } from './cryptoError.ts'
 import { publicKeyLength } from './keys.ts'
 import { MsgPackReader } from './msgPackReader.ts'
@@ -8,6 +8,8 @@ import { MsgPackWriter } from './msgPackWriter.ts'
 const pttIdLength = 12
 const contractAddressLength = 32
 const stateKeyLength = 32
+/** State keys that are encoded within a millisecond. */
+const keysAtOnce = 1000
 const messagePrefix = utf8ToBytes('Enigma Message')
 
 /** A worker asks the principal for state keys. */
@@ -76,16 +78,18 @@ export function pttRequestItems({ publicKey, id }: PttRequest): Uint8Array[] {
  *
  * @see spec/crypto.md 8.2
  */
-export function encodePttResponse({ id, publicKey, encrypted }: PttResponse): Uint8Array {
+export function encodePttResponse(response: PttResponse): Uint8Array {
+  return atOnce(encodePttResponseInPieces(response))
+}
+
+/** As {@link encodePttResponse}, but for stops in which others can have their turn. */
+export function* encodePttResponseInPieces({ id, publicKey, encrypted }: PttResponse): Pieces<Uint8Array> {
   assertBytes(id, 'id', pttIdLength)
   assertBytes(publicKey, 'public key', publicKeyLength)
   assertBytes(encrypted, 'encrypted')
-  return new MsgPackWriter()
-    .mapHeader(4)
-    .str('data')
-    .mapHeader(1)
-    .str('EncryptedResponse')
-    .byteArray(encrypted)
+  const writer = new MsgPackWriter().mapHeader(4).str('data').mapHeader(1).str('EncryptedResponse')
+  yield* writer.byteArrayInPieces(encrypted)
+  return writer
     .str('id')
     .byteArray(id)
     .str('prefix')
@@ -109,8 +113,14 @@ export function decodePttResponse(bytes: Uint8Array): PttResponse {
 
 /** Encodes the plaintext of a response: an array of pairs (address, key). */
 export function encodeStateKeys(stateKeys: readonly StateKey[]): Uint8Array {
+  return atOnce(encodeStateKeysInPieces(stateKeys))
+}
+
+/** As {@link encodeStateKeys}, but for stops in which others can have their turn. */
+export function* encodeStateKeysInPieces(stateKeys: readonly StateKey[]): Pieces<Uint8Array> {
   const writer = new MsgPackWriter().arrayHeader(stateKeys.length)
-  for (const { address, key } of stateKeys) {
+  for (const [index, { address, key }] of stateKeys.entries()) {
+    if (index > 0 && index % keysAtOnce === 0) yield
     assertBytes(address, 'contract address', contractAddressLength)
     assertBytes(key, 'state key', stateKeyLength)
     writer.arrayHeader(2).byteArray(address).byteArray(key)

@@ -1,7 +1,7 @@
-import { assertBytes } from '@bletchley/bytes'
+import { assertBytes, type Pieces } from '@bletchley/bytes'
 import { engine } from '#engine'
 import { CryptoError } from './cryptoError.ts'
-import { lengthPrefixed } from './hashes.ts'
+import { keccak256InPieces, lengthPrefixed } from './hashes.ts'
 import { addressOf, type SecretKey } from './keys.ts'
 
 const signatureLength = 65
@@ -16,7 +16,16 @@ const recoveryOffset = 27
  */
 export function sign(secretKey: SecretKey, message: Uint8Array): Uint8Array {
   assertBytes(message, 'message')
-  const { compact, recoveryId } = engine.signDigest(secretKey.bytes, engine.keccak256([message]))
+  return signDigest(secretKey, engine.keccak256([message]))
+}
+
+/** As {@link sign}, but for stops in which others can have their turn. */
+export function* signInPieces(secretKey: SecretKey, message: Uint8Array): Pieces<Uint8Array> {
+  return signDigest(secretKey, yield* keccak256InPieces(message))
+}
+
+function signDigest(secretKey: SecretKey, digest: Uint8Array): Uint8Array {
+  const { compact, recoveryId } = engine.signDigest(secretKey.bytes, digest)
   const signature = new Uint8Array(signatureLength)
   signature.set(compact)
   signature[64] = recoveryOffset + recoveryId

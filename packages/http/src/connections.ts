@@ -6,15 +6,22 @@ import { peerOfSocket } from './peer.ts'
 const maxPipelined = 16
 /** How long a peer may take to read a reply. */
 const readingMs = 30_000
+/** Bytes of replies that wait for all peers together to read them. */
+const maxUnreadBytes = 64 * 1024 * 1024
 /** How often it is told that there are too many. */
 const fullEachMs = 60_000
 
 interface Connection {
   readonly peer: string
   /** Those that have no whole reply yet, also those that have not wholly arrived. */
-  readonly requests: Set<IncomingMessage>
+  readonly requests: Map<IncomingMessage, ServerResponse>
   /** Requests that have come on it. */
   asked: number
+}
+
+interface Unread {
+  bytes: number
+  readonly connections: { socket: Socket; bytes: number }[]
 }
 
 /**
@@ -48,7 +55,7 @@ export class Connections {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return false
     const { requests } = connection
-    requests.add(request)
+    requests.set(request, response)
     connection.asked++
     let reading: NodeJS.Timeout | undefined
     response.once('prefinish', () => {
@@ -69,6 +76,46 @@ export class Connections {
     return false
   }
 
+  /**
+   * Cuts off who leaves replies unread, where these have become too many bytes: of whoever has most of them the oldest
+   * connection, until it is few enough, or the replies of one.
+   *
+   * @param socket on which a reply has just been written
+   */
+  boundUnread(socket: Socket): void {
+    if (this.#unreadOn(socket) === 0) return
+    const ofPeer = new Map<string, Unread>()
+    let total = 0
+    let count = 0
+    for (const [socket, { peer }] of this.#connections) {
+      const bytes = this.#unreadOn(socket)
+      if (bytes === 0) continue
+      const unread = ofPeer.get(peer) ?? { bytes: 0, connections: [] }
+      ofPeer.set(peer, unread)
+      unread.bytes += bytes
+      unread.connections.push({ socket, bytes })
+      total += bytes
+      count++
+    }
+    for (; total > maxUnreadBytes && count > 1; count--) {
+      const [most] = [...ofPeer.values()].sort((one, other) => other.bytes - one.bytes)
+      const { socket, bytes } = most!.connections.shift()!
+      most!.bytes -= bytes
+      total -= bytes
+      this.#remove(socket)
+      socket.destroy()
+    }
+  }
+
+  #unreadOn(socket: Socket): number {
+    let bytes = socket.writableLength
+    // Those behind another reply have no socket yet.
+    for (const response of this.#connections.get(socket)?.requests.values() ?? []) {
+      if (response.socket === null) bytes += response.writableLength
+    }
+    return bytes
+  }
+
   /** Ends those on which nobody waits for a reply, and the others when they have it. */
   end(): void {
     this.#closing = true
@@ -85,7 +132,7 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#connections.set(socket, { peer, requests: new Set(), asked: 0 })
+    this.#connections.set(socket, { peer, requests: new Map(), asked: 0 })
     const sockets = this.#ofPeer.get(peer) ?? new Set()
     this.#ofPeer.set(peer, sockets.add(socket))
     socket.once('close', () => this.#remove(socket))
@@ -125,7 +172,7 @@ export class Connections {
   }
 
   #isWaiting(socket: Socket): boolean {
-    return ![...this.#connections.get(socket)!.requests].some(({ complete }) => complete)
+    return ![...this.#connections.get(socket)!.requests.keys()].some(({ complete }) => complete)
   }
 
   /** The one on which most was asked, and so much at least; of several the newest, which has waited least. */

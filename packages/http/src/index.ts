@@ -1,6 +1,6 @@
 export { noPages, ownPagesOnly } from './guards.ts'
 export { createHealthRoutes } from './healthRoutes.ts'
-export { createJsonRpcRoute, type RpcMethods } from './jsonRpc.ts'
+export { type Caller, createJsonRpcRoute, type RpcMethod, type RpcMethods } from './jsonRpc.ts'
 export { RecentlyUsed, TokenBucket } from './rateLimits.ts'
 export { RpcError, rpcErrorCodes } from './rpcError.ts'
 export {

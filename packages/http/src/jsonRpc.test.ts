@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { type DestinationStream, pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import {
+  type Caller,
   createJsonRpcRoute,
   type HttpBindings,
   openHttpServer,
@@ -14,9 +15,9 @@ import {
 
 const maxBodyBytes = 1 << 18
 
-async function serve(methods: Record<string, (params: unknown, peer: string) => unknown>, log?: DestinationStream) {
+async function serve(methods: Record<string, (params: unknown, caller: Caller) => unknown>, log?: DestinationStream) {
   const map: RpcMethods = new Map(
-    Object.entries(methods).map(([name, method]) => [name, async (params: unknown, peer) => method(params, peer)]),
+    Object.entries(methods).map(([name, method]) => [name, async (params, caller) => method(params, caller)]),
   )
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.route('/', createJsonRpcRoute(map, maxBodyBytes, log ? pino({ level: 'debug' }, log) : pino({ enabled: false })))
@@ -298,6 +299,69 @@ describe('a batch', () => {
     })
     await server.post(JSON.stringify([call('long', 1), call('long', 2), call('long', 3)]))
     expect(calls).toBe(2)
+  })
+})
+
+describe('work that is done one at a time', () => {
+  const raw = (body: string) => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+
+  /** Has work asked for from several connections, the first of which is under way meanwhile. */
+  async function line() {
+    const begun: string[] = []
+    const asked: string[] = []
+    const ends: (() => void)[] = []
+    const server = await serve({
+      work: (params, caller) => {
+        const [name] = params as [string]
+        asked.push(name)
+        return caller.oneAtATime(async () => {
+          begun.push(name)
+          await new Promise<void>((resolve) => ends.push(resolve))
+          if (name === 'fails') throw new RpcError(-32_000, 'it failed')
+        })
+      },
+    })
+    return {
+      begun,
+      ask: async (name: string, localAddress = '127.0.0.1') => {
+        const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+        socket.on('error', () => {}).write(raw(JSON.stringify(call('work', 1, [name]))))
+        await vi.waitUntil(() => asked.includes(name), { timeout: 60_000, interval: 1 })
+        return socket
+      },
+      endOne: async () => {
+        const { length } = begun
+        ends.shift()!()
+        await vi.waitUntil(() => begun.length > length, { timeout: 60_000, interval: 1 })
+      },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    }
+  }
+
+  it('is done for the peers by turns, also behind work that fails', async () => {
+    await using asking = await line()
+    for (const name of ['fails', 'a', 'b', 'c']) await asking.ask(name)
+    await asking.ask('other', '127.0.0.2')
+    expect(asking.begun).toEqual(['fails'])
+    for (let count = 2; count <= 5; count++) {
+      await asking.endOne()
+      expect(asking.begun).toHaveLength(count)
+    }
+    expect(asking.begun).toEqual(['fails', 'a', 'other', 'b', 'c'])
+  })
+
+  it('is not done for whom it would come too late', async () => {
+    await using asking = await line()
+    await asking.ask('a')
+    const gone = await asking.ask('gone')
+    await asking.ask('b')
+    const closed = once(gone, 'close')
+    gone.destroy()
+    await closed
+    // By then the server knows.
+    await asking.ask('c')
+    for (let count = 2; count <= 3; count++) await asking.endOne()
+    expect(asking.begun).toEqual(['a', 'b', 'c'])
   })
 })
 

@@ -7,7 +7,7 @@ import { readBody } from './body.ts'
 import { peerOfSocket } from './peer.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { HttpBindings } from './server.ts'
-import { turnOf } from './turns.ts'
+import { OneAtATime, turnOf } from './turns.ts'
 
 /** More calls than this in one batch are refused. */
 const maxBatchLength = 100
@@ -16,8 +16,19 @@ const maxBatchReplyLength = 4 * 1024 * 1024
 
 const jsonType = 'application/json'
 
-/** `peer` is who calls: an address of IPv4, or a network (/64) of IPv6. */
-type RpcMethod = (params: unknown, peer: string) => Promise<unknown>
+/** Who calls a method. */
+export interface Caller {
+  /** An address of IPv4, or a network (/64) of IPv6. */
+  readonly peer: string
+  /**
+   * Does work that takes much memory, or makes a long reply: one at a time of all callers, the peers by turns.
+   *
+   * @throws RpcError if the connection ended before its turn came: then nothing was done
+   */
+  oneAtATime<T>(work: () => Promise<T>): Promise<T>
+}
+
+export type RpcMethod = (params: unknown, caller: Caller) => Promise<unknown>
 export type RpcMethods = ReadonlyMap<string, RpcMethod>
 
 type RpcId = string | number | null
@@ -41,6 +52,13 @@ const RpcRequest = z.object({
   id: RpcIdSchema.optional(),
 })
 
+/** What calls come on. */
+interface Connection {
+  readonly socket: Socket
+  readonly large: OneAtATime
+  readonly logger: Logger
+}
+
 /**
  * Serves JSON-RPC 2.0 over HTTP: POST /.
  *
@@ -52,6 +70,7 @@ export function createJsonRpcRoute(
   logger: Logger,
 ): Hono<{ Bindings: HttpBindings }> {
   const tooLarge = new RpcError(rpcErrorCodes.invalidRequest, `A body has at most ${maxBodyBytes} bytes`)
+  const large = new OneAtATime()
   const route = new Hono<{ Bindings: HttpBindings }>()
   route.post('/', async (context) => {
     const { incoming } = context.env
@@ -59,7 +78,11 @@ export function createJsonRpcRoute(
     // The rest of the body stays unread, so the connection is of no further use.
     if (body === undefined) return context.json(errorResponse(tooLarge, null), 413, { connection: 'close' })
     await turnOf(incoming.socket)
-    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, incoming.socket, logger)
+    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, {
+      socket: incoming.socket,
+      large,
+      logger,
+    })
     return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
   })
   route.onError((error, context) => {
@@ -76,28 +99,18 @@ export function createJsonRpcRoute(
  * @param body JSON text
  * @returns what to reply, or undefined where nothing may be replied: a notification, or a batch of them
  */
-async function answerJsonRpc(
-  body: string,
-  methods: RpcMethods,
-  socket: Socket,
-  logger: Logger,
-): Promise<string | undefined> {
+async function answerJsonRpc(body: string, methods: RpcMethods, connection: Connection): Promise<string | undefined> {
   let request: unknown
   try {
     request = JSON.parse(body)
   } catch {
     return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
   }
-  if (Array.isArray(request)) return answerBatch(request, methods, socket, logger)
-  return answerOne(request, methods, socket, logger)
+  if (Array.isArray(request)) return answerBatch(request, methods, connection)
+  return answerOne(request, methods, connection)
 }
 
-async function answerBatch(
-  calls: unknown[],
-  methods: RpcMethods,
-  socket: Socket,
-  logger: Logger,
-): Promise<string | undefined> {
+async function answerBatch(calls: unknown[], methods: RpcMethods, connection: Connection): Promise<string | undefined> {
   if (calls.length === 0 || calls.length > maxBatchLength) {
     const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
     return JSON.stringify(errorResponse(error, null))
@@ -105,10 +118,10 @@ async function answerBatch(
   const replies: string[] = []
   let length = 0
   for (const call of calls) {
-    await turnOf(socket)
+    await turnOf(connection.socket)
     // Nobody would read what comes of the others.
-    if (socket.destroyed) return undefined
-    const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, socket, logger)
+    if (connection.socket.destroyed) return undefined
+    const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, connection)
     if (reply === undefined) continue
     replies.push(reply)
     length += reply.length
@@ -131,12 +144,7 @@ function errorResponse(error: RpcError, id: RpcId): RpcErrorResponse {
 }
 
 /** @returns JSON text, or undefined for a notification */
-async function answerOne(
-  request: unknown,
-  methods: RpcMethods,
-  socket: Socket,
-  logger: Logger,
-): Promise<string | undefined> {
+async function answerOne(request: unknown, methods: RpcMethods, connection: Connection): Promise<string | undefined> {
   const parsed = RpcRequest.safeParse(request)
   if (!parsed.success) {
     const isIdWrong = parsed.error.issues.some(({ path: [name] }) => name === 'id')
@@ -147,14 +155,27 @@ async function answerOne(
   try {
     const call = methods.get(method)
     if (call === undefined) throw new RpcError(rpcErrorCodes.methodNotFound, 'There is no such method')
-    const result = await call(params ?? undefined, peerOfSocket(socket))
+    const result = await call(params ?? undefined, callerOf(connection))
     return id === undefined ? undefined : JSON.stringify({ jsonrpc: '2.0', result, id })
   } catch (error) {
-    const refusal = error instanceof RpcError ? error : internalError(error, method, logger)
+    const refusal = error instanceof RpcError ? error : internalError(error, method, connection.logger)
     // The name of a method that is none can be anything.
     const known = methods.has(method) ? { method } : {}
-    if (error instanceof RpcError) logger.info({ ...known, code: error.code, reason: error.message }, 'call refused')
+    if (error instanceof RpcError) {
+      connection.logger.info({ ...known, code: error.code, reason: error.message }, 'call refused')
+    }
     return id === undefined ? undefined : JSON.stringify(errorResponse(refusal, id))
+  }
+}
+
+function callerOf({ socket, large }: Connection): Caller {
+  return {
+    peer: peerOfSocket(socket),
+    oneAtATime: async (work) => {
+      const done = await large.run(socket, async () => ({ result: await work() }))
+      if (done === undefined) throw new RpcError(rpcErrorCodes.internal, 'Nobody waits for the reply any more')
+      return done.result
+    },
   }
 }
 

@@ -113,6 +113,64 @@ describe('a peer that is slow', () => {
   })
 })
 
+describe('replies that nobody reads', () => {
+  const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+  const replyBytes = 16 << 20
+
+  /** Answers with much; what is written is counted, also what waits behind other replies. */
+  async function serveMuch() {
+    let written = 0
+    const server = await serve((context) => {
+      void setImmediate().then(() => written++)
+      return context.body(new Uint8Array(replyBytes))
+    })
+    const asked = async (text: string, count: number, address?: string) => {
+      const before = written
+      const peer = await server.open('', address)
+      peer.socket.pause()
+      peer.socket.write(text)
+      await vi.waitUntil(() => written === before + count, { timeout: 60_000, interval: 1 })
+      return peer
+    }
+    return { ...server, asked }
+  }
+  const wholeOf = async (peers: Peer[], replies = 1) => {
+    const whole = await Promise.all(
+      peers.map(async (peer) => {
+        peer.socket.resume()
+        await Promise.race([
+          peer.closed,
+          vi.waitUntil(() => peer.text.length > replies * replyBytes, { timeout: 60_000 }),
+        ])
+        return peer.text.length > replies * replyBytes
+      }),
+    )
+    return whole.map(Number).join('')
+  }
+
+  it('cost whoever has most of them the oldest, and nobody else', async () => {
+    await using server = await serveMuch()
+    const other = await server.asked(get, 1, '127.0.0.2')
+    const peers: Peer[] = []
+    for (let i = 0; i < 12; i++) peers.push(await server.asked(get, 1))
+    expect(await wholeOf([other])).toBe('1')
+    expect(await wholeOf(peers)).toMatch(/^0{6,10}1{2,6}$/)
+  })
+
+  it('count also behind others on one connection', async () => {
+    await using server = await serveMuch()
+    const many = await server.asked(get.repeat(6), 6)
+    const other = await server.asked(get, 1, '127.0.0.2')
+    expect(await wholeOf([other])).toBe('1')
+    expect(await wholeOf([many], 6)).toBe('0')
+  })
+
+  it('may be of any length where there is one', async () => {
+    await using server = await serve((context) => context.body(new Uint8Array(80 << 20)))
+    expect(await server.ask()).toHaveLength(80 << 20)
+  })
+})
+
 it('who has read a reply in time keeps the connection: nothing is left that would end it', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   await using server = await serve()

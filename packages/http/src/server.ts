@@ -61,8 +61,10 @@ export async function openHttpServer(
   const server = createServer({ ...deadlines, maxHeaderSize }, (request, response) => {
     if (!connections.admit(request, response)) return
     // Not at once: Node would have requests that come in one piece answered in one go, and nobody else's in between.
-    void turnOf(request.socket).then(() => {
-      if (!request.socket.destroyed) void answer(request, response)
+    void turnOf(request.socket).then(async () => {
+      if (request.socket.destroyed) return
+      await answer(request, response)
+      connections.boundUnread(request.socket)
     })
   })
   const connections = new Connections(server, limits.connections, limits.connectionsOfPeer, () =>

@@ -1,10 +1,11 @@
-import { bytesToHex, hexToBytes } from '@bletchley/bytes'
+import { setImmediate } from 'node:timers/promises'
+import { bytesToHex, hexToBytes, type Pieces } from '@bletchley/bytes'
 import {
   CryptoError,
   decodePttRequest,
   ecdh,
-  encodePttResponse,
-  encodeStateKeys,
+  encodePttResponseInPieces,
+  encodeStateKeysInPieces,
   encrypt,
   generateKeyPair,
   lengthPrefixed,
@@ -12,9 +13,10 @@ import {
   pttRequestItems,
   recoverAddress,
   type SecretKey,
-  sign,
+  type StateKey,
+  signInPieces,
 } from '@bletchley/crypto'
-import { RpcError, rpcErrorCodes } from '@bletchley/http'
+import { type Caller, RpcError, rpcErrorCodes } from '@bletchley/http'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { AuditEntry, AuditLog } from './auditLog.ts'
@@ -33,6 +35,8 @@ const maxAddresses = 1000
 const maxRequestBytes = 1024
 /** A stranger can name any address, at no cost, and gets nothing: the log has so many of them. */
 const maxStrangersAddresses = 10
+/** Of the response, so many bytes are written as text within a millisecond. */
+const hexBytesAtOnce = 64 * 1024
 const signatureLength = 65
 const contractAddressLength = 32
 
@@ -92,9 +96,9 @@ export function getStateKeys(context: GetStateKeysContext) {
     throw new RpcError(rpcErrorCodes.limitExceeded, 'Too many requests', { retryAfterMs: waitMs })
   }
 
-  return async (params: unknown, peer: string): Promise<{ data: string; sig: string }> => {
+  return async (params: unknown, caller: Caller): Promise<{ data: string; sig: string }> => {
     // Whose signature it is costs more than all else of a request that is refused.
-    assertPace(limiter.peer(peer))
+    assertPace(limiter.peer(caller.peer))
     const parsed = Params.safeParse(params)
     if (!parsed.success) throw new RpcError(rpcErrorCodes.invalidParams, describeIssues(parsed.error))
     const { data, sig, addresses } = parsed.data
@@ -114,27 +118,50 @@ export function getStateKeys(context: GetStateKeysContext) {
 
     // Where the folder is gone, contracts that have a key would get another one.
     await audit.assertInPlace()
-    const wanted = named ?? (await stateKeys.addresses())
-    const listed = wanted.length <= maxAddresses ? wanted : undefined
-    assertPace(limiter.contracts(worker, listed?.length ?? 0))
+    const count = named?.length ?? stateKeys.count
+    assertPace(limiter.contracts(worker, caller.peer, count))
     const made = named === undefined ? 0 : await stateKeys.countMissing(named)
     assertPace(limiter.newKeys(worker, made))
-    const keys = await stateKeys.get(wanted).catch(async (error: unknown) => {
-      await appendAudit({ ...about, outcome: 'failed', reason: 'internal error' })
-      throw error
-    })
-    const encrypted = encrypt(sharedKey, encodeStateKeys(keys))
-    const response = encodePttResponse({ id: request.id, publicKey: pair.publicKey, encrypted })
-    const given = {
-      worker,
-      outcome: 'given',
-      count: wanted.length,
-      made,
-      ...(listed && { contracts: listed }),
-    } as const
-    const { n, hash } = await appendAudit(given)
-    logger.info({ worker, contracts: wanted.length, auditLine: n, auditHash: hash }, 'state keys handed out')
-    return { data: bytesToHex(response), sig: bytesToHex(sign(secretKey, response)) }
+    const give = async () => {
+      const wanted = named ?? (await stateKeys.addresses())
+      const keys = await stateKeys.get(wanted).catch(async (error: unknown) => {
+        await appendAudit({ ...about, outcome: 'failed', reason: 'internal error' })
+        throw error
+      })
+      const result = await inTurns(makeResult(request.id, pair.publicKey, sharedKey, keys))
+      const listed = wanted.length <= maxAddresses && { contracts: wanted }
+      const { n, hash } = await appendAudit({ worker, outcome: 'given', count: wanted.length, made, ...listed })
+      logger.info({ worker, contracts: wanted.length, auditLine: n, auditHash: hash }, 'state keys handed out')
+      return result
+    }
+    return count > maxAddresses ? caller.oneAtATime(give) : give()
+  }
+
+  function* makeResult(id: Uint8Array, publicKey: Uint8Array, sharedKey: Uint8Array, keys: StateKey[]) {
+    const plaintext = yield* encodeStateKeysInPieces(keys)
+    yield
+    const encrypted = encrypt(sharedKey, plaintext)
+    const response = yield* encodePttResponseInPieces({ id, publicKey, encrypted })
+    const signature = yield* signInPieces(secretKey, response)
+    return { data: yield* hexInPieces(response), sig: bytesToHex(signature) }
+  }
+}
+
+function* hexInPieces(bytes: Uint8Array): Pieces<string> {
+  const texts: string[] = []
+  for (let at = 0; at < bytes.length; at += hexBytesAtOnce) {
+    texts.push(bytesToHex(bytes.subarray(at, at + hexBytesAtOnce)))
+    yield
+  }
+  return texts.join('')
+}
+
+/** Does work one piece at a time, and others theirs in between. */
+async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
+    await setImmediate()
   }
 }
 

@@ -22,6 +22,7 @@ import {
 } from '@bletchley/crypto'
 import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { openFilesOf } from '@bletchley/testkit/files'
+import { Turns } from '@bletchley/testkit/turns'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { verifyAudit } from './auditLog.ts'
@@ -173,6 +174,36 @@ describe('getStateKeys', () => {
     expect([...all.keys()]).toEqual([contract(3), contract(9)])
     expect(all).toEqual(new Map([...some].sort()))
     expect((await keysOf(principal.url, { addresses: [] })).size).toBe(0)
+  })
+
+  it('gives the keys of thousands to several at once, and others their turn meanwhile', async () => {
+    const none = Number.POSITIVE_INFINITY
+    await using principal = await runPrincipal({ limits: { newKeys: none } })
+    const named = Array.from({ length: 3000 }, (_, i) => i.toString(16).padStart(64, '0'))
+    const keys = new Map<string, string>()
+    for (let at = 0; at < named.length; at += 1000) {
+      for (const [address, key] of await keysOf(principal.url, { addresses: named.slice(at, at + 1000) })) {
+        keys.set(address, key)
+      }
+    }
+    const turns = new Turns()
+    const given = await Promise.all(Array.from({ length: 3 }, () => keysOf(principal.url)))
+    turns.stop()
+    for (const some of given) expect(some).toEqual(keys)
+    // Each response has 460 KB, of which a piece has at most 64.
+    expect(turns.count).toBeGreaterThan(3 * 3 * 5)
+  })
+
+  it('counts all contracts where none is named, also more than a request may name', async () => {
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now())
+    await using principal = await runPrincipal({ limits: { newKeys: 2000, contracts: 2000 } })
+    const addresses = Array.from({ length: 1001 }, (_, i) => i.toString(16).padStart(64, '0'))
+    await keysOf(principal.url, { addresses: addresses.slice(0, 1000) })
+    await keysOf(principal.url, { addresses: addresses.slice(1000) })
+    const worker = makeWorker()
+    const askAll = () => call(principal.url, 'getStateKeys', { data: worker.data, sig: worker.sig })
+    expect(worker.open((await askAll()).result).size).toBe(1001)
+    expect((await askAll()).error).toMatchObject({ code: -32005, data: { retryAfterMs: 3600 } })
   })
 
   it('makes one key, however many ask for it first', async () => {

@@ -18,6 +18,7 @@ import {
   type HttpBindings,
   noPages,
   openHttpServer,
+  type RpcMethod,
   type RpcMethods,
 } from '@bletchley/http'
 import { boundLines } from '@bletchley/http/bound-lines'
@@ -129,7 +130,7 @@ async function startLocked(options: PrincipalOptions & { host: string }, lock: F
   const audit = await AuditLog.open(dataFolder, [lock, ...keyFiles, stateKeys])
   const mode = modeIfOpen(dataFolder)
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
-  const methods: RpcMethods = new Map<string, (params: unknown, peer: string) => Promise<unknown>>([
+  const methods: RpcMethods = new Map<string, RpcMethod>([
     ['getStateKeys', getStateKeys({ stateKeys, secretKey, authorize, limiter, audit, logger })],
     ['getHealthCheck', async () => true],
   ])

@@ -24,12 +24,27 @@ describe('a rate limit', () => {
     expect(limiter.request('c')).toBe(30_000)
     expect([limiter.newKeys('a', 7), limiter.newKeys('a', 3), limiter.newKeys('b', 10)]).toEqual([0, 0, 0])
     expect(limiter.newKeys('a', 1)).toBe(360_000)
-    expect([limiter.contracts('a', 999_000), limiter.contracts('a', 1000), limiter.contracts('a', 1)]).toEqual([
-      0, 0, 4,
-    ])
-    expect(limiter.contracts('b', 1000)).toBe(0)
+    const contracts = (worker: string, count: number) => limiter.contracts(worker, 'peer', count)
+    expect([contracts('a', 999_000), contracts('a', 1000), contracts('a', 1)]).toEqual([0, 0, 4])
+    expect(contracts('b', 1000)).toBe(0)
     for (let i = 0; i < 60; i++) expect(limiter.stranger()).toBe(0)
     expect(limiter.stranger()).toBeGreaterThan(0)
+  })
+
+  it('of contracts holds for one address too, whatever it calls itself', () => {
+    const limiter = new RateLimiter({ contracts: 100 }, () => 0)
+    for (let i = 0; i < 10; i++) expect(limiter.contracts(`worker ${i}`, 'here', 100)).toBe(0)
+    expect(limiter.contracts('one more', 'here', 1)).toBe(3600)
+    expect(limiter.contracts('another', 'there', 100)).toBe(0)
+  })
+
+  it('of contracts lets through what is more than it, when nothing else was asked', () => {
+    let now = 0
+    const limiter = new RateLimiter({ contracts: 100 }, () => now)
+    expect(limiter.contracts('a', 'here', 101)).toBe(0)
+    expect(limiter.contracts('a', 'here', 101)).toBe(3_600_000)
+    now = 3_600_000
+    expect(limiter.contracts('a', 'here', 1000)).toBe(0)
   })
 
   it('is that of the defaults where nothing is said', () => {
@@ -54,7 +69,7 @@ describe('a rate limit', () => {
   it('can be none', () => {
     const none = Number.POSITIVE_INFINITY
     const limiter = new RateLimiter({ perWorker: none, inAll: none, newKeys: none, contracts: none })
-    const wait = () => limiter.request('a') + limiter.newKeys('a', 1000) + limiter.contracts('a', 1000)
+    const wait = () => limiter.request('a') + limiter.newKeys('a', 1000) + limiter.contracts('a', 'b', 1000)
     for (let i = 0; i < 10_000; i++) expect(wait()).toBe(0)
   })
 })

@@ -8,7 +8,10 @@ export interface RateLimits {
   inAll: number
   /** Keys of contracts that had none, an hour, for one worker. */
   newKeys: number
-  /** Contracts an hour that requests of one worker are noted to be about: 67 bytes of the log each. */
+  /**
+   * Contracts an hour that one worker may ask about, and ten times as many from one address. A request that names none is
+   * about all.
+   */
   contracts: number
 }
 
@@ -19,6 +22,8 @@ export const defaultLimits: RateLimits = { perWorker: 600, inAll: 6000, newKeys:
 const strangersPerMinute = 60
 /** Workers, and peers, that are told apart; beyond, the one that asked longest ago starts afresh. */
 const maxWorkers = 10_000
+/** Workers may have one address in common. */
+const workersOfPeer = 10
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 
@@ -26,7 +31,8 @@ const hourMs = 60 * minuteMs
 export class RateLimiter {
   readonly #inAll: TokenBucket
   readonly #strangers: TokenBucket
-  readonly #peers: RecentlyUsed<TokenBucket>
+  readonly #maxContracts: number
+  readonly #peers: RecentlyUsed<{ requests: TokenBucket; contracts: TokenBucket }>
   readonly #workers: RecentlyUsed<{ requests: TokenBucket; newKeys: TokenBucket; contracts: TokenBucket }>
 
   /** @param now the clock, in milliseconds */
@@ -34,7 +40,12 @@ export class RateLimiter {
     const { perWorker, inAll, newKeys, contracts } = { ...defaultLimits, ...limits }
     this.#inAll = new TokenBucket(inAll, minuteMs, now)
     this.#strangers = new TokenBucket(strangersPerMinute, minuteMs, now)
-    this.#peers = new RecentlyUsed(() => new TokenBucket(inAll, minuteMs, now), maxWorkers)
+    this.#maxContracts = contracts
+    const ofPeer = () => ({
+      requests: new TokenBucket(inAll, minuteMs, now),
+      contracts: new TokenBucket(workersOfPeer * contracts, hourMs, now),
+    })
+    this.#peers = new RecentlyUsed(ofPeer, maxWorkers)
     const ofWorker = () => ({
       requests: new TokenBucket(perWorker, minuteMs, now),
       newKeys: new TokenBucket(newKeys, hourMs, now),
@@ -45,7 +56,7 @@ export class RateLimiter {
 
   /** For a request of which nothing is known but the address, before it is looked at. No address needs more than all workers may ask. */
   peer(address: string): number {
-    return this.#peers.get(address).take(1)
+    return this.#peers.get(address).requests.take(1)
   }
 
   request(worker: string): number {
@@ -56,8 +67,10 @@ export class RateLimiter {
     return this.#workers.get(worker).newKeys.take(count)
   }
 
-  contracts(worker: string, count: number): number {
-    return this.#workers.get(worker).contracts.take(count)
+  /** A request about more than there ever is room for takes all the room there is. */
+  contracts(worker: string, address: string, count: number): number {
+    const taken = Math.min(count, this.#maxContracts)
+    return this.#workers.get(worker).contracts.take(taken) || this.#peers.get(address).contracts.take(taken)
   }
 
   stranger(): number {

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { hexToBytes } from '@bletchley/bytes'
 import { randomBytes, type StateKey } from '@bletchley/crypto'
 import { KeyFileError, readOrCreateSealed, readSealed, type SealingKey } from '@bletchley/crypto/key-file'
@@ -11,6 +12,8 @@ const stateKeyLength = 32
 const sealedName = /^([0-9a-f]{64})\.sealed$/
 /** Each file that is being made holds a descriptor, of which a process commonly has about 1000. */
 const maxOpenFiles = 16
+/** Keys that are in memory are gathered within a millisecond or two, so many of them. */
+const keysAtOnce = 1000
 
 const putBack =
   'Put back what is missing, from a copy or from a backup of the keys that is as new as the log: no other key opens what is stored'
@@ -76,9 +79,23 @@ export class StateKeys implements Watched {
 
   /** @param addresses contract addresses, 64 lower-case digits each */
   async get(addresses: readonly string[]): Promise<StateKey[]> {
-    return Promise.all(
-      addresses.map(async (address) => ({ address: hexToBytes(address), key: await this.#key(address) })),
-    )
+    const keys: StateKey[] = []
+    for (let at = 0; at < addresses.length; at += keysAtOnce) {
+      // Known ones wait for nothing, and others would wait for all of them.
+      if (at > 0) await setImmediate()
+      const some = addresses.slice(at, at + keysAtOnce)
+      keys.push(
+        ...(await Promise.all(
+          some.map(async (address) => ({ address: hexToBytes(address), key: await this.#key(address) })),
+        )),
+      )
+    }
+    return keys
+  }
+
+  /** How many contracts have a key, as far as one can know without looking. */
+  get count(): number {
+    return this.#made.size
   }
 
   /** How many of these contracts have no key yet. */
@@ -91,9 +108,9 @@ export class StateKeys implements Watched {
     return missing
   }
 
-  /** The addresses of all contracts that have a key, ascending. */
+  /** The addresses of all contracts that have a key. */
   async addresses(): Promise<string[]> {
-    return [...new Set([...(await this.#stored()), ...this.#made])].sort()
+    return [...new Set([...(await this.#stored()), ...this.#made])]
   }
 
   async #stored(): Promise<string[]> {
