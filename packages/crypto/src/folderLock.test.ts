@@ -1,21 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { tryLock } from 'fs-native-extensions'
 import { expect, it } from 'vitest'
 import { describeHolder, FolderLockedError, lockFolder, lockFolderForReading, lockHolder } from './folderLock.ts'
 
 const rounds = 25
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-lock.'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
-}
 
 /** The number that the system gives to the next file that is opened: the lowest that is free. */
 async function lowestDescriptor(folder: string): Promise<number> {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -22,6 +22,7 @@ import {
 } from '@bletchley/crypto'
 import { openSealingKey, readOrCreateSealed } from '@bletchley/crypto/key-file'
 import { openFilesOf } from '@bletchley/testkit/files'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { Turns } from '@bletchley/testkit/turns'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -36,11 +37,6 @@ afterEach(() => {
 
 const isRoot = process.getuid?.() === 0
 const contract = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32)
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
-}
 
 /** A principal in a folder of its own, or in a given one that outlives it. */
 async function runPrincipal(options: Partial<PrincipalOptions> = {}) {

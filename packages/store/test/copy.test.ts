@@ -1,32 +1,15 @@
 import { execFile, execFileSync } from 'node:child_process'
-import {
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  writeFile,
-} from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, open, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { openFilesOf, syncsOf } from '@bletchley/testkit/files'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { expect, test, vi } from 'vitest'
 import { ContractReader, compactLmdb, copyLmdb, openLmdb, StorageError } from '../src/index.ts'
 import { bytes32, openStore } from './model.ts'
 
 const run = promisify(execFile)
 const address = bytes32(1)
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-copy.'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
-}
 
 async function makeStore(folder: string): Promise<void> {
   const store = await openStore(await openLmdb({ folder }))

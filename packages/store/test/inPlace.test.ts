@@ -1,20 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { expect, test } from 'vitest'
 import { openLmdb, StorageError } from '../src/index.ts'
 
 const lmdb = pathToFileURL(createRequire(import.meta.url).resolve('lmdb')).href
 const record = (byte: number, size = 1) => ({ key: Uint8Array.of(byte), value: new Uint8Array(size).fill(byte) })
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
-}
 
 /** A process that is in the middle of a read, until it is killed. */
 async function startReader(folder: string) {

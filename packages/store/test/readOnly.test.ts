@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { expect, test } from 'vitest'
 import { ContractReader, openLmdb, StorageError } from '../src/index.ts'
 
@@ -20,11 +20,6 @@ function writeDeltas(folder: string, from: number, to: number): Promise<unknown>
     }
     await store.close()`
   return run(process.execPath, ['--input-type=module', '-e', script])
-}
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
 
 test('a reader beside a writing process sees what it writes, and changes no record', async () => {

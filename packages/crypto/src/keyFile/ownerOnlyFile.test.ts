@@ -1,31 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import {
-  chmod,
-  chown,
-  type FileHandle,
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, chown, type FileHandle, lstat, mkdir, open, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readAccessList } from './accessList.ts'
 import { createExclusively, createFolder, modeIfOpen, readOwnerOnly, replaceFile } from './ownerOnlyFile.ts'
 
 afterEach(() => void vi.restoreAllMocks())
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'bletchley-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
-}
 
 /** What is made durable, in order: inode, and whether `target` was there by then. */
 async function watchSyncs(target: string): Promise<[inode: number, wasThere: boolean][]> {
