@@ -7,10 +7,12 @@ import {
   ForStatement,
   IdentifierExpression,
   IfStatement,
+  InstanceOfExpression,
   IntegerLiteralExpression,
   type Node,
   type Source,
   type Statement,
+  UnaryPrefixExpression,
   WhileStatement,
 } from 'assemblyscript'
 import { tokens } from './compilerFlags.ts'
@@ -21,7 +23,11 @@ export function requireReadable(sources: readonly Source[]): void {
   for (const source of sources) {
     for (const node of nodesOf(source)) {
       if (node instanceof IntegerLiteralExpression) requireWholeNumber(node)
-      else if (node instanceof BinaryExpression) requireClearOperands(node)
+      else if (node instanceof BinaryExpression) {
+        requireClearOperands(node)
+        requireClearPower(node)
+        requireEqualToSomething(node)
+      } else if (node instanceof InstanceOfExpression) requireClearNot(node)
       for (const condition of conditionsOf(node)) requireNoAssignment(condition)
       for (const body of bodiesOf(node)) requireBody(body)
     }
@@ -62,6 +68,34 @@ function requireClearOperands({ operator, left, right, range }: BinaryExpression
       `${textOf(comparison)} is compared first, and the result is one side here; ${how}`,
     )
   }
+}
+
+function requireEqualToSomething({ operator, left, right, range }: BinaryExpression): void {
+  const isOfNaN = [left, right].some((each) => each instanceof IdentifierExpression && each.text === 'NaN')
+  if (!isOfNaN || !isComparisonOperator(operator)) return
+  throw new ContractSourceError(range, 'NaN is neither equal to any number nor less nor greater; isNaN(…) asks for it')
+}
+
+/** TypeScript refuses `-a ** 2` too: in mathematics the power comes first, here the sign. */
+function requireClearPower(expression: BinaryExpression): void {
+  const { operator, left, right, range } = expression
+  const [base, exponent] = [textOf(left), textOf(right)]
+  if (operator === tokens.caret && /^(2|10)$/.test(base) && /^\d+$/.test(exponent)) {
+    const power = `${base} ** ${exponent}`
+    throw new ContractSourceError(range, `${textOf(expression)} is an exclusive or; ${power} is the power`)
+  }
+  const isSigned = left instanceof UnaryPrefixExpression && !isStep(left.operator)
+  if (operator !== tokens.power || !isSigned) return
+  throw new ContractSourceError(range, `${base} comes first here; parentheses tell what belongs together`)
+}
+
+function isStep(operator: number): boolean {
+  return operator === tokens.plusPlus || operator === tokens.minusMinus
+}
+
+function requireClearNot({ expression, range }: InstanceOfExpression): void {
+  if (!(expression instanceof UnaryPrefixExpression) || expression.operator !== tokens.not) return
+  throw new ContractSourceError(range, `${textOf(expression)} comes first here; parentheses tell what belongs together`)
 }
 
 /** In parentheses of its own, an assignment is meant. */
