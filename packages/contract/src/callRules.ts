@@ -9,7 +9,6 @@ import {
   type FunctionDeclaration,
   FunctionExpression,
   type Function as FunctionInstance,
-  IntegerLiteralExpression,
   type Node,
   OperatorKind,
   type Program,
@@ -25,7 +24,6 @@ import {
   isText,
   isTuple,
   libraryFunction,
-  libraryPrefix,
   nameInLibrary,
   type Refuse,
   writtenType,
@@ -104,23 +102,6 @@ export function requireThrown(
 
 function isError({ internalName, base }: Class): boolean {
   return internalName === '~lib/error/Error' || (base !== null && isError(base))
-}
-
-/** Requires that nobody asks whether a number without a sign is below zero. */
-export function requirePossible(expression: BinaryExpression, flow: Flow, refuse: Refuse): void {
-  const { operator, left, right, range } = expression
-  if (!isAuthors(range.source)) return
-  const isNever = operator === tokens.less || operator === tokens.greater
-  if (!isNever && operator !== tokens.atLeast && operator !== tokens.atMost) return
-  const isValueFirst = operator === tokens.less || operator === tokens.atLeast
-  const [value, bound] = isValueFirst ? [left, right] : [right, left]
-  if (!(bound instanceof IntegerLiteralExpression) || !/^0+$/.test(textOf(bound))) return
-  const type = flow.program.resolver.resolveExpression(value, flow, Type.auto, reportModes.swallow)
-  if (type == null || !type.isUnsignedIntegerValue || type === Type.bool) return
-  refuse(
-    range,
-    `${textOf(expression)} ${isNever ? 'never' : 'always'} holds: a ${type} is not below zero; compare before you subtract`,
-  )
 }
 
 function isWithoutEffect(method: string, { type, prototype, internalName }: Class): boolean {
@@ -289,24 +270,6 @@ export function requireCalled(expression: Expression, flow: Flow, refuse: Refuse
   refuse(
     expression.range,
     `${written} is a function to call, not to keep: only its call tells whether a number has a sign; keep one that calls it`,
-  )
-}
-
-/** Requires that the limbs of a `U256` have no sign: -1 would be 2^64 - 1. */
-export function requireUnsigned(
-  { parent, program }: FunctionInstance,
-  args: readonly Expression[],
-  place: Node,
-  flow: Flow,
-  refuse: Refuse,
-): void {
-  if (!(parent instanceof Class) || nameInLibrary(parent.prototype) !== 'u256/U256') return
-  if (place.range.source.internalPath.startsWith(libraryPrefix)) return
-  const signed = args.find((each) => isSigned(each, program, flow))
-  if (signed === undefined) return
-  refuse(
-    signed.range,
-    'this has a sign, and new U256 takes limbs of 64 bits without; U256.from takes numbers with a sign',
   )
 }
 

@@ -34,8 +34,15 @@ export const tokens = {
   lastComparison: 79,
   plus: 81,
   minus: 82,
+  power: 83,
+  times: 84,
+  divided: 85,
+  remainder: 86,
   plusPlus: 87,
   minusMinus: 88,
+  shiftLeft: 89,
+  shiftRight: 90,
+  shiftRightUnsigned: 91,
   ampersand: 92,
   bar: 93,
   caret: 94,
@@ -44,8 +51,20 @@ export const tokens = {
   and: 97,
   or: 98,
   firstAssignment: 101,
+  plusAssign: 102,
+  minusAssign: 103,
+  remainderAssign: 107,
+  shiftLeftAssign: 108,
+  shiftRightUnsignedAssign: 110,
+  ampersandAssign: 111,
   lastAssignment: 113,
 } as const
 
 /** `DecoratorKind`: a decorator that the compiler does not know. */
 export const customDecorator = 0
+
+/** `Constraints`: that a value is cast to the type that is asked for. */
+export const explicitConversion = 1 << 1
+
+/** `ConstantValueKind`: a whole number. */
+export const integerConstant = 1

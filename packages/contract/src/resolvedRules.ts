@@ -1,5 +1,5 @@
 import {
-  BinaryExpression,
+  type BinaryExpression,
   type CallExpression,
   type Class,
   Compiler,
@@ -10,7 +10,12 @@ import {
   type Node,
   NullExpression,
   type Program,
+  type ReturnStatement,
+  SwitchStatement,
   Type,
+  type UnaryPostfixExpression,
+  UnaryPrefixExpression,
+  type VariableStatement,
 } from 'assemblyscript'
 import {
   functionFor,
@@ -19,19 +24,42 @@ import {
   requireCondition,
   requireContainerCall,
   requireKeptCopy,
-  requirePossible,
   requirePresence,
   requireSortable,
   requireThrown,
   requireTypedMember,
-  requireUnsigned,
   requireUsedResult,
 } from './callRules.ts'
-import { diagnosticCategories, reportModes, tokens } from './compilerFlags.ts'
+import { diagnosticCategories, explicitConversion, reportModes, tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
+import {
+  enumOf,
+  enumOfResult,
+  requireEnum,
+  requireEnumArguments,
+  requireEnumOfVariables,
+  requireOneEnum,
+} from './enumRules.ts'
 import { compareByValue, isNullTest } from './equality.ts'
+import { noteValues, typeOf, withoutParentheses } from './integers.ts'
 import { requireComparableKeys } from './mapKeys.ts'
+import {
+  isStepOrSign,
+  noteOperands,
+  notePlaces,
+  notePlacesOfTarget,
+  requireCalculation,
+  requireClearNot,
+  requireEqualPossible,
+  requireNumbers,
+  requirePossible,
+  requireSameNumber,
+  requireSign,
+  requireWritten,
+  writtenNumber,
+} from './numberRules.ts'
 import { requireStateTypes } from './stateTypes.ts'
+import { isAuthors } from './syntax.ts'
 import { requireOwnFields } from './tupleMethods.ts'
 import { checkedText } from './typedText.ts'
 
@@ -83,6 +111,7 @@ export function watchTypes(
       requireTypedMember(call, instance, refuse)
       requireKeptCopy(call, instance, changed, refuse)
       requireUsedResult(call, instance, dropped, refuse)
+      requireEnumArguments(instance, call, flow, refuse)
     }
     return functionFor(call, instance, flow)
   }
@@ -107,8 +136,8 @@ const { compileInstantiate } = Compiler.prototype
 Compiler.prototype.compileInstantiate = function (instance, args, constraints, place) {
   const refuse = refusals.get(this.program)
   if (refuse === undefined) return compileInstantiate.call(this, instance, args, constraints, place)
-  requireUnsigned(instance, args, place, this.currentFlow, refuse)
   requireThrown(instance, place, unused.get(this.program)!, refuse)
+  notePlaces(instance, args)
   const checked = checkedText(instance, args, this.currentFlow, refuse)
   return compileInstantiate.call(this, instance, checked, constraints, place)
 }
@@ -116,6 +145,21 @@ Compiler.prototype.compileInstantiate = function (instance, args, constraints, p
 /** What the compiler's types keep private. */
 interface Hidden {
   compileCallExpressionBuiltin(this: Compiler, called: FunctionPrototype, call: CallExpression, type: Type): number
+  compileBinaryExpression(this: Compiler, expression: BinaryExpression, type: Type, constraints: number): number
+  compileVariableStatement(this: Compiler, statement: VariableStatement): number
+  compileReturnStatement(this: Compiler, statement: ReturnStatement): number
+  compileUnaryPrefixExpression(
+    this: Compiler,
+    expression: UnaryPrefixExpression,
+    type: Type,
+    constraints: number,
+  ): number
+  compileUnaryPostfixExpression(
+    this: Compiler,
+    expression: UnaryPostfixExpression,
+    type: Type,
+    constraints: number,
+  ): number
   compileIdentifierExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
   compilePropertyAccessExpression(this: Compiler, expression: Expression, type: Type, constraints: number): number
   /** @param code of the operand, whose type is the compiler's current one */
@@ -148,16 +192,94 @@ hidden.compileCallExpressionBuiltin = function (called, call, type) {
 }
 
 const { compileExpression } = Compiler.prototype
-Compiler.prototype.compileExpression = function (expression, ...rest) {
-  const code = compileExpression.call(this, expression, ...rest)
+Compiler.prototype.compileExpression = function (expression, type, constraints = 0) {
+  const code = compileExpression.call(this, expression, type, constraints)
   const refuse = refusals.get(this.program)
   if (refuse !== undefined && asserted.has(expression)) {
     requireAsserted(this.currentType, expression, this.currentFlow, refuse)
   }
-  if (refuse !== undefined && expression instanceof BinaryExpression) {
-    requirePossible(expression, this.currentFlow, refuse)
+  const number = writtenNumber(expression)
+  const isCast = (constraints & explicitConversion) !== 0
+  if (refuse !== undefined && number !== undefined && !isCast && isAuthors(expression.range.source)) {
+    const taken = this.resolver.determineIntegerLiteralType(number.literal, number.isNegative, type)
+    requireWritten(withoutParentheses(expression), taken, refuse)
   }
   return code
+}
+
+const { convertExpression } = Compiler.prototype
+Compiler.prototype.convertExpression = function (code, from, to, isCast, place) {
+  const refuse = refusals.get(this.program)
+  if (refuse !== undefined && !isCast && isAuthors(place.range.source)) {
+    requireSameNumber(from, to, place as Expression, this.currentFlow, refuse)
+  }
+  return convertExpression.call(this, code, from, to, isCast, place)
+}
+
+const { compileCallDirect } = Compiler.prototype
+Compiler.prototype.compileCallDirect = function (called, args, ...rest) {
+  notePlaces(called, args)
+  return compileCallDirect.call(this, called, args, ...rest)
+}
+
+const { compileBinaryExpression } = hidden
+hidden.compileBinaryExpression = function (expression, type, constraints) {
+  const refuse = refusals.get(this.program)
+  if (refuse === undefined || !isAuthors(expression.range.source)) {
+    return compileBinaryExpression.call(this, expression, type, constraints)
+  }
+  const flow = this.currentFlow
+  noteOperands(expression, flow)
+  if (!requireClearNot(expression, flow, refuse)) {
+    this.currentType = Type.bool
+    return this.module.unreachable()
+  }
+  const code = compileBinaryExpression.call(this, expression, type, constraints)
+  requirePossible(expression, flow, refuse)
+  requireOneEnum(expression, flow, refuse)
+  requireCalculation(expression, this.currentType, flow, refuse)
+  return code
+}
+
+const { compileVariableStatement, compileReturnStatement } = hidden
+hidden.compileVariableStatement = function (statement) {
+  const code = compileVariableStatement.call(this, statement)
+  const refuse = refusals.get(this.program)
+  if (refuse !== undefined) {
+    requireEnumOfVariables(statement, this.currentFlow, refuse)
+    noteValues(statement, this.currentFlow)
+  }
+  return code
+}
+hidden.compileReturnStatement = function (statement) {
+  const refuse = refusals.get(this.program)
+  const flow = this.currentFlow
+  if (refuse !== undefined && statement.value !== null) {
+    requireEnum(enumOfResult(flow), statement.value, flow, refuse)
+  }
+  return compileReturnStatement.call(this, statement)
+}
+
+for (const name of ['compileUnaryPrefixExpression', 'compileUnaryPostfixExpression'] as const) {
+  const compileUnary = hidden[name] as (
+    this: Compiler,
+    expression: UnaryPrefixExpression | UnaryPostfixExpression,
+    type: Type,
+    constraints: number,
+  ) => number
+  hidden[name] = function (expression, type, constraints) {
+    const refuse = refusals.get(this.program)
+    const flow = this.currentFlow
+    if (refuse === undefined || !isAuthors(expression.range.source)) {
+      return compileUnary.call(this, expression, type, constraints)
+    }
+    notePlacesOfTarget(expression.operand, undefined, flow)
+    const code = compileUnary.call(this, expression, type, constraints)
+    if (isStepOrSign(expression.operator)) requireNumbers(expression, typeOf(expression.operand, flow), refuse)
+    const isCast = (constraints & explicitConversion) !== 0
+    if (expression instanceof UnaryPrefixExpression && !isCast) requireSign(expression, this.currentType, flow, refuse)
+    return code
+  }
 }
 
 // A function that is called is not compiled as a value.
@@ -182,7 +304,21 @@ hidden.compileUnaryOverload = function (called, operand, code, place) {
 const compare = hidden.compileCommutativeCompareBinaryExpressionFromParts
 hidden.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
   const [operator, left, leftCode, leftType, right, rightCode, rightType, contextualType, place] = args
-  if (!refusals.has(this.program)) return compare.apply(this, args)
+  const refuse = refusals.get(this.program)
+  if (refuse === undefined) return compare.apply(this, args)
+  const isEqual = operator === tokens.equal || operator === tokens.identical
+  if (place instanceof SwitchStatement) {
+    requireEnum(enumOf(left, this.currentFlow), right, this.currentFlow, refuse)
+  } else if (isAuthors(place.range.source)) {
+    const sides = [
+      { value: left, type: leftType, other: right },
+      { value: right, type: rightType, other: left },
+    ]
+    if (!sides.every((each) => requireEqualPossible(place as Expression, each, isEqual, refuse))) {
+      this.currentType = Type.bool
+      return this.module.unreachable()
+    }
+  }
   // The compiler asks the left side what null is to be. Nothing else depends on the order.
   if (left instanceof NullExpression && rightType.isNullableReference) {
     const { compileCommutativeCompareBinaryExpressionFromParts: compareAgain } = hidden
@@ -201,7 +337,6 @@ hidden.compileCommutativeCompareBinaryExpressionFromParts = function (...args) {
   }
   if (!isNullTest(leftType, right)) return compare.apply(this, args)
   this.currentType = Type.bool
-  const isEqual = operator === tokens.equal || operator === tokens.identical
   const { usizeType } = this.options
   return isEqual
     ? this.makeEq(leftCode, rightCode, usizeType, place)

@@ -72,7 +72,12 @@ export function isComparison(node: Node): boolean {
 }
 
 export function isComparisonOperator(operator: number): boolean {
-  return operator >= tokens.firstComparison && operator <= tokens.lastComparison
+  return isOneOf(operator, tokens.firstComparison, tokens.lastComparison)
+}
+
+/** Whether an operator is one of those that follow each other. */
+export function isOneOf(operator: number, first: number, last: number): boolean {
+  return operator >= first && operator <= last
 }
 
 /** All nodes of a syntax tree, in the order of the source; one that the compiler has put in two places comes twice. */

@@ -7,6 +7,7 @@ import { sourceKinds } from './compilerFlags.ts'
 import { abiOf, type ContractClass, findContract, rewriteClass } from './contractClass.ts'
 import { entryPoints } from './entryPoints.ts'
 import { foldStart } from './foldStart.ts'
+import { noteCounts } from './integers.ts'
 import { requireReadable } from './misreadings.ts'
 import { requireTypesAsNamed } from './resolvedContract.ts'
 import { watchTypes } from './resolvedRules.ts'
@@ -40,6 +41,7 @@ export default class ContractTransform {
     this.#class = contract
     requireReadable(this.sources)
     requireEffects(this.sources)
+    noteCounts(this.sources)
     this.#changed = changedResults(this.sources)
     this.#dropped = droppedValues(this.sources)
     this.contract = { name: contract.declaration.name.text, abi: abiOf(contract) }

@@ -135,7 +135,7 @@ describe('a comparison with null', () => {
     ['Map<string, Bytes>', 'mapOf("k", utf8("v"))', 'size'],
     ['Person', 'new Person("x", utf8("abc"))', 'accounts.length'],
     ['Version', 'new Version(1, 2)', 'minor'],
-    ['U256', 'U256.from(3)', 'toU64()'],
+    ['U256', 'U256.from(3)', 'toString().length'],
     ['Address', 'new Address()', 'toBytes().length'],
     ['StateValue<u32>', 'new StateValue<u32>("v")', 'getOr(3)'],
     ['string', '"abc"', 'length'],

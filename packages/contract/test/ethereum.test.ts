@@ -28,7 +28,7 @@ import { Address, Bytes, Bytes4, Bytes32, EthereumContract, U256 } from '@bletch
 import { Bryn } from './bryn'
 class Miscounted extends EthereumContract {
   call(arguments: u32, written: u32): void {
-    const args = this.beginCall(arguments)
+    const args = this.beginCall(i32(arguments))
     for (let i: u32 = 0; i < written; i++) args.write<u32>(i)
     this.sendCall(1, args)
   }

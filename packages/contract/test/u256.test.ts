@@ -73,12 +73,19 @@ describe('a number with a sign', () => {
     expect(contract.ask('drawSigned(int32)(uint64)', 1)).toEqual([0n])
   })
 
-  it.each(['-1', '1, 0, -2', 'n', 'n + 1', '<i8>1', '-n', 'list.length'])('is no limb: new U256(%s)', async (limbs) => {
+  it.each([
+    ['-1', '-1 does not fit into a u64'],
+    ['1, 0, -2', '-2 does not fit into a u64'],
+    ['n', 'n is an i64, and of -1 a u64 would be 18446744073709551615'],
+    ['n + 1', 'n + 1 is an i64'],
+    ['<i8>n', '<i8>n is an i8'],
+    ['-n', '-n is an i64'],
+  ])('is no limb: new U256(%s)', async (limbs, reason) => {
     const text = `import { U256 } from '@bletchley/contract/assembly'
-@contract export class C { f(n: i64, list: u32[]): U256 { return new U256(${limbs}) } }`
+@contract export class C { f(n: i64): U256 { return new U256(${limbs}) } }`
     const before = text.split('\n')[1]!.indexOf(`(${limbs})`) + 1
     const place = before + limbs.lastIndexOf(' -') + 2
-    await expect(compileText(text)).rejects.toThrow(`contract.ts:2:${place}: this has a sign, and new U256 takes limbs`)
+    await expect(compileText(text)).rejects.toThrow(`contract.ts:2:${place}: ${reason}`)
   })
 
   it.each<[string, unknown[], string]>([
