@@ -45,6 +45,7 @@ it('are the constants of the compiler', () => {
     firstAssignment: Token!.Equals,
     plusAssign: Token!.Plus_Equals,
     minusAssign: Token!.Minus_Equals,
+    timesAssign: Token!.Asterisk_Equals,
     remainderAssign: Token!.Percent_Equals,
     shiftLeftAssign: Token!.LessThan_LessThan_Equals,
     shiftRightUnsignedAssign: Token!.GreaterThan_GreaterThan_GreaterThan_Equals,

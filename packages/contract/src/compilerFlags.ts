@@ -53,6 +53,7 @@ export const tokens = {
   firstAssignment: 101,
   plusAssign: 102,
   minusAssign: 103,
+  timesAssign: 104,
   remainderAssign: 107,
   shiftLeftAssign: 108,
   shiftRightUnsignedAssign: 110,

@@ -33,19 +33,21 @@ import { isComparisonOperator, isOneOf, textOf } from './syntax.ts'
 /** Operands of which only the bits count: `flags & -8` clears three of them, whatever the sign. */
 const bits = new WeakSet<Expression>()
 
+/** What is added, subtracted or multiplied: `total + change` of a `u64` and an `i64` below zero is what it says. */
+const terms = new WeakSet<Expression>()
+
 /** How far something is shifted. Only the last bits of it count. */
 const shifts = new WeakSet<Expression>()
 
 /** Arguments for which what is below zero is as much out of range as what is too large, so that the task reverts for both. */
 const places = new WeakSet<Expression>()
 
-/** Notes which operands are taken by their bits, and which are places in a list, before they are compiled. */
+/** Notes which operands are taken by their bits, or calculated with, and which are places in a list, before they are compiled. */
 export function noteOperands({ operator, left, right }: BinaryExpression, flow: Flow): void {
   if (isOneOf(operator, tokens.firstAssignment, tokens.lastAssignment)) notePlacesOfTarget(left, right, flow)
   if (isShift(operator)) shifts.add(withoutParentheses(right))
-  if (!isBitwise(operator)) return
-  bits.add(withoutParentheses(left))
-  bits.add(withoutParentheses(right))
+  const operands = isBitwise(operator) ? bits : isSumOrProduct(operator) ? terms : undefined
+  operands?.add(withoutParentheses(left)).add(withoutParentheses(right))
 }
 
 /** Notes which arguments are places in a list, or lengths of a new one, before they are compiled. */
@@ -75,7 +77,8 @@ const placed =
 export function requireWritten(literal: Expression, taken: Type, refuse: Refuse): void {
   const value = literalValue(literal)
   const bounds = boundsOf(taken)
-  if (value === undefined || bounds === undefined || bits.has(literal) || shifts.has(literal)) return
+  if (value === undefined || bounds === undefined || bits.has(literal) || terms.has(literal) || shifts.has(literal))
+    return
   if (!isWithin({ least: value, most: value }, bounds)) refuseConstant(literal, value, taken, refuse)
 }
 
@@ -98,7 +101,7 @@ export function requireSameNumber(from: Type, to: Type, value: Expression, flow:
   if (given === undefined || taken === undefined || isWithin(given, taken)) return
   const plain = withoutParentheses(value)
   const values = valuesOf(plain, flow) ?? given
-  if (isWithin(values, taken) || shifts.has(plain)) return
+  if (isWithin(values, taken) || terms.has(plain) || shifts.has(plain)) return
   const isConstant = values.least === values.most
   if (bits.has(plain) && (isConstant || from.size === to.size)) return
   if (isConstant) {
@@ -285,6 +288,14 @@ function isShift(operator: number): boolean {
   return (
     isOneOf(operator, tokens.shiftLeft, tokens.shiftRightUnsigned) ||
     isOneOf(operator, tokens.shiftLeftAssign, tokens.shiftRightUnsignedAssign)
+  )
+}
+
+function isSumOrProduct(operator: number): boolean {
+  return (
+    isOneOf(operator, tokens.plus, tokens.minus) ||
+    operator === tokens.times ||
+    isOneOf(operator, tokens.plusAssign, tokens.timesAssign)
   )
 }
 
