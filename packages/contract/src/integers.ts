@@ -2,6 +2,7 @@ import {
   BinaryExpression,
   CallExpression,
   type Element,
+  type Enum,
   EnumValue,
   type Expression,
   type Flow,
@@ -206,6 +207,17 @@ function valuesOfDeclared(element: VariableLikeElement): Bounds | undefined {
   if (before === undefined) return only(0n)
   const values = valuesOfElement(before)
   return values && { least: values.least + 1n, most: values.most + 1n }
+}
+
+/** What the members of an enum are, where all are known. */
+export function valuesOfEnum({ members }: Enum): Bounds | undefined {
+  let all: Bounds | undefined
+  for (const member of members?.values() ?? []) {
+    const values = valuesOfElement(member)
+    if (values === undefined) return undefined
+    all = all === undefined ? values : { least: least(all.least, values.least), most: most(all.most, values.most) }
+  }
+  return all
 }
 
 function only(value: bigint): Bounds {

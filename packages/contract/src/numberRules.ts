@@ -14,6 +14,7 @@ import {
 } from 'assemblyscript'
 import { tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
+import { enumOf } from './enumRules.ts'
 import {
   boundsOf,
   constantValue,
@@ -22,6 +23,7 @@ import {
   mirroredOrder,
   typeOf,
   valuesOf,
+  valuesOfEnum,
   withoutParentheses,
   wrapped,
 } from './integers.ts'
@@ -101,6 +103,9 @@ export function requireSameNumber(from: Type, to: Type, value: Expression, flow:
   if (given === undefined || taken === undefined || isWithin(given, taken)) return
   const plain = withoutParentheses(value)
   const values = valuesOf(plain, flow) ?? given
+  const ofEnum = enumOf(plain, flow)
+  const members = ofEnum && valuesOfEnum(ofEnum)
+  if (members !== undefined && isWithin(members, taken)) return
   if (isWithin(values, taken) || terms.has(plain) || shifts.has(plain)) return
   const isConstant = values.least === values.most
   if (bits.has(plain) && (isConstant || from.size === to.size)) return

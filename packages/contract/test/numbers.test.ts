@@ -10,6 +10,8 @@ const ten = 10
 function take(value: u64, other: u64 = -2): u64 { return value + other }
 function paint(color: Color): Color { return color }
 function grow(): Color { return Size.Large }
+enum Depth { Low = -1, High }
+function deep(depth: Depth): u32 { return depth }
 `
 const head = `import { randomBytes, require, sliceBytes, StateList, StateMap, StateValue, U256, utf8 } from '@bletchley/contract/assembly'
 @contract export class C { constructor() {}
@@ -91,6 +93,7 @@ describe('a number that would become another one', () => {
     ['const x: u32 = i', '6:16: i is an i32, and of -1 a u32 would be 4294967295'],
     ['const x: i32 = u', '6:16: u is a u32, and of 4294967295 an i32 would be -1'],
     ['return list.length - 1', `6:8: ${short('list.length - 1')}`],
+    ['deep(Depth.High)', '16:43: depth is an i32, and of -1 a u32 would be 4294967295'],
     ['return text.indexOf("x")', `6:8: ${short('text.indexOf("x")')}`],
     ['this.small.set(i, 1)', '6:16: i is an i32, and of -1 a u32'],
     ['for (let j = 3; j >= 0; j--) { j -= 2; a = j }', `6:44: ${short('j')}`],
@@ -247,7 +250,7 @@ describe('what is decided by the types alone', () => {
         let n: u64 = 0
         if (c == Color.Red && c == 0) n += 1
         c = Color.Green
-        const number: i32 = c
+        const number: u32 = c
         if (i32(c) != i32(Size.Small) && c > Color.Red) n += 2
         this.color.set(c)
         this.colors.set(Size.Large, <Color>4)
