@@ -39,6 +39,7 @@ const nodeOnly = [
   'crypto/src/engine/node.ts',
   'crypto/src/keyFile/',
   'crypto/src/curveKeyFile.ts',
+  'crypto/src/fileLock.ts',
   'crypto/src/folderLock.ts',
   'crypto/src/watchedFile.ts',
 ]

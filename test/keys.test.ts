@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@bletchley/bytes'
@@ -193,6 +193,63 @@ describe('keys rotate', () => {
     const left = (await readdir(data, { recursive: true })).filter((name) => name.endsWith('.tmp'))
     // What a kill leaves behind is a file that nothing reads.
     expect(left.length).toBeLessThanOrEqual(16 * kills)
+  })
+
+  it.skipIf(process.platform === 'win32')('waits for no new lock, and is not undone by one', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const address = await signingAddress(data)
+    const pipe = join(folder.path, 'pipe')
+    execFileSync('mkfifo', ['-m', '600', pipe])
+    await using relock = new CommandProcess(['keys', 'relock', '--data', data, '--new-passphrase-file', pipe])
+    // Opens when the command does: it has read the key by then.
+    await using passphrase = await open(pipe, 'w')
+    for (const others of [['rotate'], ['relock', '--unlocked']]) {
+      const stderr = expect.stringContaining(`is being rewritten by process ${relock.pid} (bletchley keys relock)`)
+      expect(await runJson(...others, '--data', data), others[0]).toMatchObject({ code: 1, stderr })
+    }
+    // Beside a core, too: that only reads the key.
+    expect(await signingAddress(data)).toBe(address)
+    await passphrase.writeFile('correct horse battery staple\n')
+    await passphrase.close()
+    expect(await relock.ended()).toMatchObject({ code: 0 })
+    const lock = ['--passphrase-file', await secretFile(folder.path, 'correct horse battery staple')]
+    expect(await runJson('rotate', '--data', data, ...lock)).toMatchObject({ code: 0, resealed: 1 })
+    expect(await runJson('status', '--data', data, ...lock)).toMatchObject({ opens: true, address })
+  })
+
+  it.skipIf(process.platform === 'win32')(
+    'goes on when a command that gave the key a new lock was killed',
+    async () => {
+      await using folder = await temporaryFolder()
+      const data = join(folder.path, 'data')
+      await openSealingKey(data)
+      const pipe = join(folder.path, 'pipe')
+      execFileSync('mkfifo', ['-m', '600', pipe])
+      await using relock = new CommandProcess(['keys', 'relock', '--data', data, '--new-passphrase-file', pipe])
+      await using _passphrase = await open(pipe, 'w')
+      await relock.kill('SIGKILL')
+      expect(await runJson('rotate', '--data', data)).toMatchObject({ code: 0, status: 'rotated' })
+    },
+  )
+
+  it.skipIf(process.platform === 'win32')('does not come between a new identity and the key that it read', async () => {
+    await using folder = await temporaryFolder()
+    const data = join(folder.path, 'data')
+    const text = 'correct horse battery staple'
+    const lock = ['--passphrase-file', await secretFile(folder.path, text)]
+    await signingAddress(data, ...lock)
+    const pipe = join(folder.path, 'pipe')
+    execFileSync('mkfifo', ['-m', '600', pipe])
+    const args = ['keys', 'new-identity', '--yes', '--data', data, '--passphrase-file', pipe]
+    await using replacing = new CommandProcess(args)
+    await using passphrase = await open(pipe, 'w')
+    const stderr = expect.stringContaining(`process ${replacing.pid} (bletchley keys new-identity)`)
+    expect(await runJson('rotate', '--data', data, ...lock)).toMatchObject({ code: 1, stderr })
+    await passphrase.writeFile(`${text}\n`)
+    await passphrase.close()
+    expect(await replacing.ended()).toMatchObject({ code: 0 })
+    expect(await runJson('status', '--data', data, ...lock)).toMatchObject({ opens: true })
   })
 })
 

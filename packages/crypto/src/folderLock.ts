@@ -1,41 +1,20 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
-import { tryLock } from 'fs-native-extensions'
+import { describeHolder, type LockHolder, readHolder, takeLock, tryShared } from './fileLock.ts'
 import { createFolder, hasErrorCode } from './keyFile/ownerOnlyFile.ts'
 import type { Watched } from './watchedFile.ts'
 
-/*
- * One process for one data folder.
- *
- * The lock is the operating system's, on the file `lock` in the folder. It belongs to the open file and ends with the
- * process, however that ends, so there is nothing to clean up and nothing to wait for. What stands in the file only
- * tells others whom to look for.
- */
+export { describeHolder, type LockHolder } from './fileLock.ts'
+
+/* One process for one data folder: the lock is on the file `lock` in the folder. */
 
 /** In the data folder. */
 export const lockFileName = 'lock'
-/** The byte that is locked lies behind the text, which stays readable where locks are mandatory. */
-const lockedByte = 2 ** 30
-/** Whoever asks who holds the lock has it for a moment. */
-const attempts = 5
-const attemptMs = 10
 
 export interface FolderLock extends Watched {
   /** Why the next one who comes to the folder does not meet this lock: its file was removed, with the folder or not. */
   look(): string | undefined
   release(): void
-}
-
-/** Who holds a folder, as far as they have said so. */
-export interface LockHolder {
-  pid?: number
-  /** The command, `core` for instance. */
-  use?: string
-  host?: string
-  /** ISO 8601. */
-  since?: string
 }
 
 /**
@@ -48,13 +27,7 @@ export interface LockHolder {
  */
 export async function lockFolder(folder: string, use: string): Promise<FolderLock> {
   const fd = await openLockFile(folder)
-  try {
-    if (!(await tryForAMoment(fd))) throw new FolderLockedError(folder, lastHolder(folder))
-    sayWho(fd, { pid: process.pid, use, host: hostname(), since: new Date().toISOString() })
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
+  await takeLock(fd, use, () => new FolderLockedError(folder, lastHolder(folder)))
   return lockOf(folder, fd)
 }
 
@@ -74,7 +47,7 @@ export function lockFolderForReading(folder: string): FolderLock | undefined {
     throw error
   }
   try {
-    if (!tryLock(fd, lockedByte, 1, { shared: true })) throw new FolderLockedError(folder, lastHolder(folder))
+    if (!tryShared(fd)) throw new FolderLockedError(folder, lastHolder(folder))
   } catch (error) {
     closeSync(fd)
     throw error
@@ -108,17 +81,9 @@ export function lockHolder(folder: string): LockHolder | undefined {
     return undefined
   }
   try {
-    return tryLock(fd, lockedByte, 1, { shared: true }) ? undefined : lastHolder(folder)
+    return tryShared(fd) ? undefined : lastHolder(folder)
   } finally {
     closeSync(fd)
-  }
-}
-
-async function tryForAMoment(fd: number): Promise<boolean> {
-  for (let left = attempts; ; left--) {
-    if (tryLock(fd, lockedByte, 1)) return true
-    if (left === 1) return false
-    await setTimeout(attemptMs)
   }
 }
 
@@ -132,36 +97,9 @@ async function openLockFile(folder: string): Promise<number> {
   }
 }
 
-function sayWho(fd: number, holder: LockHolder): void {
-  try {
-    ftruncateSync(fd, 0)
-    writeSync(fd, `${JSON.stringify(holder)}\n`)
-  } catch {
-    // On a full disk the lock holds as well, without a name.
-  }
-}
-
 /** Who has a data folder, or had it last, as far as they have said so. */
 export function lastHolder(folder: string): LockHolder {
-  try {
-    const { pid, use, host, since } = JSON.parse(readFileSync(join(folder, lockFileName), 'utf8')) as Record<
-      string,
-      unknown
-    >
-    return {
-      ...(typeof pid === 'number' && { pid }),
-      ...(isName(use) && { use }),
-      ...(isName(host) && { host }),
-      ...(isName(since) && { since }),
-    }
-  } catch {
-    return {}
-  }
-}
-
-/** Nothing that could drive a terminal. */
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && /^[\w.: -]{1,100}$/.test(value)
+  return readHolder(join(folder, lockFileName))
 }
 
 /** Another process has the data folder. */
@@ -173,11 +111,4 @@ export class FolderLockedError extends Error {
     super(`The data folder ${folder} is in use by ${describeHolder(holder)}`)
     this.holder = holder
   }
-}
-
-/** In words, for people. */
-export function describeHolder({ pid, use, host, since }: LockHolder): string {
-  if (pid === undefined) return 'another process'
-  const where = host === undefined || host === hostname() ? '' : ` on ${host}`
-  return `process ${pid}${use === undefined ? '' : ` (bletchley ${use})`}${where}${since === undefined ? '' : `, since ${since}`}`
 }

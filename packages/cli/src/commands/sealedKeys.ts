@@ -119,19 +119,24 @@ export const newIdentityCommand = () =>
   keysCommand('new-identity', 'Give a worker or a principal a new signing key; the old one is kept aside.')
     .addOption(option('--yes', 'do it'))
     .action(async (flags: KeysFlags & { yes?: true }) => {
-      const key = await readSealingKey(flags.data, sealingOf(flags))
-      const signing = (await openAllSealed(flags.data, key, purposesOf)).find(
-        ({ path }) => path === 'signing-key.sealed',
-      )
-      if (signing === undefined) throw new CommandError(`There is no signing key in ${flags.data}`)
-      const meaning = signing.purpose === workerKeyPurpose ? newWorker : newPrincipal
-      process.stderr.write(`${meaning}\n`)
-      if (!flags.yes) throw new CommandError('Nothing was changed. Say --yes if that is what you want.')
-      const { before, now } = await locked(flags.data, 'keys new-identity', () =>
-        replaceSigningKey(flags.data, key, signing.purpose),
-      )
+      const replace = async () => {
+        const { key, purpose } = await readSigner(flags)
+        process.stderr.write(`${purpose === workerKeyPurpose ? newWorker : newPrincipal}\n`)
+        if (!flags.yes) throw new CommandError('Nothing was changed. Say --yes if that is what you want.')
+        return replaceSigningKey(flags.data, key, purpose)
+      }
+      // The sealing key is read with the lock: a rotation between would leave it the one before. Who only asks takes none.
+      const { before, now } = await (flags.yes ? locked(flags.data, 'keys new-identity', replace) : replace())
       print({ status: 'replaced', before: bytesToHex(before.address), address: bytesToHex(now.address) }, flags)
     })
+
+async function readSigner(flags: KeysFlags) {
+  const key = await readSealingKey(flags.data, sealingOf(flags))
+  const files = await openAllSealed(flags.data, key, purposesOf)
+  const signing = files.find(({ path }) => path === 'signing-key.sealed')
+  if (signing === undefined) throw new CommandError(`There is no signing key in ${flags.data}`)
+  return { key, purpose: signing.purpose }
+}
 
 const newWorker = `A NEW IDENTITY OF A WORKER: the network knows it under its old address, with its stake. Under the new one it
 is nobody until it registers anew, users who pin the old address refuse its results, and a principal with an allow-list

@@ -27,3 +27,5 @@ export type KeyFileErrorCode =
   | 'command_failed'
   /** Something is there already, and is not overwritten. */
   | 'exists'
+  /** Another process is rewriting it. */
+  | 'in_use'

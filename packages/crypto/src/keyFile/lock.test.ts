@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToUtf8, concatBytes, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
@@ -259,6 +259,7 @@ describe('a sealing key', () => {
       '.other.0123456789abcdef.tmp',
       '.sealing.key.mine',
       'sealing.key',
+      'sealing.key.lock',
       'state-keys',
     ])
     await expectKeys(folder.data, first)
@@ -270,6 +271,45 @@ describe('a sealing key', () => {
     await relockSealingKey(folder.data, second, undefined)
     await expectKeys(folder.data)
     expect(await keyLine(folder.data)).toMatch(/^bletchley-sealing-key-1 /)
+  })
+
+  it('is rewritten by one at a time, by whatever name it is called', async () => {
+    await using folder = await temporaryFolder()
+    await makeKeys(folder.data)
+    const inUse = expect.objectContaining({
+      ...{ code: 'in_use', message: expect.stringContaining(`process ${process.pid} (bletchley keys relock), since`) },
+    })
+    const link = join(folder.base, 'link')
+    await symlink(join(folder.data, 'sealing.key'), link)
+    const lock: Lock = {
+      kind: 'passphrase',
+      async read() {
+        const [before, names] = [await keyLine(folder.data), await readdir(folder.data)]
+        await expect(rotateSealingKey(folder.data, {}, purposesOf)).rejects.toThrow(inUse)
+        await expect(relockSealingKey(folder.data, {}, undefined)).rejects.toThrow(inUse)
+        await expect(relockSealingKey(folder.base, { path: link }, undefined)).rejects.toThrow(inUse)
+        expect([await keyLine(folder.data), await readdir(folder.data)]).toEqual([before, names])
+        // Whoever only reads it is let in.
+        await expectKeys(folder.data)
+        return 'a passphrase of some length'
+      },
+    }
+    await relockSealingKey(folder.data, {}, lock)
+    const options = { lock: passphrase('a passphrase of some length') }
+    await rotateSealingKey(folder.data, options, purposesOf)
+    await expectKeys(folder.data, options)
+    // One that fails lets go of it as well.
+    await expect(relockSealingKey(folder.data, options, passphrase('short'))).rejects.toThrow(code('weak_passphrase'))
+    await relockSealingKey(folder.data, options, undefined)
+    await expectKeys(folder.data)
+  })
+
+  it('that is missing gets no lock, and no file', async () => {
+    await using folder = await temporaryFolder()
+    const missing = code('missing_sealing_key')
+    await expect(relockSealingKey(folder.base, {}, undefined)).rejects.toThrow(missing)
+    await expect(rotateSealingKey(folder.base, {}, purposesOf)).rejects.toThrow(missing)
+    expect(await readdir(folder.base)).toEqual([])
   })
 })
 

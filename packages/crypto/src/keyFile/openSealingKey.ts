@@ -72,7 +72,7 @@ export async function readKeyFile(dataFolder: string, options: SealingOptions = 
   return openKeyFile(path, content, options)
 }
 
-/** Puts the sealing key there, in place of one that is there. */
+/** Puts the sealing key there, in place of one that is there. Only for who has its lock (`withKeyFileLocked`), since it was read. */
 export async function writeKeyFile(file: SealingKeyFile): Promise<void> {
   await replaceFile(file.path, encodeKeyFile(file))
   // What a process left behind that was killed could hold the key without its lock.

@@ -1,8 +1,9 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withKeyFileLocked } from './keyFileLock.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { makeLock } from './lock.ts'
-import { readKeyFile, type SealingOptions, writeKeyFile } from './openSealingKey.ts'
+import { readKeyFile, type SealingOptions, sealingKeyPath, writeKeyFile } from './openSealingKey.ts'
 import { removeTemporaryFiles, replaceFile } from './ownerOnlyFile.ts'
 import { listSealed, readSealedContent, undecryptable } from './sealedFile.ts'
 import { SealingKey } from './sealingKey.ts'
@@ -60,18 +61,29 @@ async function openOne(
  * Gives a data folder a new sealing key, and seals all its files with it. Ends a rotation that was broken off.
  *
  * At every moment the folder opens: the key file holds the old key, then the new and the old one, and the new one alone
- * when no file needs the old one any more. Nothing else may make sealed files meanwhile. What killed processes left of
+ * when no file needs the old one any more. Nothing else may make sealed files meanwhile, so the caller has the folder's
+ * lock; that of the key file, which `relockSealingKey` takes as well, is taken here. What killed processes left of
  * such files is removed: it holds the same secrets, under the old key.
  *
  * @param onFile is called before each file with the number of files that are done and of all
  * @returns how many files there are
- * @throws KeyFileError if any file cannot be opened; then nothing is changed
+ * @throws KeyFileError if any file cannot be opened, or the key is being relocked; then nothing is changed
  */
-export async function rotateSealingKey(
+export function rotateSealingKey(
   dataFolder: string,
   options: SealingOptions,
   purposesOf: PurposesOf,
   onFile: (done: number, all: number) => void = () => {},
+): Promise<number> {
+  const path = sealingKeyPath(dataFolder, options)
+  return withKeyFileLocked(path, 'keys rotate', () => rotateLocked(dataFolder, options, purposesOf, onFile))
+}
+
+async function rotateLocked(
+  dataFolder: string,
+  options: SealingOptions,
+  purposesOf: PurposesOf,
+  onFile: (done: number, all: number) => void,
 ): Promise<number> {
   const keyFile = await readKeyFile(dataFolder, options)
   const files = await openAllSealed(dataFolder, keyFile.key, purposesOf)
@@ -96,16 +108,21 @@ export async function rotateSealingKey(
 }
 
 /**
- * Locks the sealing key otherwise: with another passphrase, with a command, or not at all. Rewrites its one file.
+ * Locks the sealing key otherwise: with another passphrase, with a command, or not at all. Rewrites its one file, also beside a
+ * core or a principal.
  *
  * @param options where the key is and what unlocks it now
  * @param lock what it is to be locked with; the file holds the key itself if absent
+ * @throws KeyFileError as `readSealingKey`; `in_use` if another process rewrites the file
  */
-export async function relockSealingKey(
+export function relockSealingKey(
   dataFolder: string,
   options: SealingOptions,
   lock: SealingOptions['lock'],
 ): Promise<void> {
-  const keyFile = await readKeyFile(dataFolder, options)
-  await writeKeyFile({ ...keyFile, lock: lock && (await makeLock(lock)) })
+  // From reading to writing, passphrases included: a key that was rotated meanwhile must not be undone.
+  return withKeyFileLocked(sealingKeyPath(dataFolder, options), 'keys relock', async () => {
+    const keyFile = await readKeyFile(dataFolder, options)
+    await writeKeyFile({ ...keyFile, lock: lock && (await makeLock(lock)) })
+  })
 }
