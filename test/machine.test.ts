@@ -1,11 +1,11 @@
-import { mkdir, rmdir } from 'node:fs/promises'
+import { mkdir, readFile, rmdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import { CoreClient, computeFunction } from '@bletchley/client'
+import { CoreClient, computeFunction, deployContract } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { isWorkerError } from '@bletchley/protocol'
-import { CommandProcess, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
+import { CommandProcess, runCommand, startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 import { assemble } from './hostile/scripted.ts'
 import { inTime } from './inTime.ts'
@@ -157,6 +157,62 @@ describe('connections that use up the limit of open files', () => {
     expect((await fetch(href)).status).toBe(404)
     await principal.untilLogged(/there are as many HTTP connections as may be/)
     for (const each of idle) each.destroy()
+  })
+})
+
+// V8 reserves some 10 GB of it for each memory of WebAssembly.
+describe.skipIf(process.platform !== 'linux')('too little address space', () => {
+  const GB = 1 << 20
+  const remedy = 'LimitAS=infinity in the systemd unit, or ulimit -v unlimited; what limits memory itself is MemoryMax='
+  const args = (data: string) => ['--data', data, '--threads', '1', '--bind', 'tcp://127.0.0.1:0']
+
+  async function diagnosis(data: string, addressSpaceLimit: number, ...more: string[]) {
+    const end = await runCommand(['doctor', '--json', ...args(data), ...more], { addressSpaceLimit })
+    const { checks } = JSON.parse(end.stdout) as { checks: { name: string; status: string; found: string }[] }
+    return checks
+  }
+
+  it('is told of, and nothing else is taken for broken', async () => {
+    await using folder = await temporaryFolder()
+    // So little that not even what the commands hash with gets any.
+    for (const limit of [2, 16]) {
+      const checks = await diagnosis(folder.path, limit * GB, '--principal-url', 'http://127.0.0.1:9999')
+      const found = `at most ${limit}.0 GB, too little for one thread that runs contracts`
+      expect(checks.filter(({ status }) => status === 'problem')).toEqual([
+        { name: 'address space', status: 'problem', found, remedy },
+      ])
+      const seeThere = { name: 'principal', status: 'warning', found: 'not asked', remedy: 'see `address space`' }
+      expect(checks).toContainEqual(seeThere)
+    }
+  })
+
+  it('keeps a core from starting, and what doctor says is needed is enough for tasks', async () => {
+    await using folder = await temporaryFolder()
+    const [space] = (await diagnosis(folder.path, 500 * GB)).filter(({ name }) => name === 'address space')
+    expect(space?.status).toBe('warning')
+    const needed = Number(/^at most 500\.0 GB; a core with 1 thread needs (\d+\.\d) GB, /.exec(space!.found)![1])
+    for (const limit of [2, 16, Math.floor(needed - 1)]) {
+      const end = await runCommand(['core', ...args(folder.path)], { addressSpaceLimit: limit * GB })
+      expect([end.code, end.stdout], `${limit} GB`).toEqual([1, ''])
+      expect(end.stderr).toMatch(/^error: The address space of this process is too small: at most \d+\.0 GB[,;] /)
+      expect(end.stderr).toContain(`Raise the limit: ${remedy}`)
+    }
+    const dataFolder = join(folder.path, 'data')
+    // Beside what is reserved a core takes some for its database and its work.
+    const addressSpaceLimit = Math.ceil((needed + 0.5) * GB)
+    await using core = await startCoreProcess({ dataFolder, args: ['--threads', '1'], addressSpaceLimit })
+    const contractAddress = randomBytes(32)
+    await new TestPrincipal().installKeys(core.client, [contractAddress])
+    const ledger = await readFile(new URL('../contracts/ledger/build/ledger.wasm', import.meta.url))
+    const issuer = `0x${'11'.repeat(32)}`
+    const task = { contractAddress, gasLimit: 10_000_000n }
+    const construct = { ...task, callable: 'construct(bytes32,uint64)', args: [issuer, 0n] }
+    expect(await deployContract(core.client, ledger, construct)).toMatchObject({ kind: 'success' })
+    const ask = { ...task, callable: 'total_supply()', args: [] }
+    for (let round = 0; round < 3; round++) {
+      expect(await computeFunction(core.client, ask)).toMatchObject({ kind: 'success' })
+    }
+    expect(core.process.stderr).not.toContain('failed')
   })
 })
 

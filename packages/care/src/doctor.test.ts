@@ -44,7 +44,7 @@ it('finds a whole folder well, changes nothing, and leaves no folder of its prob
     expect([...names].join(', ')).toBe(
       'node, platform, zeromq, lmdb, folder lock, secp256k1, ' +
         'data folder, writing, lock, database, key files, signing key, ' +
-        'file system, disk space, clock, open files, file size, core dumps, memory, swap',
+        'file system, disk space, clock, open files, file size, core dumps, address space, memory, swap',
     )
   }
   const named = Object.fromEntries(checks.map((check) => [check.name, lineOf(check)]))

@@ -20,6 +20,7 @@ import { simulatedRegistration } from './attestation.ts'
 import { storeFolder } from './dataFolder.ts'
 import { DataFolderWatch } from './dataFolderWatch.ts'
 import { Dispatcher, type MessageObserver } from './dispatch.ts'
+import { assertAddressSpace } from './engine/addressSpace.ts'
 import { ComputePool } from './engine/computePool.ts'
 import { TaskEngine } from './engine/taskEngine.ts'
 import { HeldTasks } from './handlers/heldTasks.ts'
@@ -157,6 +158,9 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   if (mode !== undefined) logger.warn({ dataFolder, mode }, 'the data folder is open to other users (chmod 700)')
   const backend = await openLmdb({ folder: storeFolder(dataFolder) })
   opened.push(() => backend.close())
+  const threads = options.threads ?? availableProcessors()
+  const web = (options.http ?? principalUrl) !== undefined
+  await assertAddressSpace({ threads, web, store: storeFolder(dataFolder) })
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
   opened.push(() => observation?.close())
@@ -183,7 +187,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
     (records) =>
       new ComputePool(
         {
-          threads: options.threads ?? availableProcessors(),
+          threads,
           runLimitMs: options.runLimitMs ?? defaultRunLimitMs,
           signingKey: secretKey.bytes,
           encryptEmptyOutput: dialect === 'enigma-p2p',

@@ -2,6 +2,6 @@ export { deltaTooLarge, deploy, type Prepared, prepareRuntime, runCompute } from
 export { type Acceptance, describeModule, type FunctionDescription, type ModuleDescription } from './describe.ts'
 export type { EthereumCall, HostCapabilities, Invocation } from './host/environment.ts'
 export { moduleLimits, runLimits, threadStackMb } from './limits.ts'
-export { wipeMemories } from './memories.ts'
+export { NoRoomError, reserveMemory, wipeMemories } from './memories.ts'
 export type { GasProfile, Outcome } from './outcome.ts'
 export type { PreparedModule } from './prepare.ts'

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import createWabt from 'wabt'
 import { compute } from '../test/support/runs.ts'
-import { returnMemory, takeMemory, wipeMemories, wiperCode } from './memories.ts'
+import { deployedMemory } from './limits.ts'
+import { NoRoomError, reserveMemory, returnMemory, takeMemory, wipeMemories, wiperCode } from './memories.ts'
 
 /** A contract with a memory of 2 to 3 pages. */
 const contract = (body: string, data = ''): string => `(module
@@ -37,6 +38,30 @@ describe('the memory of a run', () => {
     const outcome = compute(contract(`${scribbles} (call $ret (i32.const 7) (i32.const 1))`))
     memoryOfNextRun()
     expect(outcome).toMatchObject({ kind: 'success', output: Uint8Array.of(1) })
+  })
+})
+
+describe('memory that there is no room for', () => {
+  it('is said to be, with what to do about it', () => {
+    const full = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
+      throw new RangeError('WebAssembly.Memory(): could not allocate memory')
+    })
+    try {
+      expect(() => takeMemory({ initial: 7, maximum: 8 })).toThrow(NoRoomError)
+      expect(() => takeMemory({ initial: 7, maximum: 8 })).toThrow(/no address space left .* ulimit -v unlimited/)
+      expect(reserveMemory()).toBe(false)
+    } finally {
+      full.mockRestore()
+    }
+  })
+
+  it('is reserved for the first run', () => {
+    expect(reserveMemory()).toBe(true)
+    const none = vi.spyOn(WebAssembly, 'Memory')
+    const memory = takeMemory(deployedMemory)
+    expect(memory.buffer.byteLength).toBe(deployedMemory.initial * 65_536)
+    expect(none).not.toHaveBeenCalled()
+    none.mockRestore()
   })
 })
 

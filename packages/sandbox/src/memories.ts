@@ -1,3 +1,4 @@
+import { deployedMemory } from './limits.ts'
 import type { Limits } from './wasm/module.ts'
 
 const pageBytes = 65_536
@@ -31,7 +32,40 @@ export function takeMemory(limits: Limits): WebAssembly.Memory {
     return spare.memory
   }
   const { initial, maximum } = limits
-  return new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum })
+  try {
+    return new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum })
+  } catch (cause) {
+    throw new NoRoomError(cause)
+  }
+}
+
+/** The engine got no address space for a linear memory: nothing that the contract has done, or could do otherwise. */
+export class NoRoomError extends Error {
+  override readonly name = 'NoRoomError'
+
+  constructor(cause: unknown) {
+    super(
+      'there is no address space left for a contract’s memory, of which the engine reserves some 10 GB for each: raise the ' +
+        'limit of it, with LimitAS=infinity in the systemd unit or ulimit -v unlimited',
+      { cause },
+    )
+  }
+}
+
+/**
+ * Has the memory of a deployed contract ready for the first run. It takes address space, and no memory until it is used.
+ *
+ * @returns false if there is no room for it
+ */
+export function reserveMemory(): boolean {
+  try {
+    const memory = takeMemory(deployedMemory)
+    spares.set(nameOf(deployedMemory), { memory, wiped: true })
+    return true
+  } catch (error) {
+    if (error instanceof NoRoomError) return false
+    throw error
+  }
 }
 
 /** Gives back a memory that no code will touch any more. One that has grown cannot shrink: it is dropped. */

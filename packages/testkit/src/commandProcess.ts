@@ -13,6 +13,8 @@ export interface ProcessOptions {
   fileSizeLimit?: number
   /** Files, sockets and the like that may be open at once. */
   openFileLimit?: number
+  /** Address space (RLIMIT_AS). In KiB. */
+  addressSpaceLimit?: number
   /** What stands on stdin; nothing if absent. */
   input?: string
 }
@@ -34,11 +36,13 @@ export class CommandProcess {
   #stderr = ''
   #stdout = ''
 
-  constructor(args: readonly string[], { env, cwd, fileSizeLimit, openFileLimit, input }: ProcessOptions = {}) {
+  constructor(args: readonly string[], options: ProcessOptions = {}) {
+    const { env, cwd, fileSizeLimit, openFileLimit, addressSpaceLimit, input } = options
     const limits = [
       // With the signal ignored, a write beyond the limit fails and does not end the process.
       ...(fileSizeLimit === undefined ? [] : [`trap "" XFSZ; ulimit -f ${fileSizeLimit}`]),
       ...(openFileLimit === undefined ? [] : [`ulimit -n ${openFileLimit}`]),
+      ...(addressSpaceLimit === undefined ? [] : [`ulimit -v ${addressSpaceLimit}`]),
     ]
     const line = [process.execPath, command, ...args]
     const [file, ...rest] = limits.length === 0 ? line : ['bash', '-c', `${limits.join('; ')}; exec "$0" "$@"`, ...line]

@@ -1,3 +1,4 @@
+import type { AddressSpace } from '@bletchley/core/address-space'
 import { type Check, ok, problem, reasonOf, warning } from './check.ts'
 import { synchronise } from './machine.ts'
 
@@ -5,9 +6,16 @@ import { synchronise } from './machine.ts'
 const offsets = { warning: 10_000, problem: 300_000 }
 const answerTimeoutMs = 5000
 
-/** Whether the principal answers, and how far its clock is from the one of this machine. */
-export async function checkPrincipal(url: string | undefined): Promise<Check[]> {
-  return url === undefined ? [] : [await askPrincipal(url)]
+/**
+ * Whether the principal answers, and how far its clock is from the one of this machine.
+ *
+ * @param space absent if it is not limited
+ */
+export async function checkPrincipal(url: string | undefined, space: AddressSpace | undefined): Promise<Check[]> {
+  if (url === undefined) return []
+  // Node ends the process where `fetch` finds no room.
+  if (space?.isEnough === false) return [warning('principal', 'not asked', 'see `address space`')]
+  return [await askPrincipal(url)]
 }
 
 async function askPrincipal(url: string): Promise<Check> {

@@ -365,10 +365,10 @@ describe('doctor', () => {
 
   it('shows each check on a line, and below it what to do', async () => {
     const { stdout } = await run(['doctor', '--data', data, ...local, '--principal-url', 'http://127.0.0.1:1'])
-    expect(stdout).toMatch(/^ok {7}node {9}v\d\S+$/m)
-    expect(stdout).toMatch(/^ok {7}signing key {2}opens with the sealing key$/m)
+    expect(stdout).toMatch(/^ok {7}node {11}v\d\S+$/m)
+    expect(stdout).toMatch(/^ok {7}signing key {4}opens with the sealing key$/m)
     expect(stdout).toMatch(
-      /^problem {2}principal {4}it does not answer: .*\n {22}check --principal-url, and that the principal runs$/m,
+      /^problem {2}principal {6}it does not answer: .*\n {24}check --principal-url, and that the principal runs$/m,
     )
     expect(stdout).toMatch(/[^\n]\n$/)
   })

@@ -222,6 +222,13 @@ describe('a thread', () => {
     expect(pool.states).toEqual(none)
   })
 
+  it('that has no room for contracts is told of, with what to do about it', () => {
+    const { log } = startPool(1)
+    threads[0]!.emit('message', { kind: 'noRoom' })
+    const remedy = expect.stringContaining('ulimit -v unlimited')
+    expect(log).toMatchObject([{ level: 50, thread: 0, remedy, msg: 'no contract can run on a thread' }])
+  })
+
   it('that ends is replaced at once: its job is lost, and those that wait are not', async () => {
     const { pool, run, log } = startPool(1)
     const [a] = contracts(1) as [Uint8Array]

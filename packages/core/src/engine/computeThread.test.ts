@@ -11,7 +11,7 @@ import type { StoredDelta } from './contractStates.ts'
 import type { JobKind, Jobs, MessageFromThread, MessageToThread } from './threadMessages.ts'
 
 // The code of a thread, run in this one: what it posts comes through a channel, as from a thread of its own.
-const thread = vi.hoisted(() => ({ port: null as MessagePort | null, wiped: 0 }))
+const thread = vi.hoisted(() => ({ port: null as MessagePort | null, wiped: 0, hasRoom: true }))
 const worker = generateKeyPair()
 const priority = getPriority()
 
@@ -30,7 +30,7 @@ vi.mock('@bletchley/sandbox', async (actual) => {
     thread.wiped += 1
     sandbox.wipeMemories()
   }
-  return { ...sandbox, wipeMemories }
+  return { ...sandbox, wipeMemories, reserveMemory: () => thread.hasRoom && sandbox.reserveMemory() }
 })
 
 const wabt = await createWabt()
@@ -48,7 +48,7 @@ let port: MessagePort
 let messages: AsyncIterator<[MessageFromThread]>
 
 /** Starts the thread; what it asks for is answered with the contract's records, or not at all. */
-beforeEach(async () => {
+async function start(): Promise<void> {
   const channel = new MessageChannel()
   thread.port = channel.port2
   thread.wiped = 0
@@ -56,6 +56,9 @@ beforeEach(async () => {
   messages = on(port, 'message') as AsyncIterator<[MessageFromThread]>
   vi.resetModules()
   await import('./computeThread.ts')
+}
+beforeEach(async () => {
+  await start()
   expect(await next()).toEqual({ kind: 'ready' })
 })
 afterEach(() => port.close())
@@ -159,6 +162,26 @@ it('tells where a job failed, and nothing of what the failure says; it goes on',
   const wrong = (await perform('prepare', undefined as never)) as unknown as { kind: string; reason: string }
   expect([wrong.kind, wrong.reason.split('\n')[0]]).toEqual(['failed', 'TypeError'])
   expect((await rebuild()).kind).toBe('done')
+})
+
+it('says before it is ready that there is no room for contracts, and of each job that finds none', async () => {
+  port.close()
+  thread.hasRoom = false
+  await start()
+  thread.hasRoom = true
+  expect([await next(), await next()]).toEqual([{ kind: 'noRoom' }, { kind: 'ready' }])
+  const { prepareRuntime } = await import('@bletchley/sandbox')
+  const wat = '(module (import "env" "memory" (memory 3 4)) (func (export "call")))'
+  const module = prepareRuntime(new Uint8Array(wabt.parseWat('', wat).toBinary({}).buffer))
+  const full = vi.spyOn(WebAssembly, 'Memory').mockImplementation(() => {
+    throw new RangeError('WebAssembly.Memory(): could not allocate memory')
+  })
+  const failed = await compute(module)
+  full.mockRestore()
+  expect(failed).toMatchObject({
+    kind: 'failed',
+    reason: expect.stringMatching(/^there is no address space left .* ulimit -v/),
+  })
 })
 
 it('wipes the memories of a job behind its reply', async () => {

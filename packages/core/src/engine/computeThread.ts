@@ -3,7 +3,7 @@ import { getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { bytesToHex } from '@bletchley/bytes'
 import { SecretKey } from '@bletchley/crypto'
-import { wipeMemories } from '@bletchley/sandbox'
+import { NoRoomError, reserveMemory, wipeMemories } from '@bletchley/sandbox'
 import { ContractRunner } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
 import { Simulator } from './simulator.ts'
@@ -69,19 +69,21 @@ async function answer(job: Job): Promise<void> {
     const result = await perform(job)
     post({ kind: 'done', result, states: runner.states })
   } catch (error) {
-    // Where it failed, not what it said: the message could quote a contract's data.
-    const { name, stack = '' } = error instanceof Error ? error : new Error()
     post({
       kind: 'failed',
-      reason: `${name}\n${stack
-        .split('\n')
-        .filter((line) => line.startsWith('    at '))
-        .join('\n')}`,
+      reason: error instanceof NoRoomError ? error.message : placeOf(error),
       states: runner.states,
     })
   }
   // Behind the reply, so that nobody waits for it.
   wipeMemories()
+}
+
+/** Where it failed, not what it said: the message could quote a contract's data. */
+function placeOf(error: unknown): string {
+  const { name, stack = '' } = error instanceof Error ? error : new Error()
+  const places = stack.split('\n').filter((line) => line.startsWith('    at '))
+  return [name, ...places].join('\n')
 }
 
 port.on('message', (message: MessageToThread) => {
@@ -90,4 +92,6 @@ port.on('message', (message: MessageToThread) => {
   else if (message.kind === 'records') waiting?.resolve(message.value)
   else waiting?.reject(new Error(message.reason))
 })
+// Before anything else in the process takes the room.
+if (!reserveMemory()) post({ kind: 'noRoom' })
 post({ kind: 'ready' })

@@ -1,12 +1,14 @@
 import { realpathSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { type ErrorData, WorkerError } from '@bletchley/protocol'
-import { type Prepared, threadStackMb } from '@bletchley/sandbox'
+import type { Prepared } from '@bletchley/sandbox'
 import type { Logger } from 'pino'
 import type { CacheSize } from '../boundedMap.ts'
+import { roomForMemories } from './addressSpace.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
 import { RunTimer } from './runTimer.ts'
+import { startThread } from './startThread.ts'
 import type {
   Job,
   JobKind,
@@ -55,9 +57,6 @@ interface Surroundings {
   findModule(codeHash: Uint8Array): Prepared | undefined
   becameIdle(): void
 }
-
-/** A state that does not fit ends its task, and not the process. */
-const maxOldGenerationSizeMb = 1024
 
 /** Smaller arrays are copied, which is cheaper. */
 const movedBytes = 64 * 1024
@@ -164,14 +163,8 @@ export class ComputeWorker {
 
   #start(): void {
     const { signingKey, encryptEmptyOutput } = this.#options
-    const workerData: ThreadData = { signingKey, encryptEmptyOutput }
     leaveRemovedFolder()
-    const worker = new Worker(new URL('./computeThread.js', import.meta.url), {
-      workerData,
-      resourceLimits: { stackSizeMb: threadStackMb, maxOldGenerationSizeMb },
-      // Contract code must not see what the operator's environment holds.
-      env: {},
-    })
+    const worker = startThread({ signingKey, encryptEmptyOutput })
     worker.on('message', (message: MessageFromThread) => this.#receive(worker, message))
     worker.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') this.#lossReason = 'ran out of memory'
@@ -187,6 +180,9 @@ export class ComputeWorker {
       case 'ready':
         this.#becameReady = true
         this.#watch()
+        return
+      case 'noRoom':
+        this.#options.logger.error({ thread: this.#slot, remedy: roomForMemories }, 'no contract can run on a thread')
         return
       case 'records':
         void this.#serveRecords(worker, message.call)

@@ -60,6 +60,8 @@ export type MessageToThread =
 
 export type MessageFromThread =
   | { kind: 'ready' }
+  /** Before it is ready: no contract can run on it, since there is no address space for its memory. */
+  | { kind: 'noRoom' }
   | { kind: 'records'; call: RecordsCall }
   | { kind: 'compiled'; module: SharedModule }
   | { kind: 'done'; result: JobResult; states: CacheSize }

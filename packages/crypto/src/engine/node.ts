@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { createKeccak } from 'hash-wasm'
+import type { Pieces } from '@bletchley/bytes'
+import { createKeccak, type IHasher } from 'hash-wasm'
 import { type Engine, pieceBytes } from './engine.ts'
 
 const require = createRequire(import.meta.url)
@@ -49,13 +50,40 @@ function curveFunctions(native: NativeSecp256k1) {
   }
 }
 
+function keccakFunctions(keccak: IHasher) {
+  return {
+    keccak256: (parts: readonly Uint8Array[]) => {
+      keccak.init()
+      for (const part of parts) keccak.update(part)
+      return keccak.digest('binary')
+    },
+
+    *keccak256InPieces(parts: readonly Uint8Array[]): Pieces<Uint8Array> {
+      keccak.init()
+      for (const part of parts) {
+        for (let at = 0; at < part.length; at += pieceBytes) {
+          keccak.update(part.subarray(at, at + pieceBytes))
+          const state = keccak.save()
+          yield
+          keccak.load(state)
+        }
+      }
+      return keccak.digest('binary')
+    },
+  }
+}
+
 const native = loadNative()
 
 /** Whether libsecp256k1 itself does the curve arithmetic. */
 export const isNative = native !== undefined
 
-/** Node's OpenSSL has no Keccak; in WebAssembly it is some ten times faster than in JavaScript. */
-const keccak = await createKeccak(256)
+/**
+ * Node's OpenSSL has no Keccak; in WebAssembly it is some ten times faster than in JavaScript. Absent where the process may not
+ * have as much address space as the engine reserves for that (ulimit -v): the portable function gives the same bytes, and
+ * the command can at least say what is wrong.
+ */
+const keccak = await createKeccak(256).catch((): undefined => undefined)
 
 /** Random bytes that were drawn and not given out yet: to draw some costs as much for one byte as for a thousand. */
 const pool = new Uint8Array(8192)
@@ -74,28 +102,19 @@ function randomBytesFromPool(length: number): Uint8Array {
   return bytes
 }
 
+async function portable(): Promise<Engine> {
+  return (await import('./portable.ts')).engine
+}
+
+async function portableCurve(): Promise<Omit<Engine, keyof ReturnType<typeof keccakFunctions>>> {
+  const { keccak256: _, keccak256InPieces: __, ...others } = await portable()
+  return others
+}
+
 /** OpenSSL and libsecp256k1, where the platform has them. */
 export const engine: Engine = {
-  ...(native === undefined ? (await import('./portable.ts')).engine : curveFunctions(native)),
-
-  keccak256: (parts) => {
-    keccak.init()
-    for (const part of parts) keccak.update(part)
-    return keccak.digest('binary')
-  },
-
-  *keccak256InPieces(parts) {
-    keccak.init()
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at += pieceBytes) {
-        keccak.update(part.subarray(at, at + pieceBytes))
-        const state = keccak.save()
-        yield
-        keccak.load(state)
-      }
-    }
-    return keccak.digest('binary')
-  },
+  ...(keccak === undefined ? await portable() : keccakFunctions(keccak)),
+  ...(native === undefined ? await portableCurve() : curveFunctions(native)),
 
   sha256: (parts) => {
     const hash = createHash('sha256')
