@@ -35,6 +35,22 @@ it.each([
   })
 })
 
+it('a folder for temporary files that is of no use is told from a module that is', async () => {
+  const { TMPDIR } = process.env
+  try {
+    for (const folder of ['/nowhere/at all', '/proc', '/dev/null']) {
+      process.env.TMPDIR = folder
+      const tried = (await checkEnvironment()).filter(({ name }) => ['lmdb', 'folder lock'].includes(name))
+      const remedy = `set TMPDIR to a folder with room in which this user may write; it is ${folder} now`
+      const found = expect.stringMatching(/^it could not be tried: E[A-Z]+: .*, mkdtemp /)
+      expect(tried).toEqual(['lmdb', 'folder lock'].map((name) => ({ name, status: 'problem', found, remedy })))
+    }
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
+})
+
 it('the probes leave no folder, no file open, and no way to look up names', async () => {
   const temporary = await mkdtemp(join(tmpdir(), 'bletchley-'))
   const { TMPDIR } = process.env

@@ -15,14 +15,13 @@ const replyTimeoutMs = 5000
 
 /** Node, the machine, and whether the native modules do what they are for. */
 export async function checkEnvironment(): Promise<Check[]> {
-  const reinstall = 'install again with `npm ci --ignore-scripts` on this machine'
   return [
     checkNode(process.version),
     checkPlatform(`${process.platform}-${process.arch}`, libc()),
-    await attempt('zeromq', 'a message went there and back', probeZeromq, reinstall),
-    await attempt('lmdb', 'a record was written and read', probeLmdb, reinstall),
-    await attempt('folder lock', 'a folder was locked, and let go', probeLock, reinstall),
-    await attempt('secp256k1', 'a signature was made and checked', probeSignature, reinstall),
+    await attempt('zeromq', 'a message went there and back', probeZeromq),
+    await attempt('lmdb', 'a record was written and read', probeLmdb),
+    await attempt('folder lock', 'a folder was locked, and let go', probeLock),
+    await attempt('secp256k1', 'a signature was made and checked', probeSignature),
   ]
 }
 
@@ -47,13 +46,25 @@ function libc(): string {
   return header.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`
 }
 
-async function attempt(name: string, done: string, probe: () => Promise<void>, remedy: string): Promise<Check> {
+async function attempt(name: string, done: string, probe: () => Promise<void>): Promise<Check> {
   try {
     await probe()
     return ok(name, done)
   } catch (error) {
-    return problem(name, reasonOf(error), remedy)
+    if (codesOfFolders.includes(systemCodeOf(error) ?? '')) {
+      const remedy = `set TMPDIR to a folder with room in which this user may write; it is ${tmpdir()} now`
+      return problem(name, `it could not be tried: ${reasonOf(error)}`, remedy)
+    }
+    return problem(name, reasonOf(error), 'install again with `npm ci --ignore-scripts` on this machine')
   }
+}
+
+/** What the system says of a folder that is missing, full, or not for writing. Modules that are not there have other codes. */
+const codesOfFolders = ['EACCES', 'EDQUOT', 'ELOOP', 'ENOENT', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']
+
+function systemCodeOf(error: unknown): string | undefined {
+  const { code, cause } = error as NodeJS.ErrnoException
+  return code ?? (cause === undefined ? undefined : systemCodeOf(cause))
 }
 
 async function probeZeromq(): Promise<void> {

@@ -35,6 +35,12 @@ describe('a command that runs tests', () => {
   })
 })
 
+it('runs nothing without a folder for temporary files, and says how to name another', async () => {
+  vi.stubEnv('TMPDIR', '/nowhere/at all')
+  const run = runTests('.', { run: 'exit 0', stdout: 'stderr' })
+  await expect(run).rejects.toThrow(/^No folder can be made in \/nowhere\/at all \(ENOENT\): set TMPDIR to /)
+})
+
 describe('the tests of a folder', () => {
   /** What is found in a folder by a Node that runs TypeScript, or does not. */
   const foundIn = (folder: string, typescript?: string | false) =>

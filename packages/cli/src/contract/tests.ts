@@ -27,7 +27,7 @@ const loaded = ['--import', new URL('./testExit.js', import.meta.url).href]
 
 /** Runs the tests of a folder, in it. @throws CommandError if there are none */
 export async function runTests(folder: string, { run, stdout }: TestRunOptions): Promise<TestRun> {
-  const log = await mkdtemp(join(tmpdir(), 'bletchley-gas-'))
+  const log = await temporaryFolder()
   try {
     const node = async () => [process.execPath, [...loaded, runnerPath, ...(await findTests(folder))]] as const
     const [file, args] = run === undefined ? await node() : ([run, []] as const)
@@ -50,6 +50,17 @@ export async function runTests(folder: string, { run, stdout }: TestRunOptions):
     return { passed: code === 0 || (run === undefined && code === noTestCode), gas }
   } finally {
     await rm(log, { recursive: true, force: true })
+  }
+}
+
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), 'bletchley-gas-'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new CommandError(
+      `No folder can be made in ${tmpdir()} (${code}): set TMPDIR to one in which this user may write`,
+    )
   }
 }
 
