@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { randomBytes } from '@bletchley/crypto'
-import { runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
+import { CommandProcess, runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { describe, expect, it } from 'vitest'
 
 // What others do to a core's data folder, and beside it, while it runs.
@@ -139,6 +139,50 @@ describe('the files of a core', () => {
       expect((await stat(join(parentPath, name))).mode & 0o777, name).toBe(0o600)
     }
   })
+
+  it.skipIf(process.platform === 'win32')('are for its owner whatever the umask is', async () => {
+    await using base = await temporaryFolder()
+    const umask = '0777'
+    const data = join(base.path, 'above', 'data')
+    await using core = await startCoreProcess({ dataFolder: data, umask, args: ['--threads', '1'] })
+    for (const args of [
+      ['keys', 'curve', '--data', data],
+      ['keys', 'relock', '--data', data, '--new-sealing-command', `printf ${'11'.repeat(32)}`],
+      ['backup', join(base.path, 'backup'), '--data', data],
+      ['export', join(base.path, 'export'), '--data', data],
+    ]) {
+      expect(await runCommand(args, { umask }), args.join(' ')).toMatchObject({ code: 0 })
+    }
+    await core.process.kill('SIGTERM')
+    await using principal = new CommandProcess(['principal', '--port', '0', '--data', join(base.path, 'principal')], {
+      umask,
+    })
+    await principal.readLine()
+    const made = await readdir(base.path, { withFileTypes: true, recursive: true })
+    expect(made.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['data.mdb', 'curve.key', 'export', 'audit.jsonl']),
+    )
+    for (const each of made) {
+      const { mode } = await stat(join(each.parentPath, each.name))
+      expect(mode & 0o777, join(each.parentPath, each.name)).toBe(each.isDirectory() ? 0o700 : 0o600)
+    }
+  })
+
+  it.skipIf(process.platform === 'win32')(
+    'take no right from others that the umask leaves them, and give none',
+    async () => {
+      await using base = await temporaryFolder()
+      const folder = join(base.path, 'contract')
+      for (const [umask, mode] of [
+        ['0027', 0o750],
+        ['0777', 0o700],
+      ] as const) {
+        const end = await runCommand(['contract', 'new', join(folder, umask)], { umask })
+        expect(end, end.stderr).toMatchObject({ code: 0 })
+        expect((await stat(join(folder, umask))).mode & 0o777).toBe(mode)
+      }
+    },
+  )
 
   it('that it may not make are told of, by the doctor as well', async () => {
     await using base = await temporaryFolder()

@@ -7,6 +7,11 @@ import { fileURLToPath } from 'node:url'
 // process. Other programs are told by them to write their logs elsewhere.
 for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => {})
 
+// A umask that takes rights from the owner himself (0777) would leave folders and databases that nobody can open again. What it
+// takes from others stays taken.
+const ofOthers = 0o077
+process.umask(process.umask(ofOthers) & ofOthers)
+
 // In few files, because Node spends most of the start of a command on finding and reading its modules.
 const main = new URL('../bundle/main.js', import.meta.url)
 

@@ -15,6 +15,8 @@ export interface ProcessOptions {
   openFileLimit?: number
   /** Address space (RLIMIT_AS). In KiB. */
   addressSpaceLimit?: number
+  /** In octal. */
+  umask?: string
   /** What stands on stdin; nothing if absent. */
   input?: string
 }
@@ -37,11 +39,12 @@ export class CommandProcess {
   #stdout = ''
 
   constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const { env, cwd, fileSizeLimit, openFileLimit, addressSpaceLimit, input } = options
+    const { env, cwd, fileSizeLimit, openFileLimit, addressSpaceLimit, umask, input } = options
     const limits = [
       // With the signal ignored, a write beyond the limit fails and does not end the process.
       ...(fileSizeLimit === undefined ? [] : [`trap "" XFSZ; ulimit -f ${fileSizeLimit}`]),
       ...(openFileLimit === undefined ? [] : [`ulimit -n ${openFileLimit}`]),
+      ...(umask === undefined ? [] : [`umask ${umask}`]),
       ...(addressSpaceLimit === undefined ? [] : [`ulimit -v ${addressSpaceLimit}`]),
     ]
     const line = [process.execPath, command, ...args]
