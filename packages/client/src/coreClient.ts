@@ -17,6 +17,7 @@ import {
   WorkerError,
 } from '@bletchley/protocol'
 import { Dealer } from 'zeromq'
+import { assertAnswers } from './answers.ts'
 
 /** The signed failure that a deployment or a computation may end in. */
 export type FailedTask = FailedTaskReply['result']
@@ -177,11 +178,12 @@ export class CoreClient {
    * Sends one request and waits for its reply.
    *
    * @throws WorkerError with the code of the refusal; `deadline_exceeded` if no reply comes in time, `disconnected` if
-   *   none can come any more
+   *   none can come any more; `malformed_reply` if it is none, or one to another question: of a contract that was not asked
+   *   for, say
    */
   async request<K extends MessageType>(type: K, input: RequestInput<K>, options: CallOptions = {}): Promise<Answer<K>> {
     const id = this.createId()
-    return answerOf(type, await this.exchange(id, encodeRequest(type, id, input), options))
+    return answerOf(type, input, await this.exchange(id, encodeRequest(type, id, input), options))
   }
 
   /** An id that no other request of this client has. */
@@ -362,9 +364,10 @@ function mismatchReason(curve: ClientCurve | undefined): string {
     : 'the core does not use CURVE, but keys for it were given'
 }
 
-function answerOf<K extends MessageType>(type: K, frame: Uint8Array): Answer<K> {
+function answerOf<K extends MessageType>(type: K, input: RequestInput<K>, frame: Uint8Array): Answer<K> {
   const reply = decodeReply(frame, type)
   if (reply.kind === 'error') throw fromWireMessage(reply.message)
   if (reply.kind === 'failedTask') return { kind: 'failed', result: reply.result } as Answer<K>
+  assertAnswers(type, input, reply.result, reply.address)
   return ('isTask' in messages[type] ? { kind: 'success', result: reply.result } : reply.result) as Answer<K>
 }

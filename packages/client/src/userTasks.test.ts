@@ -456,7 +456,7 @@ describe('SecretContract', () => {
   const handlers: Partial<Handlers<undefined>> = {
     ...worker.handlers,
     GetRegistrationParams: () => registration(worker),
-    GetContract: getContract,
+    GetContract: ({ address }) => ({ address, bytecode: exeCode }),
     GetTip: missing('get_tip'),
     ComputeTask: (input) => worker.computeResult(input, { previousDeltaHash: noHash }),
   }

@@ -217,7 +217,7 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
     text: ({ text }) => text,
   },
   malformed_reply: {
-    meaning: 'Client only: the reply is not what the message promises.',
+    meaning: 'Client only: the reply is not what the message promises, or answers another question than was asked.',
     retryable: false,
     text: ({ problem }) => `Malformed reply: ${problem}`,
   },

@@ -24,7 +24,7 @@ import { messageOf, replies } from './registry.ts'
 import type { ReplyMemory } from './replyMemory.ts'
 import type { Request } from './request.ts'
 import { problemOf } from './request.ts'
-import { type Codec, inPieces, within } from './wire.ts'
+import { address, type Codec, inPieces, within } from './wire.ts'
 
 /**
  * How replies are written. `document` follows the published document; `enigma-p2p` suits the archived client of that
@@ -162,7 +162,13 @@ function writeError(writer: JsonWriter, reply: ErrorReply, dialect: Dialect): vo
 
 /** What a client gets in answer to a request of type K. */
 export type DecodedReply<K extends MessageType> =
-  | { readonly kind: 'result'; readonly id: MessageId; readonly result: ReplyResult<K> }
+  | {
+      readonly kind: 'result'
+      readonly id: MessageId
+      /** Of the contract that was written, if the reply repeats it. */
+      readonly address?: Uint8Array
+      readonly result: ReplyResult<K>
+    }
   | {
       readonly kind: 'error'
       readonly id: MessageId
@@ -197,7 +203,7 @@ function decodeObject<K extends MessageType>(reply: JsonObject, type: K): Decode
     return { kind: 'error', id, requestType, message: printable(message, maxMessageLength) }
   }
   if (result === undefined) throw malformed('neither result nor msg')
-  const { isTask, result: codec } = messageOf(type)
+  const { isTask, echoesAddress, result: codec } = messageOf(type)
   if (isTask && replyType === replies.FailedTask.type) {
     const failure = within('result', () => replies.FailedTask.result.decode(result))
     return { kind: 'failedTask', id, result: failure } as DecodedReply<K>
@@ -205,7 +211,13 @@ function decodeObject<K extends MessageType>(reply: JsonObject, type: K): Decode
   if (replyType !== type && !(type === 'PTTResponse' && replyType === 'GetPTTRequest')) {
     throw malformed(`type: expected ${type}`)
   }
-  return { kind: 'result', id, result: within('result', () => codec.decode(result)) as ReplyResult<K> }
+  const echo = echoesAddress ? reply.get('address') : undefined
+  return {
+    kind: 'result',
+    id,
+    ...(echo != null && { address: within('address', () => address.decode(echo)) }),
+    result: within('result', () => codec.decode(result)) as ReplyResult<K>,
+  }
 }
 
 /** The `id` of a reply, found without reading what stands after it; undefined if it has none. */

@@ -1,10 +1,22 @@
 import { bytesOf, exampleAddress } from '../internal/exampleBytes.ts'
 import { maxRanges } from '../limits.ts'
 import { defineMessage, inputMember, named } from '../message.ts'
-import { list, struct } from '../wire.ts'
+import { type Codec, list, struct } from '../wire.ts'
 import { deltaRow, range, rangeNote } from './shared.ts'
 
 /** Ranges of deltas of one or more contracts. */
+const rows = list(deltaRow)
+
+/** The archived core writes `{"key":0}` for a range that has nothing. That is no delta. */
+const shownRows: Codec<ReturnType<typeof rows.decode>, Parameters<typeof rows.encode>[1]> = {
+  ...rows,
+  decode: (value) => rows.decode(Array.isArray(value) ? value.filter((row) => !isPlaceholder(row)) : value),
+}
+
+function isPlaceholder(row: unknown): boolean {
+  return row instanceof Map && row.size === 1 && row.has('key')
+}
+
 export const GetDeltas = defineMessage({
   type: 'GetDeltas',
   doc: {
@@ -23,7 +35,7 @@ export const GetDeltas = defineMessage({
     cost: 'follows the stored deltas that fall in the ranges, not the width of the ranges',
   },
   input: inputMember(named('ranges', list(range, maxRanges))),
-  result: struct({ deltas: list(deltaRow) }),
+  result: struct({ deltas: shownRows }),
   example: {
     input: { ranges: [{ address: exampleAddress, from: 0, to: 2 }] },
     result: {
