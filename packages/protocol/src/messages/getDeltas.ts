@@ -4,7 +4,6 @@ import { defineMessage, inputMember, named } from '../message.ts'
 import { type Codec, list, struct } from '../wire.ts'
 import { deltaRow, range, rangeNote } from './shared.ts'
 
-/** Ranges of deltas of one or more contracts. */
 const rows = list(deltaRow)
 
 /** The archived core writes `{"key":0}` for a range that has nothing. That is no delta. */
@@ -17,6 +16,7 @@ function isPlaceholder(row: unknown): boolean {
   return row instanceof Map && row.size === 1 && row.has('key')
 }
 
+/** Ranges of deltas of one or more contracts. */
 export const GetDeltas = defineMessage({
   type: 'GetDeltas',
   doc: {
