@@ -1,13 +1,15 @@
 import {
   AssertionExpression,
-  type BinaryExpression,
+  BinaryExpression,
   CallExpression,
   Class,
   ClassDeclaration,
   ClassPrototype,
   type Element,
   Enum,
+  EnumDeclaration,
   EnumValue,
+  type EnumValueDeclaration,
   type Expression,
   type Flow,
   FunctionDeclaration,
@@ -15,22 +17,51 @@ import {
   FunctionPrototype,
   Local,
   NamedTypeNode,
+  type Node,
   type Program,
   Property,
   PropertyAccessExpression,
   PropertyPrototype,
+  type Source,
   TernaryExpression,
   Type,
   type TypeNode,
+  UnaryPrefixExpression,
   VariableLikeElement,
   type VariableStatement,
 } from 'assemblyscript'
-import { reportModes, tokens } from './compilerFlags.ts'
+import { flags, reportModes, tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
 import { withoutParentheses } from './integers.ts'
-import { isAuthors, isComparisonOperator, textOf, typeName } from './syntax.ts'
+import { isAuthors, isComparisonOperator, nodesOf, parseExpression, textOf, typeName } from './syntax.ts'
 
 // For the compiler, a value of an enum is an i32 like any other. Which enum it is of stands where it is declared.
+
+/**
+ * Writes out what the members of a `const enum` are that follow one below zero, such as `Low = -1, Mid`. The compiler would
+ * crash there.
+ */
+export function countFromBelowZero(sources: readonly Source[]): void {
+  for (const source of sources) {
+    for (const node of nodesOf(source)) {
+      if (!(node instanceof EnumDeclaration && node.is(flags.const))) continue
+      let before: EnumValueDeclaration | undefined
+      for (const member of node.values) {
+        const { initializer } = member
+        if (initializer !== null) before = [...nodesOf(initializer)].some(isMinus) ? member : undefined
+        else if (before !== undefined) {
+          member.initializer = parseExpression(`${before.name.text} + 1`, source.normalizedPath)
+          before = member
+        }
+      }
+    }
+  }
+}
+
+function isMinus(node: Node): boolean {
+  const isOperator = node instanceof UnaryPrefixExpression || node instanceof BinaryExpression
+  return isOperator && node.operator === tokens.minus
+}
 
 /** Requires that the sides of a comparison or of an assignment are not of two enums. */
 export function requireOneEnum({ operator, left, right }: BinaryExpression, flow: Flow, refuse: Refuse): void {

@@ -105,6 +105,9 @@ function fewerValues(expression: Expression, flow: Flow, all: Bounds): Bounds | 
     return a && b && { least: least(a.least, b.least), most: most(a.most, b.most) }
   }
   if (expression instanceof CallExpression) {
+    const [value] = expression.args
+    // A cast keeps what fits.
+    if (isCastCall(expression) && value !== undefined) return valuesOf(value, flow)
     const { resolver } = flow.program
     const called = resolver.lookupExpression(expression.expression, flow, Type.auto, reportModes.swallow)
     return called !== null && /^~lib\/array\/Array(<.*>)?#(push|unshift)$/.test(called.internalName)
@@ -133,7 +136,13 @@ function fewerValues(expression: Expression, flow: Flow, all: Bounds): Bounds | 
   return element === null ? undefined : valuesOfElement(element)
 }
 
-function calculated(operator: number, a: Bounds, b: Bounds): Bounds | undefined {
+/** Whether it is `u32(…)` or the like. */
+export function isCastCall({ expression }: CallExpression): boolean {
+  return expression instanceof IdentifierExpression && /^[iu](8|16|32|64)$/.test(expression.text)
+}
+
+/** What an operation gives where there is room for it; undefined if nothing tells. */
+export function calculated(operator: number, a: Bounds, b: Bounds): Bounds | undefined {
   switch (operator) {
     case tokens.plus:
       return { least: a.least + b.least, most: a.most + b.most }
@@ -150,12 +159,27 @@ function calculated(operator: number, a: Bounds, b: Bounds): Bounds | undefined 
     case tokens.ampersand:
       if (a.least < 0n && b.least < 0n) return undefined
       return { least: 0n, most: a.least < 0n ? b.most : b.least < 0n ? a.most : least(a.most, b.most) }
+    case tokens.bar:
+    case tokens.caret:
+      return a.least >= 0n && b.least >= 0n ? combined(operator, a, b) : undefined
+    case tokens.shiftLeft:
+      return a.least >= 0n && b.least === b.most && b.least >= 0n && b.least < 64n
+        ? { least: a.least << b.least, most: a.most << b.least }
+        : undefined
     case tokens.shiftRight:
     case tokens.shiftRightUnsigned:
       return a.least >= 0n ? { least: 0n, most: a.most } : undefined
     default:
       return undefined
   }
+}
+
+/** Of `|` and `^`, of numbers that are not below zero: exact where both are known, else as many bits as the longer one has. */
+function combined(operator: number, a: Bounds, b: Bounds): Bounds {
+  if (a.least === a.most && b.least === b.most) {
+    return only(operator === tokens.bar ? a.least | b.least : a.least ^ b.least)
+  }
+  return { least: 0n, most: 2n ** BigInt(most(a.most, b.most).toString(2).length) - 1n }
 }
 
 function least(a: bigint, b: bigint): bigint {
@@ -197,6 +221,8 @@ function valuesOfDeclared(element: VariableLikeElement): Bounds | undefined {
   const isConstant = element.is(flags.const) || (element.is(flags.static) && element.is(flags.readonly))
   if (initializer !== null) {
     const { flow } = element.file.startFunction
+    const ofSiblings = element instanceof EnumValue ? valuesInEnum(initializer, element) : undefined
+    if (ofSiblings !== undefined) return ofSiblings
     return element instanceof EnumValue || (element instanceof Global && isConstant)
       ? valuesOf(initializer, flow)
       : undefined
@@ -207,6 +233,24 @@ function valuesOfDeclared(element: VariableLikeElement): Bounds | undefined {
   if (before === undefined) return only(0n)
   const values = valuesOfElement(before)
   return values && { least: values.least + 1n, most: values.most + 1n }
+}
+
+/** What a member of an enum is that is made of numbers and of other members, as in `All = Read | Write`. */
+function valuesInEnum(initializer: Expression, member: EnumValue): Bounds | undefined {
+  const plain = withoutParentheses(initializer)
+  const literal = literalValue(plain)
+  if (literal !== undefined) return only(literal)
+  if (plain instanceof IdentifierExpression) {
+    // The compiler looks outside of the enum first.
+    const { flow } = member.file.startFunction
+    if (flow.program.resolver.lookupExpression(plain, flow, Type.auto, reportModes.swallow) !== null) return undefined
+    const sibling = member.parent.members?.get(plain.text)
+    return sibling instanceof EnumValue ? valuesOfElement(sibling) : undefined
+  }
+  if (!(plain instanceof BinaryExpression)) return undefined
+  const [a, b] = [valuesInEnum(plain.left, member), valuesInEnum(plain.right, member)]
+  const values = a && b && calculated(plain.operator, a, b)
+  return values !== undefined && isWithin(values, boundsOf(Type.i32)!) ? values : undefined
 }
 
 /** What the members of an enum are, where all are known. */

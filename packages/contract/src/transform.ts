@@ -6,6 +6,7 @@ import { checkHoles } from './arrayHoles.ts'
 import { sourceKinds } from './compilerFlags.ts'
 import { abiOf, type ContractClass, findContract, rewriteClass } from './contractClass.ts'
 import { entryPoints } from './entryPoints.ts'
+import { countFromBelowZero } from './enumRules.ts'
 import { foldStart } from './foldStart.ts'
 import { noteCounts } from './integers.ts'
 import { requireReadable } from './misreadings.ts'
@@ -41,6 +42,7 @@ export default class ContractTransform {
     this.#class = contract
     requireReadable(this.sources)
     requireEffects(this.sources)
+    countFromBelowZero(this.sources)
     noteCounts(this.sources)
     this.#changed = changedResults(this.sources)
     this.#dropped = droppedValues(this.sources)
