@@ -4,7 +4,7 @@ import * as ours from './compilerFlags.ts'
 
 /** What the compiler's types leave out. */
 type Constants = Readonly<Record<string, Readonly<Record<string, number>>>>
-const { CommonFlags, DecoratorKind, DiagnosticCategory, ReportMode, SourceKind, Token } =
+const { AssertionKind, CommonFlags, DecoratorKind, DiagnosticCategory, ReportMode, SourceKind, Token } =
   compiler as unknown as Constants
 
 it('are the constants of the compiler', () => {
@@ -13,7 +13,8 @@ it('are the constants of the compiler', () => {
   expect(ours.flags).toEqual(Object.fromEntries(ofCompiler))
   expect(ours.sourceKinds).toEqual({ user: SourceKind!.User })
   expect(ours.diagnosticCategories).toEqual({ error: DiagnosticCategory!.Error })
-  expect(ours.reportModes).toEqual({ swallow: ReportMode!.Swallow })
+  expect(ours.assertionKinds).toEqual({ as: AssertionKind!.As })
+  expect(ours.reportModes).toEqual({ report: ReportMode!.Report, swallow: ReportMode!.Swallow })
   expect(ours.customDecorator).toBe(DecoratorKind!.Custom)
   expect(ours.tokens).toEqual({
     firstComparison: Token!.LessThan,

@@ -19,8 +19,11 @@ export const sourceKinds = { user: 0 } as const
 /** `DiagnosticCategory`. */
 export const diagnosticCategories = { error: 3 } as const
 
+/** `AssertionKind`. */
+export const assertionKinds = { as: 1 } as const
+
 /** `ReportMode`. */
-export const reportModes = { swallow: 1 } as const
+export const reportModes = { report: 0, swallow: 1 } as const
 
 /** `Token`. Those of comparisons, those of calculations with two sides and those of assignments follow each other. */
 export const tokens = {

@@ -5,6 +5,7 @@ import {
   Compiler,
   DiagnosticCode,
   type Expression,
+  type Flow,
   type Function as FunctionInstance,
   type FunctionPrototype,
   type Node,
@@ -12,6 +13,7 @@ import {
   type Program,
   type ReturnStatement,
   SwitchStatement,
+  type TernaryExpression,
   Type,
   type UnaryPostfixExpression,
   UnaryPrefixExpression,
@@ -58,6 +60,7 @@ import {
   requireWritten,
   writtenNumber,
 } from './numberRules.ts'
+import { withSharedSign } from './sharedSign.ts'
 import { requireStateTypes } from './stateTypes.ts'
 import { isAuthors } from './syntax.ts'
 import { requireOwnFields } from './tupleMethods.ts'
@@ -101,6 +104,24 @@ export function watchTypes(
     }
     return instance
   }
+  const signed = resolver as unknown as HiddenResolver
+  for (const name of ['resolveBinaryExpression', 'resolveTernaryExpression'] as const) {
+    const resolve = signed[name] as (
+      expression: BinaryExpression | TernaryExpression,
+      flow: Flow,
+      asked: Type,
+      reportMode: number,
+    ) => Type | null
+    signed[name] = (
+      expression: BinaryExpression | TernaryExpression,
+      flow: Flow,
+      asked = Type.auto,
+      reportMode: number = reportModes.report,
+    ) => {
+      const act = () => resolve.call(resolver, expression, flow, asked, reportMode)
+      return isAuthors(expression.range.source) ? withSharedSign(expression, asked, flow, act) : act()
+    }
+  }
   resolver.maybeInferCall = (...args) => {
     const [call, , flow, reportMode] = args
     const instance = maybeInferCall.apply(resolver, args)
@@ -142,10 +163,19 @@ Compiler.prototype.compileInstantiate = function (instance, args, constraints, p
   return compileInstantiate.call(this, instance, checked, constraints, place)
 }
 
+/** What the types of the compiler's resolver keep private. */
+interface HiddenResolver {
+  resolveBinaryExpression(expression: BinaryExpression, flow: Flow, asked?: Type, reportMode?: number): Type | null
+  resolveTernaryExpression(expression: TernaryExpression, flow: Flow, asked?: Type, reportMode?: number): Type | null
+}
+
 /** What the compiler's types keep private. */
 interface Hidden {
   compileCallExpressionBuiltin(this: Compiler, called: FunctionPrototype, call: CallExpression, type: Type): number
   compileBinaryExpression(this: Compiler, expression: BinaryExpression, type: Type, constraints: number): number
+  /** @param type of both sides, and of the result */
+  makePow(this: Compiler, base: number, exponent: number, type: Type, place: Node): number
+  compileTernaryExpression(this: Compiler, expression: TernaryExpression, type: Type, constraints: number): number
   compileVariableStatement(this: Compiler, statement: VariableStatement): number
   compileReturnStatement(this: Compiler, statement: ReturnStatement): number
   compileUnaryPrefixExpression(
@@ -234,11 +264,28 @@ hidden.compileBinaryExpression = function (expression, type, constraints) {
     this.currentType = Type.bool
     return this.module.unreachable()
   }
-  const code = compileBinaryExpression.call(this, expression, type, constraints)
+  const code = withSharedSign(expression, type, flow, () =>
+    compileBinaryExpression.call(this, expression, type, constraints),
+  )
   requirePossible(expression, flow, refuse)
   requireOneEnum(expression, flow, refuse)
   requireCalculation(expression, this.currentType, flow, refuse)
   return code
+}
+
+// The compiler leaves the type of its own function for powers, which has a sign.
+const { makePow } = hidden
+hidden.makePow = function (base, exponent, type, place) {
+  const code = makePow.call(this, base, exponent, type, place)
+  this.currentType = type
+  return code
+}
+
+const { compileTernaryExpression } = hidden
+hidden.compileTernaryExpression = function (expression, type, constraints) {
+  const compile = () => compileTernaryExpression.call(this, expression, type, constraints)
+  const isWatched = refusals.has(this.program) && isAuthors(expression.range.source)
+  return isWatched ? withSharedSign(expression, type, this.currentFlow, compile) : compile()
 }
 
 const { compileVariableStatement, compileReturnStatement } = hidden
