@@ -6,9 +6,9 @@ import {
   type Expression,
   type Flow,
   type Function as FunctionInstance,
-  IdentifierExpression,
   IntegerLiteralExpression,
   PropertyAccessExpression,
+  TernaryExpression,
   Type,
   UnaryPrefixExpression,
 } from 'assemblyscript'
@@ -16,8 +16,11 @@ import { tokens } from './compilerFlags.ts'
 import type { Refuse } from './elements.ts'
 import { enumOf } from './enumRules.ts'
 import {
+  type Bounds,
   boundsOf,
+  calculated,
   constantValue,
+  isCastCall,
   isWithin,
   literalValue,
   mirroredOrder,
@@ -122,6 +125,75 @@ export function requireSameNumber(from: Type, to: Type, value: Expression, flow:
   )
 }
 
+/**
+ * Requires that a product is not cut off before it gets a type that has room for it, whether or not by a cast, nor a sum of
+ * less than 32 bits, for which nobody takes it: `const wei: u64 = gwei * 1000000000` of a `u32`.
+ */
+export function requireWholeProduct(from: Type, to: Type, value: Expression, flow: Flow, refuse: Refuse): void {
+  if (!from.isIntegerValue || !to.isIntegerValue || from.size >= to.size || from === Type.bool) return
+  const cut = cutOff(value, from, flow)
+  if (cut === undefined) return
+  const [whole, first] = [textOf(cut), textOf(cut.left)]
+  refuse(
+    cut.range,
+    `${whole} is calculated as ${a(from)}, and cut off before it becomes ${a(to)}; write ${to}(${first}) there, or ${from}(${whole}) where that is meant`,
+  )
+}
+
+/** The first operation in a calculation whose result may not fit into its type. */
+function cutOff(value: Expression, type: Type, flow: Flow): BinaryExpression | undefined {
+  const plain = withoutParentheses(value)
+  if (plain instanceof TernaryExpression) return cutOff(plain.ifThen, type, flow) ?? cutOff(plain.ifElse, type, flow)
+  if (!(plain instanceof BinaryExpression) || !isOneOf(plain.operator, tokens.plus, tokens.remainder)) return undefined
+  const { operator, left, right } = plain
+  const cut = cutOff(left, type, flow) ?? cutOff(right, type, flow)
+  const isWatched =
+    operator === tokens.times || operator === tokens.power || (operator === tokens.plus && type.size < 32)
+  if (cut !== undefined || !isWatched) return cut
+  const [x, y] = [valuesOf(left, flow), valuesOf(right, flow)]
+  const result = x && y && (operator === tokens.power ? powers(x, y) : calculated(operator, x, y))
+  return result !== undefined && isWithin(result, boundsOf(type)!) ? undefined : plain
+}
+
+function powers(base: Bounds, exponent: Bounds): Bounds | undefined {
+  if (base.least < 0n || exponent.least < 0n || exponent.most > 64n) return undefined
+  return { least: 0n, most: base.most ** exponent.most }
+}
+
+/** What `Math.floor` and `Math.trunc` are given. */
+const floored = new WeakMap<Expression, 'floor' | 'trunc'>()
+
+/** Notes them, before they are compiled: to leave out what a division has left out is no mistake. */
+export function noteFloored({ internalName }: FunctionInstance, [value]: readonly Expression[]): void {
+  const [, name] = /^~lib\/math\/NativeMathf?\.(floor|trunc)$/.exec(internalName) ?? []
+  if (name !== undefined && value !== undefined) floored.set(withoutParentheses(value), name as 'floor' | 'trunc')
+}
+
+/** Requires that what a division leaves out is not looked for behind it: `Math.ceil(count / 10)` would round nothing up. */
+export function requireFraction(from: Type, to: Type, value: Expression, flow: Flow, refuse: Refuse): void {
+  if (!from.isIntegerValue || !to.isFloatValue) return
+  const division = divisionIn(value, flow)
+  if (division === undefined) return
+  const how = floored.get(withoutParentheses(value))
+  // A division of whole numbers goes towards zero, as `trunc` does; of numbers without a sign, that is down.
+  if (division === withoutParentheses(value) && (how === 'trunc' || (how === 'floor' && from.isUnsignedIntegerValue)))
+    return
+  refuse(
+    division.range,
+    `${textOf(division)} is a division of whole numbers, without a fraction; write ${to}(${textOf(division.left)}) there, or keep it in a variable where that is meant`,
+  )
+}
+
+/** The division of whole numbers, if a calculation has one that may have a rest. */
+function divisionIn(value: Expression, flow: Flow): BinaryExpression | undefined {
+  const plain = withoutParentheses(value)
+  if (!(plain instanceof BinaryExpression) || !isOneOf(plain.operator, tokens.plus, tokens.divided)) return undefined
+  if (plain.operator !== tokens.divided) return divisionIn(plain.left, flow) ?? divisionIn(plain.right, flow)
+  const [a, b] = [constantValue(plain.left, flow), constantValue(plain.right, flow)]
+  const isEven = a !== undefined && b !== undefined && b !== 0n && a % b === 0n
+  return isEven ? undefined : plain
+}
+
 function refuseConstant(expression: Expression, value: bigint, type: Type, refuse: Refuse): void {
   const text = textOf(expression)
   const what = literalValue(expression) === undefined ? `${text}, which is ${value},` : text
@@ -161,8 +233,7 @@ export function requireSign(expression: UnaryPrefixExpression, type: Type, flow:
 
 function isCast(expression: Expression): boolean {
   if (expression instanceof AssertionExpression) return true
-  if (!(expression instanceof CallExpression && expression.expression instanceof IdentifierExpression)) return false
-  return /^[iu](8|16|32|64)$/.test(expression.expression.text)
+  return expression instanceof CallExpression && isCastCall(expression)
 }
 
 /** Requires that nobody calculates with values of type `bool` alone: the result would be one again. */

@@ -47,16 +47,19 @@ import { noteValues, typeOf, withoutParentheses } from './integers.ts'
 import { requireComparableKeys } from './mapKeys.ts'
 import {
   isStepOrSign,
+  noteFloored,
   noteOperands,
   notePlaces,
   notePlacesOfTarget,
   requireCalculation,
   requireClearNot,
   requireEqualPossible,
+  requireFraction,
   requireNumbers,
   requirePossible,
   requireSameNumber,
   requireSign,
+  requireWholeProduct,
   requireWritten,
   writtenNumber,
 } from './numberRules.ts'
@@ -240,8 +243,10 @@ Compiler.prototype.compileExpression = function (expression, type, constraints =
 const { convertExpression } = Compiler.prototype
 Compiler.prototype.convertExpression = function (code, from, to, isCast, place) {
   const refuse = refusals.get(this.program)
-  if (refuse !== undefined && !isCast && isAuthors(place.range.source)) {
-    requireSameNumber(from, to, place as Expression, this.currentFlow, refuse)
+  if (refuse !== undefined && isAuthors(place.range.source)) {
+    if (!isCast) requireSameNumber(from, to, place as Expression, this.currentFlow, refuse)
+    requireWholeProduct(from, to, place as Expression, this.currentFlow, refuse)
+    requireFraction(from, to, place as Expression, this.currentFlow, refuse)
   }
   return convertExpression.call(this, code, from, to, isCast, place)
 }
@@ -249,6 +254,7 @@ Compiler.prototype.convertExpression = function (code, from, to, isCast, place) 
 const { compileCallDirect } = Compiler.prototype
 Compiler.prototype.compileCallDirect = function (called, args, ...rest) {
   notePlaces(called, args)
+  noteFloored(called, args)
   return compileCallDirect.call(this, called, args, ...rest)
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CompileError } from '../src/index.ts'
 import { compileText, Running } from './support/contracts.ts'
 
 const head = `import { Bytes, StateValue, U256 } from '@bletchley/contract/assembly'
@@ -10,6 +11,110 @@ const withBody = (body: string) => `${head}f(a: u64, u: u32, v: u32, i: i32, byt
 ${body}; return a }
 }
 function take(value: u64): u64 { return value }`
+
+async function refusal(body: string): Promise<string> {
+  const error = await compileText(withBody(body)).catch((thrown: unknown) => thrown)
+  expect(error, body).toBeInstanceOf(CompileError)
+  return (error as Error).message
+}
+
+const cut = (text: string, type: string, into: string, cast: string) =>
+  `${text} is calculated as ${type}, and cut off before it becomes ${into}; write ${cast} there, or `
+const division = (text: string, cast: string) =>
+  `${text} is a division of whole numbers, without a fraction; write ${cast} there`
+
+describe('a calculation whose result is cut off before it gets a type that has room for it', () => {
+  it.each<[string, string]>([
+    ['return u * v', `5:8: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}u32(u * v) where that is meant`],
+    ['const x: u64 = u * 1000000', `5:16: ${cut('u * 1000000', 'a u32', 'a u64', 'u64(u)')}`],
+    ['const x: i64 = i * 86400 * 1000', `5:16: ${cut('i * 86400', 'an i32', 'an i64', 'i64(i)')}`],
+    ['a += u * v', `5:6: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return a + (u * v + 1) / 2', `5:13: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['if (u * v > a) return 1', `5:5: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return u > 0 ? u * v : 0', `5:16: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return u64(u * v)', `5:12: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return <u64>(u * v)', `5:14: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return take(u * v)', `5:13: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['this.total.set(u * v)', `5:16: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['const x = U256.from(u * v)', `5:21: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return u ** 2', `5:8: ${cut('u ** 2', 'a u32', 'a u64', 'u64(u)')}`],
+    ['const x: u32 = bytes[0] * 100', `5:16: ${cut('bytes[0] * 100', 'a u8', 'a u32', 'u32(bytes[0])')}`],
+    ['u += bytes[0] + bytes[1]', `5:6: ${cut('bytes[0] + bytes[1]', 'a u8', 'a u32', 'u32(bytes[0])')}`],
+  ])('%s is refused where it stands', async (body, message) => {
+    expect(await refusal(body)).toContain(`contract.ts:${message}`)
+  })
+
+  it('leaves those that have room', async () => {
+    const { wasm } = await compileText(`${head}
+      wide(a: u64, u: u32, v: u32): u64[] {
+        return [u64(u) * v, a * u, a * (u + 1), 10 * u, 1000000 * u, u + v, u64(u32(u * v)), u % 1000 * 1000, ten * ten]
+      }
+      same(u: u32, v: u32): u32 { return u * v }
+      counts(list: u64[]): u64 {
+        let sum: u64 = 0
+        for (let i = 0; i < list.length; i++) sum += list[i] * (i + 1) + i * 2
+        return sum + list.length * 3
+      }
+      bytes(b: Bytes): u32[] { return [u32(b[0]) * 100, u32(b[0]) + b[1], b[0], b[0] & 15, b[1] / 2, 3 * b[0], 7 + b[0]] }
+      wei(u: u32): U256 { return U256.from(u) * U256.from(10 ** 18) }
+      parts(b: Bytes): u64 { return u32(b[0]) * 1000000 }
+    }
+    const ten = 10`)
+    const running = Running.deploy(wasm)
+    expect(running.ask('wide(uint64,uint32,uint32)(uint64[])', 3n, 3000000, 3000000)).toEqual([
+      [
+        9n * 10n ** 12n,
+        9000000n,
+        9000003n,
+        30000000n,
+        3n * 10n ** 12n,
+        6000000n,
+        (9n * 10n ** 12n) % 2n ** 32n,
+        0n,
+        100n,
+      ],
+    ])
+    expect(running.ask('same(uint32,uint32)(uint32)', 65536, 65537)).toEqual([65536n])
+    expect(running.ask('counts(uint64[])(uint64)', [5, 6])).toEqual([25n])
+    expect(running.ask('bytes(bytes)(uint32[])', '0xffff')).toEqual([[25500n, 510n, 255n, 15n, 127n, 765n, 262n]])
+    expect(running.ask('wei(uint32)(uint256)', 7)).toEqual([7n * 10n ** 18n])
+    expect(running.ask('parts(bytes)(uint64)', '0xff')).toEqual([255000000n])
+  })
+})
+
+describe('a division of whole numbers', () => {
+  it.each<[string, string]>([
+    ['return u64(Math.ceil(u / v))', `5:22: ${division('u / v', 'f64(u)')}, or keep it in a variable`],
+    ['return u64(Math.round(u * 100 / v))', `5:23: ${division('u * 100 / v', 'f64(u * 100)')}`],
+    ['return u64(Math.floor(i / 2))', `5:23: ${division('i / 2', 'f64(i)')}`],
+    ['return u64(Math.floor(u / 2 * 3))', `5:23: ${division('u / 2', 'f64(u)')}`],
+    ['const x: f64 = u / v', `5:16: ${division('u / v', 'f64(u)')}`],
+    ['const x: f32 = bytes[0] / 2', `5:16: ${division('bytes[0] / 2', 'f32(bytes[0])')}`],
+    ['const x = f64(a / 2)', `5:15: ${division('a / 2', 'f64(a)')}`],
+    ['const x = (u / 2 + 1) * 2.5', `5:12: ${division('u / 2', 'f64(u)')}`],
+    ['if (u / v > 0.5) return 1', `5:5: ${division('u / v', 'f64(u)')}`],
+  ])('in %s is refused, where a fraction is looked for', async (body, message) => {
+    expect(await refusal(body)).toContain(`contract.ts:${message}`)
+  })
+
+  it('is left where it has a fraction, or where none is looked for', async () => {
+    const { wasm } = await compileText(`${head}
+      f(u: u32, i: i32): i64[] {
+        const half: f64 = 1 / 2
+        const whole = u / 2
+        const ratio: f64 = 1 / u
+        return [
+          i64(Math.ceil(f64(u) / 2)), i64(Math.floor(u / 2)), i64(Math.trunc(i / 2)), i64(half * 10),
+          i64(f64(whole) * 10), i64(f64(ten / 2) * 3), i64(ratio * 70), i64(Math.ceil(100 / u)), i64(u * 1.5),
+        ]
+      }
+    }
+    const ten = 10`)
+    expect(Running.deploy(wasm).ask('f(uint32,int32)(int64[])', 7, -7)).toEqual([
+      [4n, 3n, -3n, 5n, 30n, 15n, 10n, 15n, 10n],
+    ])
+  })
+})
 
 describe('a calculation of a number with a sign and one without', () => {
   it('has none where the first one is surely not below zero, as it has where they change places', async () => {
