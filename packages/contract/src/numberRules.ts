@@ -130,7 +130,8 @@ export function requireSameNumber(from: Type, to: Type, value: Expression, flow:
  * less than 32 bits, for which nobody takes it: `const wei: u64 = gwei * 1000000000` of a `u32`.
  */
 export function requireWholeProduct(from: Type, to: Type, value: Expression, flow: Flow, refuse: Refuse): void {
-  if (!from.isIntegerValue || !to.isIntegerValue || from.size >= to.size || from === Type.bool) return
+  const isNumber = to.isIntegerValue || to.isFloatValue
+  if (!from.isIntegerValue || !isNumber || from.size >= to.size || from === Type.bool) return
   const cut = cutOff(value, from, flow)
   if (cut === undefined) return
   const [whole, first] = [textOf(cut), textOf(cut.left)]
@@ -207,9 +208,9 @@ function refuseConstant(expression: Expression, value: bigint, type: Type, refus
   refuse(expression.range, `${what} does not fit into ${a(type)}, and would be ${wrapped(value, type)}; ${advice}`)
 }
 
-/** `a u64`, `an i64`. */
+/** `a u64`, `an i64`, `an f64`. */
 function a(type: Type): string {
-  return `${type.toString().startsWith('i') ? 'an' : 'a'} ${type}`
+  return `${/^[if]/.test(type.toString()) ? 'an' : 'a'} ${type}`
 }
 
 /**

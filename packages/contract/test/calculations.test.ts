@@ -37,6 +37,7 @@ describe('a calculation whose result is cut off before it gets a type that has r
     ['return take(u * v)', `5:13: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
     ['this.total.set(u * v)', `5:16: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
     ['const x = U256.from(u * v)', `5:21: ${cut('u * v', 'a u32', 'a u64', 'u64(u)')}`],
+    ['return u64(Math.sqrt(u * u))', `5:22: ${cut('u * u', 'a u32', 'an f64', 'f64(u)')}`],
     ['return u ** 2', `5:8: ${cut('u ** 2', 'a u32', 'a u64', 'u64(u)')}`],
     ['const x: u32 = bytes[0] * 100', `5:16: ${cut('bytes[0] * 100', 'a u8', 'a u32', 'u32(bytes[0])')}`],
     ['u += bytes[0] + bytes[1]', `5:6: ${cut('bytes[0] + bytes[1]', 'a u8', 'a u32', 'u32(bytes[0])')}`],
@@ -106,12 +107,13 @@ describe('a division of whole numbers', () => {
         return [
           i64(Math.ceil(f64(u) / 2)), i64(Math.floor(u / 2)), i64(Math.trunc(i / 2)), i64(half * 10),
           i64(f64(whole) * 10), i64(f64(ten / 2) * 3), i64(ratio * 70), i64(Math.ceil(100 / u)), i64(u * 1.5),
+          i64(Math.sqrt(f64(u) * u)), i64(Math.max(u % 100 * 3, i)),
         ]
       }
     }
     const ten = 10`)
     expect(Running.deploy(wasm).ask('f(uint32,int32)(int64[])', 7, -7)).toEqual([
-      [4n, 3n, -3n, 5n, 30n, 15n, 10n, 15n, 10n],
+      [4n, 3n, -3n, 5n, 30n, 15n, 10n, 15n, 10n, 7n, 21n],
     ])
   })
 })
