@@ -47,8 +47,21 @@ export function withSharedSign<Result>(
   }
 }
 
-/** Of the second side, if both are to have it. */
+/** By the function, which a generic one is for each type anew. */
+const known = new WeakMap<object, WeakMap<Expression, Type | undefined>>()
+
+/**
+ * Of the second side, if both are to have it. Looked for once: in `1 + (1 + (1 + count))`, each level would otherwise look
+ * twice at the one below.
+ */
 function sharedType(expression: BinaryExpression | TernaryExpression, flow: Flow): Type | undefined {
+  const ofFunction = known.get(flow.sourceFunction) ?? new WeakMap<Expression, Type | undefined>()
+  known.set(flow.sourceFunction, ofFunction)
+  if (!ofFunction.has(expression)) ofFunction.set(expression, findSharedType(expression, flow))
+  return ofFunction.get(expression)
+}
+
+function findSharedType(expression: BinaryExpression | TernaryExpression, flow: Flow): Type | undefined {
   const isTernary = expression instanceof TernaryExpression
   if (!isTernary && !isKeepingSign(expression.operator)) return undefined
   const [first, second] = isTernary ? [expression.ifThen, expression.ifElse] : [expression.left, expression.right]

@@ -182,6 +182,11 @@ describe('a power', () => {
   })
 })
 
+it('takes as long as it is, however deep it is nested', async () => {
+  const { wasm } = await compileText(`${head} f(u: u32): u32 { return ${'(1 + '.repeat(60)}u${')'.repeat(60)} } }`)
+  expect(Running.deploy(wasm).ask('f(uint32)(uint32)', 5)).toEqual([65n])
+})
+
 describe('an enum', () => {
   it('of bits needs no cast where none of them is a sign', async () => {
     const { wasm } = await compileText(`${head}
