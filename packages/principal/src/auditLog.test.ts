@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { openFilesOf } from '@bletchley/testkit/files'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type AuditEntry, AuditError, AuditLog, verifyAudit } from './auditLog.ts'
@@ -308,6 +309,28 @@ describe('the log of requests', () => {
     await expect(log.append(entry(1))).rejects.toThrow('no file is free')
     expect(await readdir(folder.path)).toEqual(['audit.jsonl'])
     await log.append(entry(2))
+    await log.close()
+    expect(await readdir(folder.path)).toEqual(['audit-000000000001.jsonl', 'audit.jsonl'])
+  })
+
+  it('is in place at every moment while one is put aside', async () => {
+    await using folder = await temporaryFolder()
+    await writeLog(folder.path, 1)
+    const line = await readFile(folder.file, 'utf8')
+    await truncate(folder.file, 0)
+    await truncate(folder.file, 1 << 26)
+    await writeFile(folder.file, `\n${line}`, { flag: 'a' })
+    const log = await AuditLog.open(folder.path)
+    let isAdded = false
+    const adding = log.append(entry(1)).then(() => {
+      isAdded = true
+    })
+    // Between any two steps of it: a file takes a turn of the event loop at least to be closed.
+    while (!isAdded) {
+      expect(log.look()).toBe(undefined)
+      await setImmediate()
+    }
+    await adding
     await log.close()
     expect(await readdir(folder.path)).toEqual(['audit-000000000001.jsonl', 'audit.jsonl'])
   })

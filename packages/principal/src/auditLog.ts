@@ -210,9 +210,11 @@ export class AuditLog implements Watched {
     } finally {
       this.#isPuttingAside = false
     }
-    await this.#file.close()
+    const before = this.#file
     this.#file = file
     this.#length = 0
+    // A file that is being closed cannot be looked at any more.
+    await before.close()
   }
 }
 
