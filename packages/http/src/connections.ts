@@ -6,8 +6,10 @@ import { peerOfSocket } from './peer.ts'
 const maxPipelined = 16
 /** How long a peer may take to read a reply. */
 const readingMs = 30_000
-/** Bytes of replies that wait for all peers together to read them. */
-const maxUnreadBytes = 64 * 1024 * 1024
+/** Bytes that all peers together may have kept for them: what is held, see below, and replies that they have not read. */
+const maxKeptBytes = 64 * 1024 * 1024
+/** When so much more is held than at the last look, it is looked at again, which takes as long as there are connections. */
+const lookEachBytes = 1024 * 1024
 /** How often it is told that there are too many. */
 const fullEachMs = 60_000
 
@@ -17,11 +19,24 @@ interface Connection {
   readonly requests: Map<IncomingMessage, ServerResponse>
   /** Requests that have come on it. */
   asked: number
+  held: number
 }
 
-interface Unread {
+interface Kept {
   bytes: number
   readonly connections: { socket: Socket; bytes: number }[]
+}
+
+const accounts = new WeakMap<Socket, (bytes: number) => void>()
+
+/**
+ * Takes into account what is held in memory to answer a connection: it counts as replies do that are not read. If that is too
+ * much of all, whoever has most is cut off, which may be this one.
+ *
+ * @param bytes negative for what is held no more
+ */
+export function hold(socket: Socket, bytes: number): void {
+  accounts.get(socket)?.(bytes)
 }
 
 /**
@@ -39,6 +54,7 @@ export class Connections {
   readonly #ofPeer = new Map<string, Set<Socket>>()
   readonly #onFull: () => void
   #fullAt = Number.NEGATIVE_INFINITY
+  #heldSinceLook = 0
   #closing = false
 
   /** @param onFull is called when there are too many, once a minute at most */
@@ -59,6 +75,8 @@ export class Connections {
     connection.asked++
     let reading: NodeJS.Timeout | undefined
     response.once('prefinish', () => {
+      // Nothing would end the timer any more, and it would keep all that has come on the connection.
+      if (socket.destroyed) return
       reading = setTimeout(() => socket.destroy(), readingMs).unref()
     })
     response.once('close', () => {
@@ -77,27 +95,28 @@ export class Connections {
   }
 
   /**
-   * Cuts off who leaves replies unread, where these have become too many bytes: of whoever has most of them the oldest
-   * connection, until it is few enough, or the replies of one.
+   * Cuts off who has most kept for him, where this has become too many bytes: his oldest connection, until it is few enough, or
+   * what is kept for one.
    *
-   * @param socket on which a reply has just been written
+   * @param socket for which something more is kept than before
    */
-  boundUnread(socket: Socket): void {
-    if (this.#unreadOn(socket) === 0) return
-    const ofPeer = new Map<string, Unread>()
+  boundKept(socket: Socket): void {
+    if (this.#keptFor(socket) === 0) return
+    this.#heldSinceLook = 0
+    const ofPeer = new Map<string, Kept>()
     let total = 0
     let count = 0
     for (const [socket, { peer }] of this.#connections) {
-      const bytes = this.#unreadOn(socket)
+      const bytes = this.#keptFor(socket)
       if (bytes === 0) continue
-      const unread = ofPeer.get(peer) ?? { bytes: 0, connections: [] }
-      ofPeer.set(peer, unread)
-      unread.bytes += bytes
-      unread.connections.push({ socket, bytes })
+      const kept = ofPeer.get(peer) ?? { bytes: 0, connections: [] }
+      ofPeer.set(peer, kept)
+      kept.bytes += bytes
+      kept.connections.push({ socket, bytes })
       total += bytes
       count++
     }
-    for (; total > maxUnreadBytes && count > 1; count--) {
+    for (; total > maxKeptBytes && count > 1; count--) {
       const [most] = [...ofPeer.values()].sort((one, other) => other.bytes - one.bytes)
       const { socket, bytes } = most!.connections.shift()!
       most!.bytes -= bytes
@@ -107,10 +126,11 @@ export class Connections {
     }
   }
 
-  #unreadOn(socket: Socket): number {
-    let bytes = socket.writableLength
-    // Those behind another reply have no socket yet.
-    for (const response of this.#connections.get(socket)?.requests.values() ?? []) {
+  #keptFor(socket: Socket): number {
+    const connection = this.#connections.get(socket)
+    let bytes = socket.writableLength + (connection?.held ?? 0)
+    // Replies behind another one have no socket yet.
+    for (const response of connection?.requests.values() ?? []) {
       if (response.socket === null) bytes += response.writableLength
     }
     return bytes
@@ -132,7 +152,13 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#connections.set(socket, { peer, requests: new Map(), asked: 0 })
+    const connection: Connection = { peer, requests: new Map(), asked: 0, held: 0 }
+    this.#connections.set(socket, connection)
+    accounts.set(socket, (bytes) => {
+      connection.held += bytes
+      this.#heldSinceLook += Math.max(0, bytes)
+      if (this.#heldSinceLook >= lookEachBytes) this.boundKept(socket)
+    })
     const sockets = this.#ofPeer.get(peer) ?? new Set()
     this.#ofPeer.set(peer, sockets.add(socket))
     socket.once('close', () => this.#remove(socket))

@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { Hono } from 'hono'
 import { type DestinationStream, pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
@@ -363,6 +364,65 @@ describe('work that is done one at a time', () => {
     for (let count = 2; count <= 3; count++) await asking.endOne()
     expect(asking.begun).toEqual(['a', 'b', 'c'])
   })
+})
+
+describe('what is held to answer batches', () => {
+  const raw = (calls: object[]) => {
+    const body = JSON.stringify(calls)
+    return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  }
+
+  // Each of one connection alone is far from too much.
+  it.each([
+    ['the calls', raw([call('wait'), { junk: Array(60_000).fill(1) }])],
+    ['the replies', raw([...Array(3).fill(call('long', 1)), call('wait')])],
+  ])('is bounded for all connections together: %s', async (_, batch) => {
+    let waiting = 0
+    await using server = await serve({
+      wait: () => {
+        waiting++
+        return new Promise<void>(() => {})
+      },
+      long: () => 'x'.repeat(1 << 20),
+      echo: () => true,
+    })
+    const open = async (batches: number, localAddress: string) => {
+      const before = waiting
+      const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+      const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve))
+      socket.write(batch.repeat(batches))
+      await Promise.race([closed, vi.waitUntil(() => waiting === before + batches, { timeout: 60_000, interval: 1 })])
+      return { socket, closed }
+    }
+    const other = await open(1, '127.0.0.2')
+    const first = await open(11, '127.0.0.1')
+    expect(first.socket.destroyed).toBe(false)
+    const second = await open(11, '127.0.0.1')
+    await first.closed
+    await server.post(JSON.stringify(call('echo', 1)))
+    expect([other.socket.destroyed, second.socket.destroyed]).toEqual([false, false])
+    for (const { socket } of [other, second]) socket.destroy()
+  })
+})
+
+it('is not looked at when its connection has ended before its turn', async () => {
+  let calls = 0
+  let ended: Socket | undefined
+  await using server = await serve({ end: () => void ended!.destroy(), count: () => ++calls, echo: () => true })
+  const note = (message: unknown): void => {
+    ended ??= (message as { socket: Socket }).socket
+  }
+  subscribe('http.server.request.start', note)
+  const raw = (method: string) => {
+    const body = JSON.stringify(call(method, 1))
+    return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  }
+  const socket = connect(server.port, '127.0.0.1')
+  socket.on('error', () => {}).write(raw('end') + raw('count').repeat(9))
+  await new Promise((resolve) => socket.once('close', resolve))
+  unsubscribe('http.server.request.start', note)
+  await server.post(JSON.stringify(call('echo', 1)))
+  expect(calls).toBe(0)
 })
 
 it('is not answered faster for sending many requests in one piece', async () => {

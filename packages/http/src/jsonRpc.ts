@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { readBody } from './body.ts'
+import { hold } from './connections.ts'
 import { peerOfSocket } from './peer.ts'
 import { RpcError, rpcErrorCodes } from './rpcError.ts'
 import type { HttpBindings } from './server.ts'
@@ -13,6 +14,9 @@ import { OneAtATime, turnOf } from './turns.ts'
 const maxBatchLength = 100
 /** When the replies to a batch have become longer than this, the calls behind are not made. */
 const maxBatchReplyLength = 4 * 1024 * 1024
+
+/** The smallest values make this many bytes of each of their characters: an object is two of them. */
+const parsedBytes = 25
 
 const jsonType = 'application/json'
 
@@ -77,13 +81,17 @@ export function createJsonRpcRoute(
     const body = await readBody(incoming, maxBodyBytes)
     // The rest of the body stays unread, so the connection is of no further use.
     if (body === undefined) return context.json(errorResponse(tooLarge, null), 413, { connection: 'close' })
-    await turnOf(incoming.socket)
-    const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, {
-      socket: incoming.socket,
-      large,
-      logger,
-    })
-    return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
+    const { socket } = incoming
+    hold(socket, body.length)
+    try {
+      await turnOf(socket)
+      // When connections end, all that waits on them comes here at once.
+      if (socket.destroyed) throw new Error('The connection ended before it was the turn of its request')
+      const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, { socket, large, logger })
+      return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
+    } finally {
+      hold(socket, -body.length)
+    }
   })
   route.onError((error, context) => {
     // Whoever breaks off does not hear it, and anybody may do it at any rate.
@@ -106,27 +114,45 @@ async function answerJsonRpc(body: string, methods: RpcMethods, connection: Conn
   } catch {
     return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
   }
-  if (Array.isArray(request)) return answerBatch(request, methods, connection)
+  if (Array.isArray(request)) return answerBatch(request, body.length, methods, connection)
   return answerOne(request, methods, connection)
 }
 
-async function answerBatch(calls: unknown[], methods: RpcMethods, connection: Connection): Promise<string | undefined> {
+async function answerBatch(
+  calls: unknown[],
+  bodyLength: number,
+  methods: RpcMethods,
+  connection: Connection,
+): Promise<string | undefined> {
   if (calls.length === 0 || calls.length > maxBatchLength) {
     const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
     return JSON.stringify(errorResponse(error, null))
   }
+  const { socket } = connection
   const replies: string[] = []
   let length = 0
-  for (const call of calls) {
-    await turnOf(connection.socket)
-    // Nobody would read what comes of the others.
-    if (connection.socket.destroyed) return undefined
-    const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, connection)
-    if (reply === undefined) continue
-    replies.push(reply)
-    length += reply.length
+  // The calls wait as what they were parsed into, and replies for those behind them: with many batches at a time it is much.
+  let held = 0
+  const holdMore = (bytes: number) => {
+    held += bytes
+    hold(socket, bytes)
   }
-  return replies.length === 0 ? undefined : `[${replies.join(',')}]`
+  try {
+    holdMore(bodyLength * parsedBytes)
+    for (const call of calls) {
+      await turnOf(socket)
+      // Nobody would read what comes of the others.
+      if (socket.destroyed) return undefined
+      const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, connection)
+      if (reply === undefined) continue
+      replies.push(reply)
+      length += reply.length
+      holdMore(reply.length)
+    }
+    return replies.length === 0 ? undefined : `[${replies.join(',')}]`
+  } finally {
+    hold(socket, -held)
+  }
 }
 
 /** The same methods, when the replies before have used up what a batch may have. */

@@ -329,6 +329,38 @@ describe('many connections', () => {
   })
 })
 
+it('who is gone before his reply leaves nothing that would keep what he has sent', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  let release = (): void => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let answers = 0
+  await using server = await serve(async (context) => {
+    if (context.req.path === '/late') await released
+    answers++
+    return context.text('here')
+  })
+  let closed = false
+  const watch = (message: unknown): void => {
+    const { request, socket } = message as { request: IncomingMessage; socket: Socket }
+    if (request.url !== '/late') return
+    socket.once('close', () => {
+      closed = true
+    })
+  }
+  subscribe('http.server.request.start', watch)
+  const peer = await server.open('GET /late HTTP/1.1\r\nHost: a\r\n\r\n')
+  await server.ask()
+  unsubscribe('http.server.request.start', watch)
+  peer.socket.destroy()
+  await vi.waitUntil(() => closed, { timeout: 60_000, interval: 1 })
+  release()
+  await vi.waitUntil(() => answers === 2, { timeout: 60_000, interval: 1 })
+  await server.ask()
+  await vi.waitUntil(() => vi.getTimerCount() === 0, { timeout: 60_000, interval: 1 })
+})
+
 describe('one connection', () => {
   it('has sixteen requests under way, and no more', async () => {
     let calls = 0

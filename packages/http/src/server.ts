@@ -64,7 +64,7 @@ export async function openHttpServer(
     void turnOf(request.socket).then(async () => {
       if (request.socket.destroyed) return
       await answer(request, response)
-      connections.boundUnread(request.socket)
+      connections.boundKept(request.socket)
     })
   })
   const connections = new Connections(server, limits.connections, limits.connectionsOfPeer, () =>
