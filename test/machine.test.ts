@@ -1,4 +1,4 @@
-import { mkdir, readFile, rmdir } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -184,6 +184,18 @@ describe.skipIf(process.platform !== 'linux')('too little address space', () => 
       const seeThere = { name: 'principal', status: 'warning', found: 'not asked', remedy: 'see `address space`' }
       expect(checks).toContainEqual(seeThere)
     }
+  })
+
+  it.each([2, 16])('of %d GB keeps nobody from help, nor from what runs no contract', async (limit) => {
+    await using folder = await temporaryFolder()
+    const config = join(folder.path, 'bletchley.yaml')
+    await writeFile(config, `data: ${folder.path}\n`)
+    for (const args of [['--version'], ['principal', '--help'], ['dev', '--help']]) {
+      const { code, stderr } = await runCommand(args, { addressSpaceLimit: limit * GB })
+      expect([code, stderr], args.join(' ')).toEqual([0, ''])
+    }
+    const status = await runCommand(['keys', 'status', '--config', config], { addressSpaceLimit: limit * GB })
+    expect([status.code, status.stderr]).toEqual([1, expect.stringMatching(/^error: There is no sealing key /)])
   })
 
   it('keeps a core from starting, and what doctor says is needed is enough for tasks', async () => {

@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path'
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { type Core, type CoreOptions, startCore } from '@bletchley/core'
 import { systemPath } from '@bletchley/crypto/key-file'
-import { startPrincipal } from '@bletchley/principal'
 import type { Logger } from 'pino'
 import type { Service } from './service.ts'
 
@@ -35,6 +34,7 @@ export async function startDevNetwork(
   const worker = new Promise<string>((resolve) => {
     becomeKnown = resolve
   })
+  const { startPrincipal } = await import('@bletchley/principal')
   const principal = await startPrincipal({
     host: '127.0.0.1',
     ...principalOptions,

@@ -1,2 +1,1 @@
 export { type Principal, type PrincipalOptions, startPrincipal } from './principal.ts'
-export { defaultLimits, type RateLimits } from './rateLimits.ts'

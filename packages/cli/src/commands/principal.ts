@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { systemPath } from '@bletchley/crypto/key-file'
-import { defaultLimits, startPrincipal } from '@bletchley/principal'
+import { defaultLimits } from '@bletchley/principal/limits'
 import { Command } from 'commander'
 import { createLogger, type LogFlags } from '../log.ts'
 import { logFormatOption, logLevelOption, option, parseInteger, sealingKeyOption } from '../options.ts'
@@ -42,6 +42,8 @@ export const createCommand = () => {
     .action(async (flags: PrincipalFlags) => {
       const logger = createLogger(flags, 'principal')
       process.exitCode = await runService(logger, async () => {
+        // Its server loads what Node has for the web, which nobody needs who only asks for help.
+        const { startPrincipal } = await import('@bletchley/principal')
         const principal = await startPrincipal({
           host: flags.host,
           port: flags.port,
