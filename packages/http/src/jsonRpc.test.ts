@@ -367,7 +367,7 @@ describe('work that is done one at a time', () => {
 })
 
 describe('what is held to answer batches', () => {
-  const raw = (calls: object[]) => {
+  const raw = (calls: object) => {
     const body = JSON.stringify(calls)
     return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   }
@@ -375,6 +375,7 @@ describe('what is held to answer batches', () => {
   // Each of one connection alone is far from too much.
   it.each([
     ['the calls', raw([call('wait'), { junk: Array(60_000).fill(1) }])],
+    ['a call that waits for its turn', raw(call('alone', 1, { junk: Array(60_000).fill(1) }))],
     ['the replies', raw([...Array(3).fill(call('long', 1)), call('wait')])],
   ])('is bounded for all connections together: %s', async (_, batch) => {
     let waiting = 0
@@ -382,6 +383,10 @@ describe('what is held to answer batches', () => {
       wait: () => {
         waiting++
         return new Promise<void>(() => {})
+      },
+      alone: (_, caller) => {
+        waiting++
+        return caller.oneAtATime(() => new Promise<void>(() => {}))
       },
       long: () => 'x'.repeat(1 << 20),
       echo: () => true,

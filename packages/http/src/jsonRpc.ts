@@ -59,6 +59,8 @@ const RpcRequest = z.object({
 /** What calls come on. */
 interface Connection {
   readonly socket: Socket
+  /** Bytes that the calls may take, parsed, as far as they are not held yet. */
+  readonly weight: number
   readonly large: OneAtATime
   readonly logger: Logger
 }
@@ -87,7 +89,8 @@ export function createJsonRpcRoute(
       await turnOf(socket)
       // When connections end, all that waits on them comes here at once.
       if (socket.destroyed) throw new Error('The connection ended before it was the turn of its request')
-      const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, { socket, large, logger })
+      const connection = { socket, weight: body.length * parsedBytes, large, logger }
+      const reply = await answerJsonRpc(new TextDecoder().decode(body), methods, connection)
       return reply === undefined ? context.body(null, 204) : context.body(reply, 200, { 'content-type': jsonType })
     } finally {
       hold(socket, -body.length)
@@ -114,16 +117,11 @@ async function answerJsonRpc(body: string, methods: RpcMethods, connection: Conn
   } catch {
     return JSON.stringify(errorResponse(new RpcError(rpcErrorCodes.parseError, 'The body is not JSON'), null))
   }
-  if (Array.isArray(request)) return answerBatch(request, body.length, methods, connection)
+  if (Array.isArray(request)) return answerBatch(request, methods, connection)
   return answerOne(request, methods, connection)
 }
 
-async function answerBatch(
-  calls: unknown[],
-  bodyLength: number,
-  methods: RpcMethods,
-  connection: Connection,
-): Promise<string | undefined> {
+async function answerBatch(calls: unknown[], methods: RpcMethods, connection: Connection): Promise<string | undefined> {
   if (calls.length === 0 || calls.length > maxBatchLength) {
     const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
     return JSON.stringify(errorResponse(error, null))
@@ -132,18 +130,19 @@ async function answerBatch(
   const replies: string[] = []
   let length = 0
   // The calls wait as what they were parsed into, and replies for those behind them: with many batches at a time it is much.
-  let held = 0
+  let heldBytes = 0
   const holdMore = (bytes: number) => {
-    held += bytes
+    heldBytes += bytes
     hold(socket, bytes)
   }
   try {
-    holdMore(bodyLength * parsedBytes)
+    holdMore(connection.weight)
+    const held = { ...connection, weight: 0 }
     for (const call of calls) {
       await turnOf(socket)
       // Nobody would read what comes of the others.
       if (socket.destroyed) return undefined
-      const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, connection)
+      const reply = await answerOne(call, length > maxBatchReplyLength ? refusing(methods) : methods, held)
       if (reply === undefined) continue
       replies.push(reply)
       length += reply.length
@@ -151,7 +150,7 @@ async function answerBatch(
     }
     return replies.length === 0 ? undefined : `[${replies.join(',')}]`
   } finally {
-    hold(socket, -held)
+    hold(socket, -heldBytes)
   }
 }
 
@@ -194,13 +193,18 @@ async function answerOne(request: unknown, methods: RpcMethods, connection: Conn
   }
 }
 
-function callerOf({ socket, large }: Connection): Caller {
+function callerOf({ socket, weight, large }: Connection): Caller {
   return {
     peer: peerOfSocket(socket),
     oneAtATime: async (work) => {
-      const done = await large.run(socket, async () => ({ result: await work() }))
-      if (done === undefined) throw new RpcError(rpcErrorCodes.internal, 'Nobody waits for the reply any more')
-      return done.result
+      hold(socket, weight)
+      try {
+        const done = await large.run(socket, async () => ({ result: await work() }))
+        if (done === undefined) throw new RpcError(rpcErrorCodes.internal, 'Nobody waits for the reply any more')
+        return done.result
+      } finally {
+        hold(socket, -weight)
+      }
     },
   }
 }
