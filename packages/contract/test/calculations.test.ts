@@ -40,6 +40,16 @@ describe('a calculation whose result is cut off before it gets a type that has r
     ['return u64(Math.sqrt(u * u))', `5:22: ${cut('u * u', 'a u32', 'an f64', 'f64(u)')}`],
     ['return u ** 2', `5:8: ${cut('u ** 2', 'a u32', 'a u64', 'u64(u)')}`],
     ['const x: u32 = bytes[0] * 100', `5:16: ${cut('bytes[0] * 100', 'a u8', 'a u32', 'u32(bytes[0])')}`],
+    [
+      'return ((i & 4) | 1) * 500000000',
+      `5:8: ${cut('((i & 4) | 1) * 500000000', 'an i32', 'a u64', 'u64(((i & 4) | 1))')}`,
+    ],
+    [
+      'return ((i & 4) ^ 3) * 500000000',
+      `5:8: ${cut('((i & 4) ^ 3) * 500000000', 'an i32', 'a u64', 'u64(((i & 4) ^ 3))')}`,
+    ],
+    ['const one = 1; return (one | (i & 4)) * 500000000', '5:23: (one | (i & 4)) * 500000000 is calculated as an i32'],
+    ['return (i | 1) * 2', `5:8: ${cut('(i | 1) * 2', 'an i32', 'a u64', 'u64((i | 1))')}`],
     ['u += bytes[0] + bytes[1]', `5:6: ${cut('bytes[0] + bytes[1]', 'a u8', 'a u32', 'u32(bytes[0])')}`],
   ])('%s is refused where it stands', async (body, message) => {
     expect(await refusal(body)).toContain(`contract.ts:${message}`)
@@ -57,10 +67,12 @@ describe('a calculation whose result is cut off before it gets a type that has r
         return sum + list.length * 3
       }
       bytes(b: Bytes): u32[] { return [u32(b[0]) * 100, u32(b[0]) + b[1], b[0], b[0] & 15, b[1] / 2, 3 * b[0], 7 + b[0]] }
+      masks(i: i32): u64[] { return [(i & 4) | 8, 8 ^ (i & 4), ((i & 4) | 1) * 300000000, (five ^ 1) * 500000000, (i & 3) | (i & 4)] }
       wei(u: u32): U256 { return U256.from(u) * U256.from(10 ** 18) }
       parts(b: Bytes): u64 { return u32(b[0]) * 1000000 }
     }
-    const ten = 10`)
+    const ten = 10
+    const five = 5`)
     const running = Running.deploy(wasm)
     expect(running.ask('wide(uint64,uint32,uint32)(uint64[])', 3n, 3000000, 3000000)).toEqual([
       [
@@ -78,6 +90,7 @@ describe('a calculation whose result is cut off before it gets a type that has r
     expect(running.ask('same(uint32,uint32)(uint32)', 65536, 65537)).toEqual([65536n])
     expect(running.ask('counts(uint64[])(uint64)', [5, 6])).toEqual([25n])
     expect(running.ask('bytes(bytes)(uint32[])', '0xffff')).toEqual([[25500n, 510n, 255n, 15n, 127n, 765n, 262n]])
+    expect(running.ask('masks(int32)(uint64[])', 5)).toEqual([[12n, 12n, 1500000000n, 2000000000n, 5n]])
     expect(running.ask('wei(uint32)(uint256)', 7)).toEqual([7n * 10n ** 18n])
     expect(running.ask('parts(bytes)(uint64)', '0xff')).toEqual([255000000n])
   })
