@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { type AddressSpace, roomForMemories } from '@bletchley/core/address-space'
-import { availableProcessors } from '@bletchley/core/processors'
 import { type Check, ok, problem, warning } from './check.ts'
 
 const GB = 2 ** 30
@@ -16,13 +15,13 @@ const openFiles = { least: 1024, better: 4096 }
 const fileSize = { least: 1 << 20, better: 64 * GB }
 
 /** The clock, and the limits of this process that the core would inherit, as far as the system tells. */
-export async function checkMachine(threads: number | undefined, space: AddressSpace | undefined): Promise<Check[]> {
+export async function checkMachine(threads: number, space: AddressSpace | undefined): Promise<Check[]> {
   const limits = await systemText('/proc/self/limits')
   const swaps = await systemText('/proc/swaps')
   return [
     checkClock(new Date()),
     ...(limits === undefined ? [] : [...checkLimits(limits), checkSpace(space)]),
-    checkMemory(threads ?? availableProcessors(), process.constrainedMemory(), totalmem()),
+    checkMemory(threads, process.constrainedMemory(), totalmem()),
     ...(swaps === undefined ? [] : [checkSwaps(swaps)]),
   ]
 }
@@ -75,7 +74,7 @@ function checkCoreDumps(bytes: number): Check {
 }
 
 /** @param space absent if there is no limit */
-export function checkSpace(space: AddressSpace | undefined): Check {
+function checkSpace(space: AddressSpace | undefined): Check {
   const name = 'address space'
   if (space === undefined) return ok(name, 'no limit')
   if (!space.isEnough) return problem(name, space.found, roomForMemories)

@@ -45,13 +45,10 @@ export interface Needs {
  * Whether the process may have the address space that a core needs. It is measured in a process that has the same limit, since
  * Node ends one in which a thread cannot start.
  *
- * @param limit in bytes; that of this process if absent
  * @returns undefined if there is no limit
  */
-export async function checkAddressSpace(
-  { threads, web, store }: Needs,
-  limit = addressSpaceLimit(),
-): Promise<AddressSpace | undefined> {
+export async function checkAddressSpace({ threads, web, store }: Needs): Promise<AddressSpace | undefined> {
+  const limit = addressSpaceLimit()
   if (limit === Number.POSITIVE_INFINITY) return undefined
   const measured = await measure()
   const has = `at most ${gigabytes(limit)}`
@@ -73,8 +70,8 @@ export async function assertAddressSpace(needs: Needs): Promise<void> {
 }
 
 /** In bytes; infinity if there is none, or the system does not say. */
-export function addressSpaceLimit(limits = systemText('limits')): number {
-  const value = /^Max address space\s+(\d+)/m.exec(limits)?.[1]
+function addressSpaceLimit(): number {
+  const value = /^Max address space\s+(\d+)/m.exec(systemText('limits'))?.[1]
   return value === undefined ? Number.POSITIVE_INFINITY : Number(value)
 }
 
