@@ -126,18 +126,13 @@ async function answerBatch(calls: unknown[], methods: RpcMethods, connection: Co
     const error = new RpcError(rpcErrorCodes.invalidRequest, `A batch has 1 to ${maxBatchLength} calls`)
     return JSON.stringify(errorResponse(error, null))
   }
-  const { socket } = connection
+  const { socket, weight } = connection
+  const held = { ...connection, weight: 0 }
   const replies: string[] = []
   let length = 0
   // The calls wait as what they were parsed into, and replies for those behind them: with many batches at a time it is much.
-  let heldBytes = 0
-  const holdMore = (bytes: number) => {
-    heldBytes += bytes
-    hold(socket, bytes)
-  }
+  hold(socket, weight)
   try {
-    holdMore(connection.weight)
-    const held = { ...connection, weight: 0 }
     for (const call of calls) {
       await turnOf(socket)
       // Nobody would read what comes of the others.
@@ -146,11 +141,11 @@ async function answerBatch(calls: unknown[], methods: RpcMethods, connection: Co
       if (reply === undefined) continue
       replies.push(reply)
       length += reply.length
-      holdMore(reply.length)
+      hold(socket, reply.length)
     }
     return replies.length === 0 ? undefined : `[${replies.join(',')}]`
   } finally {
-    hold(socket, -heldBytes)
+    hold(socket, -(weight + length))
   }
 }
 
