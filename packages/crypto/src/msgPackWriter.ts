@@ -1,8 +1,7 @@
 import { assertBytes, type Pieces, utf8ToBytes } from '@bletchley/bytes'
+import { pieceBytes } from './engine/engine.ts'
 
 const initialCapacity = 256
-/** Bytes that are written within a millisecond. */
-const bytesAtOnce = 64 * 1024
 
 /**
  * Writes MessagePack as Enigma's Rust does (rmp-serde 0.14): integers in their smallest form, floats always 64 bits,
@@ -105,9 +104,9 @@ export class MsgPackWriter {
   /** As {@link byteArray}, but for stops in which others can have their turn. */
   *byteArrayInPieces(bytes: Uint8Array): Pieces {
     this.arrayHeader(bytes.length)
-    for (let at = 0; at < bytes.length; at += bytesAtOnce) {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
       if (at > 0) yield
-      this.#byteItems(bytes.subarray(at, at + bytesAtOnce))
+      this.#byteItems(bytes.subarray(at, at + pieceBytes))
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Pieces } from '@bletchley/bytes'
 
-/** What is hashed between two stops: half a millisecond's work in WebAssembly. */
+/** What is hashed or written between two stops: half a millisecond's work, to hash it in WebAssembly. */
 export const pieceBytes = 64 * 1024
 
 /**
