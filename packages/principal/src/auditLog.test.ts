@@ -37,6 +37,15 @@ async function writeLog(folder: string, lines: number): Promise<void> {
   await log.close()
 }
 
+/** A log that is put aside at the next line: as long as one may be, with a line at its end. */
+async function writeFullLog({ path, file }: { path: string; file: string }): Promise<void> {
+  await writeLog(path, 1)
+  const line = await readFile(file, 'utf8')
+  await truncate(file, 0)
+  await truncate(file, 1 << 26)
+  await writeFile(file, `\n${line}`, { flag: 'a' })
+}
+
 /** A line as it is, with another text before its hash, and the hash of that. */
 function forge(line: string, change: (text: string) => string): string {
   const text = change(line.slice(0, line.indexOf(',"hash":')))
@@ -297,11 +306,7 @@ describe('the log of requests', () => {
 
   it.skipIf(process.platform === 'win32')('that cannot be put aside goes on when it can', async () => {
     await using folder = await temporaryFolder()
-    await writeLog(folder.path, 1)
-    const line = await readFile(folder.file, 'utf8')
-    await truncate(folder.file, 0)
-    await truncate(folder.file, 1 << 26)
-    await writeFile(folder.file, `\n${line}`, { flag: 'a' })
+    await writeFullLog(folder)
     const log = await AuditLog.open(folder.path)
     await using handle = await open(folder.file)
     const shared = Object.getPrototypeOf(handle) as typeof handle
@@ -315,11 +320,7 @@ describe('the log of requests', () => {
 
   it('is in place at every moment while one is put aside', async () => {
     await using folder = await temporaryFolder()
-    await writeLog(folder.path, 1)
-    const line = await readFile(folder.file, 'utf8')
-    await truncate(folder.file, 0)
-    await truncate(folder.file, 1 << 26)
-    await writeFile(folder.file, `\n${line}`, { flag: 'a' })
+    await writeFullLog(folder)
     const log = await AuditLog.open(folder.path)
     let isAdded = false
     const adding = log.append(entry(1)).then(() => {
