@@ -22,10 +22,19 @@ export async function ensureDebianPackages(
   } catch {
     // They are missing.
   }
+  await installDebianPackages(packages)
+}
+
+/**
+ * Installs Debian packages. None of their services is started.
+ *
+ * @throws Error if the process is not root's, or if they cannot be installed
+ */
+export async function installDebianPackages(packages: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error(`Install the Debian packages ${packages.join(', ')} for this.`)
   await apt(['update'])
   await apt(['install', '-y', '--no-install-recommends', ...packages], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' },
   })
 }
 
