@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { encodeRequest } from '@bletchley/protocol'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 import { startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { open } from 'lmdb'
 import { byTurns, median, microseconds } from './measure.mjs'
@@ -105,8 +105,8 @@ async function benchDeltas() {
   const data = await temporaryFolder()
   const sizes = [10, 1000, 100_000, 1_000_000]
   const addresses = sizes.map(() => randomBytes(32))
-  const store = await ContractStore.open(await openLmdb({ folder: join(data.path, 'store') }), {
-    hashDelta: (data) => data,
+  const store = await KeyValueStore.open(await openLmdb({ folder: join(data.path, 'store') }), {
+    hash: (data) => data,
   })
   for (const [index, size] of sizes.entries()) await fill(store, addresses[index], size)
   await store.close()

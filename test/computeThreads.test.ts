@@ -5,7 +5,7 @@ import { type CoreClient, computeFunction, deployContract } from '@bletchley/cli
 import { decodeOutput } from '@bletchley/client/user'
 import { keccak256, randomBytes } from '@bletchley/crypto'
 import { type Patch, sealDelta } from '@bletchley/state'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 import { startCoreProcess, TestPrincipal, temporaryFolder } from '@bletchley/testkit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import createWabt from 'wabt'
@@ -123,8 +123,8 @@ describe('a snapshot', () => {
     // It changes nothing, and so would not make one due.
     expect(await supplyOf(core.client, contract)).toBe(63n)
     await core.process.kill('SIGKILL')
-    const store = await ContractStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
-      hashDelta: keccak256,
+    const store = await KeyValueStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
+      hash: keccak256,
     })
     expect((await store.getSnapshot(contract.contractAddress))?.key).toBe(63)
     await store.close()
@@ -152,8 +152,8 @@ describe('a snapshot', () => {
       expect(await principal.installKeys(client, [address])).toEqual([])
       await core.process.kill('SIGKILL')
     }
-    const store = await ContractStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
-      hashDelta: keccak256,
+    const store = await KeyValueStore.open(await openLmdb({ folder: join(folder.path, 'store') }), {
+      hash: keccak256,
     })
     expect((await store.getSnapshot(contract.contractAddress))?.key).toBe(200)
     await store.close()

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { bytesToHex } from '@bletchley/bytes'
 import { verify } from '@bletchley/care'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { type ContractStore, KeyValueStore, openLmdb } from '@bletchley/store'
 import { CommandProcess, runCommand } from '@bletchley/testkit'
 import { expect } from 'vitest'
 
@@ -53,8 +53,8 @@ export async function contentsOf(folder: string): Promise<Record<string, unknown
 }
 
 export async function withStore<T>(folder: string, work: (store: ContractStore) => Promise<T>): Promise<T> {
-  const store = await ContractStore.open(await openLmdb({ folder: join(folder, 'store') }), {
-    hashDelta: (blob) => blob,
+  const store = await KeyValueStore.open(await openLmdb({ folder: join(folder, 'store') }), {
+    hash: (blob) => blob,
   })
   try {
     return await work(store)
@@ -107,9 +107,9 @@ export class Reader {
 
   constructor(folder: string) {
     const script = `
-      import { ContractReader, openLmdb } from '@bletchley/store'
+      import { KeyValueReader, openLmdb } from '@bletchley/store'
       import { createHash } from 'node:crypto'
-      const reader = await ContractReader.openExisting(await openLmdb({ folder: process.argv[1], readOnly: true }))
+      const reader = await KeyValueReader.openExisting(await openLmdb({ folder: process.argv[1], readOnly: true }))
       for await (const _ of process.stdin) {
         const hash = createHash('sha256')
         for (const address of await reader.allAddresses()) {

@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8ToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 import { runCommand, startCoreProcess, temporaryFolder } from '@bletchley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WireSocket } from '../wireSocket.ts'
@@ -295,7 +295,7 @@ describe('stored data', () => {
     const store = join(folder.path, 'store')
     await mkdir(store, { recursive: true, mode: 0o700 })
     const backend = await openLmdb({ folder: store })
-    await ContractStore.open(backend, { hashDelta: keccak256 })
+    await KeyValueStore.open(backend, { hash: keccak256 })
     await backend.commit([
       { key: Uint8Array.of(0x02, 0xff), value: Uint8Array.of(1, 2, 3) },
       { key: utf8ToBytes('abcd'), value: Uint8Array.of(1) },

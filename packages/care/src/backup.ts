@@ -34,8 +34,8 @@ export async function backUp(dataFolder: string, folder: string, run: LongRun = 
   const partial = `${resolve(target)}.partial`
   return inNewFolder(partial, 'backup', async () => {
     run.signal?.throwIfAborted()
-    const { usedBytes, contracts } = await withReader(dataFolder, async (reader) => ({
-      ...reader.stats(),
+    const { usedBytes, contracts } = await withReader(dataFolder, async (reader, backend) => ({
+      ...backend.stats(),
       contracts: (await reader.allAddresses()).length,
     }))
     // Written, and read again for the checksums.

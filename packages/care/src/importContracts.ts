@@ -4,7 +4,7 @@ import { storeFolder } from '@bletchley/core/data-folder'
 import { keccak256 } from '@bletchley/crypto'
 import { lockFolder } from '@bletchley/crypto/folder-lock'
 import { openFile } from '@bletchley/crypto/key-file'
-import { ContractStore, type DeltaRow, type Finding, openLmdb } from '@bletchley/store'
+import { type ContractStore, type DeltaRow, type Finding, KeyValueStore, openLmdb } from '@bletchley/store'
 import {
   allRecord,
   type ContractInFile,
@@ -58,8 +58,8 @@ export async function importContracts(options: ImportOptions): Promise<Imported>
     })
     const lock = await lockFolder(options.dataFolder, 'import')
     try {
-      const store = await ContractStore.open(await openLmdb({ folder: storeFolder(options.dataFolder) }), {
-        hashDelta: keccak256,
+      const store = await KeyValueStore.open(await openLmdb({ folder: storeFolder(options.dataFolder) }), {
+        hash: keccak256,
       })
       try {
         return await importAll(reader, store, options)

@@ -11,7 +11,7 @@ import type { LongRun } from './longRun.ts'
  */
 export async function compact(dataFolder: string, run: LongRun = {}): Promise<{ before: number; after: number }> {
   return withLock(dataFolder, 'compact', async () => {
-    const { usedBytes } = await withReader(dataFolder, async (reader) => reader.stats())
+    const { usedBytes } = await withReader(dataFolder, async (_, backend) => backend.stats())
     return compactLmdb(storeFolder(dataFolder), {
       signal: run.signal,
       onBytes: (bytes) => run.onProgress?.(Math.min(bytes, usedBytes), usedBytes),

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSealingKey, openSigningKey, type SealingOptions } from '@bletchley/crypto/key-file'
-import { ContractStore, openLmdb, type Write } from '@bletchley/store'
+import { type ContractStore, KeyValueStore, openLmdb, type Write } from '@bletchley/store'
 
 export const address = (value: number): Uint8Array => new Uint8Array(32).fill(value)
 
@@ -18,7 +18,7 @@ export async function worker({ sealing = {} }: { sealing?: SealingOptions | unde
 
 export async function withStore<T>(dataFolder: string, work: (store: ContractStore) => Promise<T>): Promise<T> {
   const backend = await openLmdb({ folder: join(dataFolder, 'store') })
-  const store = await ContractStore.open(backend, { hashDelta: (delta) => delta })
+  const store = await KeyValueStore.open(backend, { hash: (delta) => delta })
   try {
     return await work(store)
   } finally {

@@ -14,7 +14,7 @@ import {
 import { watchInFolder, watchKeyFiles } from '@bletchley/crypto/watched-file'
 import { boundLines } from '@bletchley/http/bound-lines'
 import type { Dialect } from '@bletchley/protocol'
-import { type ContractChange, ContractStore, openLmdb } from '@bletchley/store'
+import { type ContractChange, KeyValueStore, openLmdb } from '@bletchley/store'
 import type { Logger } from 'pino'
 import { simulatedRegistration } from './attestation.ts'
 import { storeFolder } from './dataFolder.ts'
@@ -164,8 +164,8 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   // What only the HTTP door needs is loaded with it: a third of all modules.
   const observation = options.http && new (await import('./observation/observation.ts')).Observation(dataFolder)
   opened.push(() => observation?.close())
-  const store = await ContractStore.open(observation?.watchCommits(backend) ?? backend, {
-    hashDelta: hashWithPauses,
+  const store = await KeyValueStore.open(observation?.watchCommits(backend) ?? backend, {
+    hash: hashWithPauses,
     ...(observation && { onChange: (change: ContractChange) => observation.contractChanged(change) }),
   })
   const folderWatch = new DataFolderWatch(dataFolder, store, lock, keyFiles, logger)

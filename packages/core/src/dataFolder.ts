@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeHolder, type FolderLock, FolderLockedError, lockFolderForReading } from '@bletchley/crypto/folder-lock'
-import { ContractReader, canNoteReaders, type KeyValueBackend, openLmdb } from '@bletchley/store'
+import { type ContractReader, canNoteReaders, type KeyValueBackend, KeyValueReader, openLmdb } from '@bletchley/store'
 
 export function storeFolder(dataFolder: string): string {
   return join(dataFolder, 'store')
@@ -36,7 +36,7 @@ export async function withReader<T>(
   return whileReadable(dataFolder, async () => {
     const backend = await openLmdb({ folder: storeFolder(dataFolder), readOnly: true })
     try {
-      return await read(await ContractReader.openExisting(backend), backend)
+      return await read(await KeyValueReader.openExisting(backend), backend)
     } finally {
       await backend.close()
     }

@@ -6,7 +6,7 @@ import { bytesToUtf8 } from '@bletchley/bytes'
 import { lockFileName, lockFolder } from '@bletchley/crypto/folder-lock'
 import { signingKeyFileName } from '@bletchley/crypto/key-file'
 import { WatchedFile } from '@bletchley/crypto/watched-file'
-import { ContractReader, ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueReader, KeyValueStore, openLmdb } from '@bletchley/store'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DataFolderWatch } from './dataFolderWatch.ts'
@@ -14,7 +14,7 @@ import { SocketFiles } from './server/socketFiles.ts'
 
 let folder: string
 let watch: DataFolderWatch
-let store: ContractStore
+let store: KeyValueStore
 let lines: Record<string, unknown>[]
 let clean: () => Promise<void>
 
@@ -24,7 +24,7 @@ beforeEach(async () => {
   const lock = await lockFolder(folder, 'core')
   await writeFile(join(folder, signingKeyFileName), 'sealed')
   const keyFile = new WatchedFile(join(folder, signingKeyFileName), (content) => bytesToUtf8(content) === 'as good')
-  store = await ContractStore.open(await openLmdb({ folder: join(folder, 'store') }), { hashDelta: (data) => data })
+  store = await KeyValueStore.open(await openLmdb({ folder: join(folder, 'store') }), { hash: (data) => data })
   lines = []
   const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   watch = new DataFolderWatch(folder, store, lock, [keyFile], logger)
@@ -80,7 +80,7 @@ it('tells for how long the oldest reader has been reading', async () => {
   watch.look()
   expect(watch.oldestReaderSeconds).toBe(0)
   const backend = await openLmdb({ folder: join(folder, 'store'), readOnly: true })
-  await ContractReader.openExisting(backend)
+  await KeyValueReader.openExisting(backend)
   const reading = backend.entries({ gte: Uint8Array.of(0), lt: Uint8Array.of(255) })[Symbol.asyncIterator]()
   await reading.next()
   watch.look()

@@ -1,6 +1,6 @@
 import type { FolderLock } from '@bletchley/crypto/folder-lock'
 import { problemOf, type Watched } from '@bletchley/crypto/watched-file'
-import type { ContractStore } from '@bletchley/store'
+import type { KeyValueStore } from '@bletchley/store'
 import type { Logger } from 'pino'
 
 const lookMs = 1000
@@ -18,7 +18,7 @@ interface OldestReader {
  */
 export class DataFolderWatch {
   readonly #dataFolder: string
-  readonly #store: ContractStore
+  readonly #store: KeyValueStore
   readonly #lock: FolderLock
   readonly #keyFiles: readonly Watched[]
   readonly #logger: Logger
@@ -32,7 +32,7 @@ export class DataFolderWatch {
   /** @param keyFiles those that the next start needs */
   constructor(
     dataFolder: string,
-    store: ContractStore,
+    store: KeyValueStore,
     lock: FolderLock,
     keyFiles: readonly Watched[],
     logger: Logger,

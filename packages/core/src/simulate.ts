@@ -45,10 +45,14 @@ export async function simulate(options: SimulateOptions, call: SimulatedCall): P
       storedRecords(store),
     )
     try {
-      const request = { ...call, args: call.args.slice(), stateKey, tip: await storedTip(store, address) }
-      const run = await pool.run('simulate', request)
-      if (run.kind === 'refused') throw enclaveError(run.name)
-      return run
+      for (;;) {
+        const request = { ...call, args: call.args.slice(), stateKey, tip: await storedTip(store, address) }
+        const run = await pool.run('simulate', request)
+        if (run.kind === 'refused') throw enclaveError(run.name)
+        if (run.kind === 'simulated') return run
+        // The core that runs beside this has written meanwhile.
+        if (!(await store.hasBytecode(address))) throw notFound('get_contract', address)
+      }
     } finally {
       await pool.close()
     }

@@ -1,23 +1,36 @@
-export {
-  ConflictError,
-  type Entry,
-  type Expectation,
-  type KeyRange,
-  type KeyValueBackend,
-  StorageError,
-  type StoreStats,
-  type Write,
-} from './backend.ts'
-export { contractAddresses } from './contractAddresses.ts'
-export { ContractReader, type Delta, type DeltaRow, type TipLength } from './contractReader.ts'
-export { type ContractChange, ContractStore, type ContractStoreOptions, type TaskCommit } from './contractStore.ts'
+export { BoundedMap, type CacheSize } from './boundedMap.ts'
+export type {
+  ContractChange,
+  ContractReader,
+  ContractStore,
+  ContractStoreOptions,
+  ContractVersion,
+  Delta,
+  DeltaRow,
+  LoadedContract,
+  Receipt,
+  Snapshot,
+  TaskCommit,
+  TipLength,
+} from './contractStore.ts'
+export { ConflictError, StorageError } from './errors.ts'
 export { KeyedQueue } from './keyedQueue.ts'
-export { type LmdbOptions, openLmdb } from './lmdb.ts'
-export { compactLmdb, copyLmdb } from './lmdbCopy.ts'
-export { canNoteReaders } from './lmdbFile.ts'
-export { openMemory } from './memory.ts'
+export type {
+  Entry,
+  Expectation,
+  KeyRange,
+  KeyValueBackend,
+  StoreStats,
+  Write,
+} from './keyValue/backend.ts'
+export { contractAddresses } from './keyValue/contractAddresses.ts'
+export { KeyValueReader } from './keyValue/keyValueReader.ts'
+export { KeyValueStore } from './keyValue/keyValueStore.ts'
+export { type LmdbOptions, openLmdb } from './keyValue/lmdb.ts'
+export { compactLmdb, copyLmdb } from './keyValue/lmdbCopy.ts'
+export { canNoteReaders } from './keyValue/lmdbFile.ts'
+export { openMemory } from './keyValue/memory.ts'
+export { type Pruned, pruneRecords } from './keyValue/pruneRecords.ts'
+export { type Finding, verifyAround, verifyRecords } from './keyValue/verifyRecords.ts'
 export { forEachPaced, Pacer, paced } from './pacer.ts'
-export { type Pruned, pruneRecords } from './pruneRecords.ts'
 export type { DeltaRange } from './ranges.ts'
-export type { Receipt, Snapshot } from './records.ts'
-export { type Finding, verifyAround, verifyRecords } from './verifyRecords.ts'

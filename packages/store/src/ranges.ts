@@ -1,4 +1,4 @@
-import { indexEnd } from './keys.ts'
+import { indexEnd } from './arguments.ts'
 
 /** Delta numbers `[from, to)`; both 0 .. 2^32. */
 export interface Range {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { openFilesOf, syncsOf } from '@bletchley/testkit/files'
 import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { expect, test, vi } from 'vitest'
-import { ContractReader, compactLmdb, copyLmdb, openLmdb, StorageError } from '../src/index.ts'
+import { compactLmdb, copyLmdb, KeyValueReader, openLmdb, StorageError } from '../src/index.ts'
 import { bytes32, openStore } from './model.ts'
 
 const run = promisify(execFile)
@@ -24,12 +24,12 @@ test('a copy takes a large removal as its first write', async () => {
   await copyLmdb(source, target)
   // In a process of its own: when this goes wrong, the process ends.
   const script = `
-    import { ContractStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    const store = await ContractStore.open(await openLmdb({ folder: ${JSON.stringify(target)} }), { hashDelta: (data) => data })
+    import { KeyValueStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
+    const store = await KeyValueStore.open(await openLmdb({ folder: ${JSON.stringify(target)} }), { hash: (data) => data })
     await store.removeDeltas([{ address: new Uint8Array(${JSON.stringify([...address])}), from: 10, to: 50 }])
     await store.close()`
   await run(process.execPath, ['--input-type=module', '-e', script])
-  const reader = new ContractReader(await openLmdb({ folder: target, readOnly: true }))
+  const reader = new KeyValueReader(await openLmdb({ folder: target, readOnly: true }))
   expect(await reader.getTip(address)).toMatchObject({ key: 9 })
 })
 
@@ -78,7 +78,7 @@ test.skipIf(process.platform !== 'linux')(
     await rename(join(path, 'data.mdb'), join(path, 'elsewhere'))
     await symlink('elsewhere', join(path, 'data.mdb'))
     await expect(compactLmdb(path)).rejects.toThrow('is a symbolic link, and would be replaced')
-    const reader = new ContractReader(await openLmdb({ folder: path, readOnly: true }))
+    const reader = new KeyValueReader(await openLmdb({ folder: path, readOnly: true }))
     expect(await reader.getTip(address)).toMatchObject({ key: 2 })
   },
 )

@@ -1,24 +1,23 @@
 // Deploys a contract, then adds delta after delta, each with receipt and then snapshot, and prints the number of each one
 // of which both were acknowledged. The crash test kills it.
 import { createHash } from 'node:crypto'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 
-const hashDelta = (data) => new Uint8Array(createHash('sha256').update(data).digest())
-const store = await ContractStore.open(await openLmdb({ folder: process.argv[2] }), { hashDelta })
+const hash = (data) => new Uint8Array(createHash('sha256').update(data).digest())
+const store = await KeyValueStore.open(await openLmdb({ folder: process.argv[2] }), { hash })
 const address = new Uint8Array(32).fill(1)
 
-const tip = await store.getTip(address)
-let previousHash = tip && hashDelta(tip.data)
-for (let key = tip ? tip.key + 1 : 0; ; key++) {
+const first = await store.load(address, address)
+for (let key = first ? first.tip.key + 1 : 0; ; key++) {
   const data = new Uint8Array(3000).fill(key)
   await store.commitTask({
     address,
+    version: (await store.load(address, address))?.version,
     delta: { key, data },
-    previousHash,
-    bytecode: key === 0 ? data : undefined,
+    deltaHash: hash(data),
+    code: key === 0 ? { bytecode: data, hash: hash(data) } : undefined,
     receipt: { taskId: new Uint8Array(32).fill(key), reply: data },
   })
-  previousHash = hashDelta(data)
-  await store.putSnapshot(address, { key, data }, previousHash)
+  await store.putSnapshot(address, { key, data }, hash(data))
   process.stdout.write(`${key}\n`)
 }

@@ -1,9 +1,9 @@
 // Fills the database until the disk has no room, then goes on. Prints what it found as one JSON object. An unhandled
 // rejection would end it with another exit code.
-import { ContractStore, openLmdb, StorageError } from '@bletchley/store'
+import { KeyValueStore, openLmdb, StorageError } from '@bletchley/store'
 
-const hashDelta = () => new Uint8Array(32)
-const store = await ContractStore.open(await openLmdb({ folder: process.argv[2] }), { hashDelta })
+const hash = () => new Uint8Array(32)
+const store = await KeyValueStore.open(await openLmdb({ folder: process.argv[2] }), { hash })
 const address = new Uint8Array(32).fill(1)
 const put = (key, size = 200_000, of = address) =>
   store.putDeltas([{ address: of, key, data: new Uint8Array(size).fill(key) }]).then(

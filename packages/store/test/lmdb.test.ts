@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Turns } from '@bletchley/testkit/turns'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ContractStore, openLmdb } from '../src/index.ts'
-import { hashDelta } from './model.ts'
+import { KeyValueStore, openLmdb } from '../src/index.ts'
+import { hash } from './model.ts'
 
 let folder: string
 
@@ -58,7 +58,7 @@ test('whoever looks on is told of the contracts of one write with pauses for oth
     }
     told.push(turns.count)
   }
-  const store = await ContractStore.open(await openLmdb({ folder }), { hashDelta, onChange })
+  const store = await KeyValueStore.open(await openLmdb({ folder }), { hash, onChange })
   const rows = Array.from({ length: 2560 }, (_, index) => {
     const address = new Uint8Array(32)
     new DataView(address.buffer).setUint32(0, index)

@@ -1,32 +1,51 @@
 import { createHash } from 'node:crypto'
-import { ContractStore, type DeltaRange, type DeltaRow, type KeyValueBackend, type TaskCommit } from '../src/index.ts'
+import { expect } from 'vitest'
+import {
+  type ContractStore,
+  type ContractVersion,
+  type DeltaRange,
+  type DeltaRow,
+  type KeyValueBackend,
+  KeyValueStore,
+  type LoadedContract,
+} from '../src/index.ts'
 
-export const hashDelta = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest())
+export const hash = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest())
 
-export const openStore = (backend: KeyValueBackend) => ContractStore.open(backend, { hashDelta })
+export const openStore = (backend: KeyValueBackend) => KeyValueStore.open(backend, { hash })
 
 /** Same bytes in, same text out, so contracts and tasks can be named by one number. */
 export const bytes32 = (value: number) => new Uint8Array(32).fill(value)
 
-export type Operation =
+/** What anybody may do to a store. */
+export type Write =
   | { kind: 'putBytecode'; contract: number; bytecode: Uint8Array }
   | { kind: 'putContract'; contract: number; bytecode: Uint8Array; key: number; data: Uint8Array }
   | { kind: 'putDeltas'; rows: { contract: number; key: number; data: Uint8Array }[] }
   | { kind: 'removeContract'; contract: number }
   | { kind: 'removeDeltas'; ranges: { contract: number; from: number; to: number }[] }
-  | {
-      kind: 'commitTask'
-      contract: number
-      /** Where the delta goes, counted from the tip: 1 follows it. */
-      step: number
-      data: Uint8Array
-      stale: boolean
-      bytecode: Uint8Array | undefined
-      task: number | undefined
-    }
   | { kind: 'putSnapshot'; contract: number; key: number; data: Uint8Array; stale: boolean }
 
+/** What a core does: it loads a contract, and stores what it has computed on that. */
+export interface Task {
+  kind: 'task'
+  contract: number
+  /** Where the delta goes, counted from the tip: 1 follows it. */
+  step: number
+  data: Uint8Array
+  /** Of a deployment. */
+  bytecode: Uint8Array | undefined
+  task: number | undefined
+  /** What somebody else does before it is stored. */
+  meanwhile: Write | undefined
+}
+
+export type Operation = Write | Task
+export type Outcome = 'done' | 'moved' | 'number taken'
+
 interface ModelContract {
+  /** Another one behind each write. */
+  version: number
   deltas: Map<number, Uint8Array>
   bytecode?: Uint8Array | undefined
   snapshot?: { key: number; data: Uint8Array } | undefined
@@ -39,37 +58,42 @@ const maxIndex = 0xffff_ffff
 /** What the store should do, written for being obvious. Contracts stand in order of first appearance. */
 export class Model {
   contracts = new Map<number, ModelContract>()
+  #versions = 0
 
   clone(): Model {
     const copy = new Model()
     copy.contracts = structuredClone(this.contracts)
+    copy.#versions = this.#versions
     return copy
   }
 
-  /** @returns the task that the operation amounts to, if it is one */
-  taskOf(operation: Operation): TaskCommit | undefined {
-    if (operation.kind !== 'commitTask') return undefined
-    const { bytecode, contract, data, stale, step, task } = operation
+  /** The number of the delta that a task makes. */
+  keyOf({ bytecode, contract, step }: Task): number {
     const tip = Math.max(-1, ...(this.contracts.get(contract)?.deltas.keys() ?? []))
-    const key = bytecode ? 0 : Math.min(maxIndex, Math.max(0, tip + step))
-    const previous = this.contracts.get(contract)?.deltas.get(key - 1)
+    return bytecode ? 0 : Math.min(maxIndex, Math.max(0, tip + step))
+  }
+
+  /** What a store must load for a task, but for the version. */
+  loaded({ contract: number, task }: Task): Omit<LoadedContract, 'version' | 'codeHash'> | undefined {
+    const contract = this.contracts.get(number)
+    if (contract === undefined) return undefined
+    const tip = Math.max(-1, ...contract.deltas.keys())
     return {
-      address: bytes32(contract),
-      delta: { key, data },
-      previousHash: key === 0 ? undefined : hashDelta(stale || !previous ? bytes32(99) : previous),
-      bytecode,
-      receipt: task === undefined ? undefined : { taskId: bytes32(task), reply: data },
+      tip: tip === -1 ? undefined : { key: tip, hash: hash(contract.deltas.get(tip)!) },
+      hasBytecode: contract.bytecode !== undefined,
+      hasReceipt: [...contract.receipts.values()].some((receipt) => receipt.task === task),
     }
   }
 
-  /** @returns whether the store should accept it */
-  apply(operation: Operation): boolean {
+  /** @returns what the store should answer */
+  apply(operation: Operation): Outcome {
+    if (operation.kind === 'task') return this.#task(operation)
     switch (operation.kind) {
       case 'putBytecode':
-        this.#contract(operation.contract).bytecode = operation.bytecode
+        this.#written(operation.contract).bytecode = operation.bytecode
         break
       case 'putContract':
-        this.#contract(operation.contract).bytecode = operation.bytecode
+        this.#written(operation.contract).bytecode = operation.bytecode
         this.#putDeltas(operation.contract, new Map([[operation.key, operation.data]]))
         break
       case 'putDeltas':
@@ -84,28 +108,23 @@ export class Model {
       case 'removeDeltas':
         this.#removeDeltas(operation.ranges)
         break
-      case 'commitTask':
-        return this.#commitTask(operation)
       case 'putSnapshot': {
-        const { contract: number, key, data, stale } = operation
-        const contract = this.contracts.get(number)
-        if (contract?.deltas.has(key) && !stale) contract.snapshot = { key, data }
+        const { contract, key, data, stale } = operation
+        if (this.contracts.get(contract)?.deltas.has(key) && !stale) this.#written(contract).snapshot = { key, data }
       }
     }
-    return true
+    return 'done'
   }
 
-  #contract(number: number): ModelContract {
-    let contract = this.contracts.get(number)
-    if (!contract) {
-      contract = { deltas: new Map(), receipts: new Map() }
-      this.contracts.set(number, contract)
-    }
+  #written(number: number): ModelContract {
+    const contract: ModelContract = this.contracts.get(number) ?? { version: 0, deltas: new Map(), receipts: new Map() }
+    this.contracts.set(number, contract)
+    contract.version = ++this.#versions
     return contract
   }
 
   #putDeltas(number: number, deltas: Map<number, Uint8Array>): void {
-    const contract = this.#contract(number)
+    const contract = this.#written(number)
     for (const [key, data] of deltas) {
       const old = contract.deltas.get(key)
       if (old && !same(old, data)) {
@@ -118,33 +137,28 @@ export class Model {
 
   #removeDeltas(ranges: { contract: number; from: number; to: number }[]): void {
     for (const { contract: number, from, to } of ranges) {
-      const contract = this.contracts.get(number)
-      for (const key of contract?.deltas.keys() ?? []) {
-        if (!contract || key < from || key >= to) continue
+      const removed = [...(this.contracts.get(number)?.deltas.keys() ?? [])].filter((key) => key >= from && key < to)
+      if (removed.length === 0) continue
+      const contract = this.#written(number)
+      for (const key of removed) {
         contract.deltas.delete(key)
         contract.receipts.delete(key)
-        contract.snapshot = undefined
       }
-      if (contract?.deltas.size === 0 && !contract.bytecode) this.contracts.delete(number)
+      contract.snapshot = undefined
+      if (contract.deltas.size === 0 && !contract.bytecode) this.contracts.delete(number)
     }
   }
 
-  #commitTask(operation: Operation & { kind: 'commitTask' }): boolean {
-    const task = this.taskOf(operation)!
-    const { key, data } = task.delta
-    const existing = this.contracts.get(operation.contract)
-    if (task.bytecode) {
-      if (existing?.bytecode) return false
-    } else {
-      if (!existing || existing.deltas.has(key)) return false
-      const previous = existing.deltas.get(key - 1)
-      if (key > 0 && (!previous || !same(hashDelta(previous), task.previousHash!))) return false
-    }
-    const contract = this.#contract(operation.contract)
-    if (task.bytecode) {
-      contract.bytecode = task.bytecode
-      contract.snapshot = undefined
-    }
+  #task(task: Task): Outcome {
+    const { contract: number, bytecode, data, meanwhile } = task
+    const key = this.keyOf(task)
+    const before = this.contracts.get(number)?.version
+    if (meanwhile) this.apply(meanwhile)
+    const existing = this.contracts.get(number)
+    if (bytecode ? existing !== undefined : existing === undefined || existing.version !== before) return 'moved'
+    if (existing?.deltas.has(key)) return 'number taken'
+    const contract = this.#written(number)
+    if (bytecode) contract.bytecode = bytecode
     for (const old of contract.deltas.keys()) {
       if (old < key) continue
       contract.deltas.delete(old)
@@ -152,39 +166,111 @@ export class Model {
     }
     for (const old of contract.receipts.keys()) if (old >= key || old <= key - 64) contract.receipts.delete(old)
     contract.deltas.set(key, data)
-    if (operation.task !== undefined) contract.receipts.set(key, { task: operation.task, reply: data })
-    return true
+    if (task.task !== undefined) contract.receipts.set(key, { task: task.task, reply: data })
+    return 'done'
   }
 }
 
-/** Runs the operation on the store, which is as `model` says. */
-export function perform(store: ContractStore, operation: Operation, model: Model): Promise<void> {
+/** Runs an operation on a store that is as `model` says; `other` is a store over the same database. */
+export async function perform(
+  store: ContractStore,
+  operation: Operation,
+  model: Model,
+  other = store,
+): Promise<Outcome> {
+  if (operation.kind === 'task') return performTask(store, operation, model, other)
   const withAddress = <T extends { contract: number }>({ contract, ...rest }: T) => ({
     address: bytes32(contract),
     ...rest,
   })
   switch (operation.kind) {
     case 'putBytecode':
-      return store.putBytecode(bytes32(operation.contract), operation.bytecode)
-    case 'putContract':
-      return store.putContract(bytes32(operation.contract), operation.bytecode, {
-        key: operation.key,
-        data: operation.data,
-      })
+      await store.putBytecode(bytes32(operation.contract), operation.bytecode)
+      break
+    case 'putContract': {
+      const { contract, bytecode, key, data } = operation
+      await store.putContract(bytes32(contract), bytecode, { key, data })
+      break
+    }
     case 'putDeltas':
-      return store.putDeltas(operation.rows.map(withAddress) satisfies DeltaRow[])
+      await store.putDeltas(operation.rows.map(withAddress) satisfies DeltaRow[])
+      break
     case 'removeContract':
-      return store.removeContract(bytes32(operation.contract))
+      await store.removeContract(bytes32(operation.contract))
+      break
     case 'removeDeltas':
-      return store.removeDeltas(operation.ranges.map(withAddress) satisfies DeltaRange[])
-    case 'commitTask':
-      return store.commitTask(model.taskOf(operation)!)
+      await store.removeDeltas(operation.ranges.map(withAddress) satisfies DeltaRange[])
+      break
     case 'putSnapshot': {
       const { contract, key, data, stale } = operation
       const delta = model.contracts.get(contract)?.deltas.get(key)
-      return store.putSnapshot(bytes32(contract), { key, data }, hashDelta(stale || !delta ? bytes32(99) : delta))
+      await store.putSnapshot(bytes32(contract), { key, data }, stale || !delta ? bytes32(99) : hash(delta))
     }
   }
+  return 'done'
+}
+
+async function performTask(store: ContractStore, task: Task, model: Model, other: ContractStore): Promise<Outcome> {
+  const { contract, data, bytecode, meanwhile } = task
+  const taskId = bytes32(task.task ?? 99)
+  const loaded = await store.load(bytes32(contract), taskId)
+  expect(without(loaded)).toStrictEqual(model.loaded(task))
+  if (meanwhile) await perform(other, meanwhile, model)
+  const commit = store.commitTask({
+    address: bytes32(contract),
+    version: bytecode ? undefined : (loaded?.version ?? { sequence: -1n, revision: 0n }),
+    delta: { key: model.keyOf(task), data },
+    deltaHash: hash(data),
+    code: bytecode && { bytecode, hash: hash(bytecode) },
+    receipt: task.task === undefined ? undefined : { taskId, reply: data },
+  })
+  return commit.then(
+    (outcome) => (outcome === 'committed' ? 'done' : outcome),
+    (error: unknown) => {
+      if (error instanceof RangeError) return 'number taken'
+      throw error
+    },
+  )
+}
+
+function without(loaded: LoadedContract | undefined): Omit<LoadedContract, 'version' | 'codeHash'> | undefined {
+  if (loaded === undefined) return undefined
+  const { version, codeHash, ...rest } = loaded
+  return rest
+}
+
+/** Stores a delta that follows the tip, as a task does. */
+export async function addDelta(
+  store: ContractStore,
+  address: Uint8Array,
+  delta: { key: number; data: Uint8Array },
+  receipt?: { taskId: Uint8Array; reply: Uint8Array },
+): Promise<'committed' | 'moved'> {
+  const version = await versionOf(store, address)
+  return store.commitTask({ address, version, delta, deltaHash: hash(delta.data), receipt })
+}
+
+export async function versionOf(store: ContractStore, address: Uint8Array): Promise<ContractVersion> {
+  return (await store.load(address, bytes32(99)))!.version
+}
+
+/** Stores a new contract, as a deployment does. */
+export function deploy(
+  store: ContractStore,
+  address: Uint8Array,
+  bytecode: Uint8Array,
+  data: Uint8Array,
+  receipt?: { taskId: Uint8Array; reply: Uint8Array },
+): Promise<'committed' | 'moved'> {
+  const code = { bytecode, hash: hash(bytecode) }
+  return store.commitTask({
+    address,
+    version: undefined,
+    delta: { key: 0, data },
+    deltaHash: hash(data),
+    code,
+    receipt,
+  })
 }
 
 /** The tips of all contracts, in order of creation; those without deltas are left out. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { temporaryFolder } from '@bletchley/testkit/temporary-folder'
 import { expect, test } from 'vitest'
-import { ContractReader, openLmdb, StorageError } from '../src/index.ts'
+import { KeyValueReader, openLmdb, StorageError } from '../src/index.ts'
 
 const run = promisify(execFile)
 const address = new Uint8Array(32).fill(1)
@@ -12,8 +12,8 @@ const address = new Uint8Array(32).fill(1)
 /** Writes deltas `[from, to)` of a megabyte each, in a process of its own. Needs the built package. */
 function writeDeltas(folder: string, from: number, to: number): Promise<unknown> {
   const script = `
-    import { ContractStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    const store = await ContractStore.open(await openLmdb({ folder: ${JSON.stringify(folder)} }), { hashDelta: (data) => data })
+    import { KeyValueStore, openLmdb } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
+    const store = await KeyValueStore.open(await openLmdb({ folder: ${JSON.stringify(folder)} }), { hash: (data) => data })
     const address = new Uint8Array(32).fill(1)
     for (let key = ${from}; key < ${to}; key++) {
       await store.putDeltas([{ address, key, data: new Uint8Array(1 << 20).fill(key) }])
@@ -27,7 +27,7 @@ test('a reader beside a writing process sees what it writes, and changes no reco
   await writeDeltas(folder.path, 0, 1)
   const backend = await openLmdb({ folder: folder.path, readOnly: true })
   try {
-    const reader = await ContractReader.openExisting(backend)
+    const reader = await KeyValueReader.openExisting(backend)
     expect(await reader.getTip(address)).toMatchObject({ key: 0 })
     // The database outgrows the address space that the reader has mapped.
     await writeDeltas(folder.path, 1, 30)
@@ -52,8 +52,8 @@ test('a reader makes no database, and takes no other one', async () => {
   }
   expect(await readdir(folder.path)).toEqual([])
   const other = await openLmdb({ folder: folder.path })
-  await expect(ContractReader.openExisting(other)).rejects.toThrow('holds no contracts')
+  await expect(KeyValueReader.openExisting(other)).rejects.toThrow('holds no contracts')
   await other.commit([{ key: Uint8Array.of(1), value: Uint8Array.of(0, 0, 0, 99) }])
-  await expect(ContractReader.openExisting(other)).rejects.toThrow('another version')
+  await expect(KeyValueReader.openExisting(other)).rejects.toThrow('another version')
   await other.close()
 })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { u32be } from '@bletchley/bytes'
 import { open } from 'lmdb'
 import { expect, it } from 'vitest'
-import { ContractStore, openLmdb } from '../src/index.ts'
-import { bytes32, hashDelta } from './model.ts'
+import { KeyValueStore, openLmdb } from '../src/index.ts'
+import { bytes32, hash, versionOf } from './model.ts'
 
 // LMDB flushes once per transaction, so the number of its last transaction tells how often it did.
 async function transactions(folder: string): Promise<number> {
@@ -18,15 +18,19 @@ async function transactions(folder: string): Promise<number> {
 it('tasks of 8 contracts that commit at once share flushes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bletchley-store.'))
   try {
-    const store = await ContractStore.open(await openLmdb({ folder }), { hashDelta })
+    const store = await KeyValueStore.open(await openLmdb({ folder }), { hash })
     const addresses = [1, 2, 3, 4, 5, 6, 7, 8].map(bytes32)
     await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: Uint8Array.of(0) })))
     const before = await transactions(folder)
     const rounds = 5
     for (let key = 1; key <= rounds; key++) {
-      const previousHash = hashDelta(Uint8Array.of(key - 1))
-      const delta = { key, data: Uint8Array.of(key) }
-      await Promise.all(addresses.map((address) => store.commitTask({ address, delta, previousHash })))
+      const data = Uint8Array.of(key)
+      const versions = await Promise.all(addresses.map((address) => versionOf(store, address)))
+      await Promise.all(
+        addresses.map((address, index) =>
+          store.commitTask({ address, version: versions[index], delta: { key, data }, deltaHash: hash(data) }),
+        ),
+      )
     }
     // One flush for all, or two if the first task was so early that it went alone.
     expect((await transactions(folder)) - before).toBeLessThanOrEqual(2 * rounds)

@@ -52,7 +52,7 @@ async function checkDatabase(dataFolder: string): Promise<[Check, number]> {
     return [ok('database', 'none yet; the core makes it at its first start'), 0]
   }
   try {
-    const stats = await withReader(dataFolder, async (reader) => reader.stats())
+    const stats = await withReader(dataFolder, async (_, backend) => backend.stats())
     return [checkUse(stats), stats.usedBytes]
   } catch (error) {
     return [problem('database', reasonOf(error), '`bletchley verify`, and restore a backup if it finds damage'), 0]

@@ -6,7 +6,7 @@ import { CoreClient } from '@bletchley/client'
 import { randomBytes } from '@bletchley/crypto'
 import { createCurveKeyFile } from '@bletchley/crypto/curve-key-file'
 import { type Principal, startPrincipal } from '@bletchley/principal'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 import { temporaryFolder } from '@bletchley/testkit'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -291,8 +291,8 @@ describe('export and import', () => {
   it('fail with what differs', async () => {
     const [file, target] = ['differing.export', 'differing'].map((name) => join(folder.path, name))
     await stored('export', file!, garbled)
-    const store = await ContractStore.open(await openLmdb({ folder: join(target!, 'store') }), {
-      hashDelta: (blob) => blob,
+    const store = await KeyValueStore.open(await openLmdb({ folder: join(target!, 'store') }), {
+      hash: (blob) => blob,
     })
     await store.putDeltas([{ address: hexToBytes(garbled), key: 0, data: randomBytes(100) }])
     await store.close()

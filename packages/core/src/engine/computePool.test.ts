@@ -93,16 +93,6 @@ const stopping = expect.objectContaining({ code: 'shutting_down' })
 const settled = () => vi.advanceTimersByTimeAsync(0)
 const contracts = (count: number) => Array.from({ length: count }, () => randomBytes(32))
 
-/** A promise, and what settles it. */
-function deferred<T>() {
-  let resolve!: (value: T) => void
-  let reject!: (error: Error) => void
-  const promise = new Promise<T>((...settle) => {
-    ;[resolve, reject] = settle
-  })
-  return { promise, resolve, reject }
-}
-
 describe('a thread', () => {
   it('is started with its limits and its key, and sees nothing of the environment', () => {
     startPool(2)
@@ -152,61 +142,6 @@ describe('a thread', () => {
     expect(outcomes).toEqual([{ result: 'first' }, { result: 'second' }, { result: 'third' }])
     expect(given(thread, [a, b])).toEqual(['0 anew', '1 anew', '0'])
     expect(pool.threads).toEqual([{ alive: true, replaced: 0, states: none }])
-  })
-
-  /** A job whose request is whole only when it is loaded. */
-  function loaded(pool: ComputePool, address: Uint8Array) {
-    const { promise, resolve, reject } = deferred<{ tip: undefined }>()
-    const outcome: { loads: number; result?: unknown; error?: unknown } = { loads: 0 }
-    const load = () => {
-      outcome.loads++
-      return promise
-    }
-    pool.run<'rebuild', 'tip'>('rebuild', { address, stateKey: address }, load).then(
-      (result) => Object.assign(outcome, { result }),
-      (error: unknown) => Object.assign(outcome, { error }),
-    )
-    return { outcome, resolve, reject }
-  }
-
-  it('has what is large brought when it has time for it, and no more than that', async () => {
-    const { pool, run } = startPool(1)
-    const [thread] = threads as [Thread]
-    const [a, b, c] = contracts(3) as [Uint8Array, Uint8Array, Uint8Array]
-    ready(thread)
-    const [first, second] = [loaded(pool, a), loaded(pool, b)]
-    run(c)
-    expect([first.outcome.loads, second.outcome.loads, jobs(thread)]).toEqual([1, 0, []])
-    first.resolve({ tip: undefined })
-    await settled()
-    expect(jobs(thread)).toEqual([
-      { kind: 'rebuild', request: { address: a, stateKey: a, tip: undefined }, forget: true },
-    ])
-    expect(second.outcome.loads).toBe(0)
-    done(thread)
-    await settled()
-    // What cannot be brought ends its job, and no other.
-    second.reject(new Error('not readable'))
-    await settled()
-    expect(second.outcome).toEqual({ loads: 1, error: new Error('not readable') })
-    expect(given(thread, [a, b, c])).toEqual(['0 anew', '2 anew'])
-  })
-
-  it('that is lost while something is brought gets nothing of it, nor does the next one', async () => {
-    const { pool } = startPool(1)
-    const [a, b] = contracts(2) as [Uint8Array, Uint8Array]
-    ready(threads[0]!)
-    const lost = [loaded(pool, a), loaded(pool, b)] as const
-    threads[0]!.emit('exit')
-    await settled()
-    expect(lost[0].outcome).toEqual({ loads: 1, error: aborted('crashed') })
-    threads[1]!.emit('exit')
-    await vi.advanceTimersByTimeAsync(1000)
-    expect(lost[1].outcome).toEqual({ loads: 1, error: aborted('crashed') })
-    lost[0].resolve({ tip: undefined })
-    lost[1].reject(new Error('late'))
-    await settled()
-    expect(threads.flatMap(jobs)).toEqual([])
   })
 
   it('whose job fails goes on with the next', async () => {
@@ -381,7 +316,7 @@ describe('records for a thread', () => {
     expect(moved).toEqual([large.buffer])
     threads.length = 0
     const { pool } = startPool(1)
-    void pool.run('rebuild', { address: a, stateKey: own(32), tip: { key: 1, data: large } })
+    void pool.run('rebuild', { address: a, stateKey: own(32), tip: { key: 1, hash: large } })
     expect(threads[0]!.moved).toEqual([[large.buffer]])
   })
 })
@@ -398,7 +333,7 @@ describe('a compiled module', () => {
     run(a)
     run(b)
     done(threads[0]!)
-    void pool.run('rebuild', { address: c, stateKey: a, tip: { key: 0, data: a } })
+    void pool.run('rebuild', { address: c, stateKey: a, tip: { key: 0, hash: a } })
     expect(threads.flatMap(jobs).map(({ module }) => module)).toEqual([prepared, undefined, undefined])
     expect('module' in jobs(threads[1]!)[0]!).toBe(false)
   })

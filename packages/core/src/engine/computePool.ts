@@ -1,6 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
+import { BoundedMap, type CacheSize } from '@bletchley/store'
 import type { Logger } from 'pino'
-import { BoundedMap, type CacheSize } from '../boundedMap.ts'
 import { ComputeWorker, type Home, type PoolOptions, type QueuedJob, type ThreadStatus } from './computeWorker.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
@@ -57,19 +57,14 @@ export class ComputePool {
    * Runs a job on the contract's home thread, behind the jobs that it already has. Jobs of one contract that matter to
    * each other are run one after the other.
    *
-   * @param load brings the rest of the request when the thread has time for it: what is large is not held by jobs that wait
    * @throws WorkerError `task_aborted` if the thread dies in it; it has had no effect, and may be tried again
    */
-  run<K extends JobKind, Late extends keyof Jobs[K]['request'] = never>(
-    kind: K,
-    request: Omit<Jobs[K]['request'], Late> & Pick<Jobs[K]['request'], 'address'>,
-    load?: () => Promise<Pick<Jobs[K]['request'], Late>>,
-  ): Promise<Jobs[K]['result']> {
+  run<K extends JobKind>(kind: K, request: Jobs[K]['request']): Promise<Jobs[K]['result']> {
     const home = this.#homeOf(request.address)
     return new Promise<JobResult>((resolve, reject) => {
       // The compiler cannot see that a request of kind K makes one of the jobs.
       const job = { kind, request } as unknown as Job
-      this.#threads[home.thread]!.take({ job, load, home, since: performance.now(), resolve, reject })
+      this.#threads[home.thread]!.take({ job, home, since: performance.now(), resolve, reject })
       this.#balance()
     })
   }

@@ -44,6 +44,8 @@ const first: StoredDelta = {
   data: sealDelta(stateKey, { patch: [{ op: 'add', path: '/k', value: 1 }], previousHash: new Uint8Array(32) }),
 }
 
+const tip = { key: 0, hash: keccak256(first.data) }
+
 let port: MessagePort
 let messages: AsyncIterator<[MessageFromThread]>
 
@@ -88,12 +90,12 @@ async function perform<K extends JobKind>(
   }
 }
 
-const rebuild = (options?: { forget?: boolean }) => perform('rebuild', { address, stateKey, tip: first }, options)
+const rebuild = (options?: { forget?: boolean }) => perform('rebuild', { address, stateKey, tip }, options)
 const compute = (module?: Prepared) =>
   perform(
     'compute',
     {
-      ...{ address, stateKey, sharedKey, codeHash, tip: first, gasLimit: 100_000n },
+      ...{ address, stateKey, sharedKey, codeHash, tip, gasLimit: 100_000n },
       userKey: generateKeyPair().publicKey,
       encryptedFn: encrypt(sharedKey, utf8ToBytes('f()')),
       encryptedArgs: new Uint8Array(),
@@ -130,7 +132,7 @@ it('deploys and simulates', async () => {
   const inputs = { encryptedFn: encrypt(sharedKey, utf8ToBytes('construct()')), encryptedArgs: new Uint8Array() }
   const deployed = await perform('deploy', { ...task, ...inputs, preCode, preCodeHash: keccak256(preCode) })
   expect(deployed).toMatchObject({ asked: [], kind: 'done', result: { kind: 'success', delta: { key: 0 } } })
-  const question = { address, stateKey, tip: first, callable: 'f()', args: new Uint8Array(), gasLimit: 100_000n }
+  const question = { address, stateKey, tip, callable: 'f()', args: new Uint8Array(), gasLimit: 100_000n }
   const simulated = await perform('simulate', question)
   expect(simulated).toMatchObject({
     asked: ['snapshot', 'deltas from 0', 'bytecode'],
@@ -152,7 +154,7 @@ it('keeps states until it is told to forget them, and says what they take', asyn
 })
 
 it('tells where a job failed, and nothing of what the failure says; it goes on', async () => {
-  send({ kind: 'job', job: { kind: 'rebuild', request: { address, stateKey, tip: first }, forget: false } })
+  send({ kind: 'job', job: { kind: 'rebuild', request: { address, stateKey, tip }, forget: false } })
   expect(await next()).toMatchObject({ kind: 'records', call: { name: 'snapshot' } })
   send({ kind: 'noRecords', reason: 'secret\nsecret' })
   const failed = (await next()) as { kind: string; reason: string }

@@ -2,8 +2,8 @@ import { realpathSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { type ErrorData, WorkerError } from '@bletchley/protocol'
 import type { Prepared } from '@bletchley/sandbox'
+import type { CacheSize } from '@bletchley/store'
 import type { Logger } from 'pino'
-import type { CacheSize } from '../boundedMap.ts'
 import { roomForMemories } from './addressSpace.ts'
 import type { SharedModule } from './contractRunner.ts'
 import type { ContractRecords } from './contractStates.ts'
@@ -41,8 +41,6 @@ export interface Home {
 
 export interface QueuedJob {
   job: Omit<Job, 'forget' | 'module'>
-  /** Brings the rest of the request. */
-  load: (() => Promise<object>) | undefined
   home: Home
   /** When it began to wait, in milliseconds of the process. */
   since: number
@@ -236,27 +234,11 @@ export class ComputeWorker {
     const queued = this.#waiting.shift()
     if (queued === undefined) return
     this.#running = { queued, settles: queued.home.isNew, start: performance.now() }
-    if (queued.load === undefined) this.#give(queued)
-    else void this.#load(queued, queued.load)
-  }
-
-  async #load(queued: QueuedJob, load: () => Promise<object>): Promise<void> {
-    // The thread may be lost meanwhile, and the job with it.
-    const isOurs = (): boolean => this.#running?.queued === queued
-    try {
-      const rest = await load()
-      if (isOurs()) this.#give(queued, rest)
-    } catch (error) {
-      if (isOurs()) this.#finish(({ reject }) => reject(error as Error))
-    }
-  }
-
-  #give({ job, home }: QueuedJob, rest?: object): void {
-    const request = { ...job.request, ...rest }
+    const { job, home } = queued
     const module = 'codeHash' in job.request ? this.#surroundings.findModule(job.request.codeHash) : undefined
     this.#post(
-      { kind: 'job', job: { ...job, request, forget: home.isNew, ...(module && { module }) } as Job },
-      buffersOf(request),
+      { kind: 'job', job: { ...job, forget: home.isNew, ...(module && { module }) } as Job },
+      buffersOf(job.request),
     )
     home.isNew = false
     this.#watch()

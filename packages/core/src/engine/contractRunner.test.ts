@@ -25,11 +25,12 @@ import {
   ContractRunner,
   type Deployed,
   type FailedRun,
+  type MovedRun,
   type RefusedRun,
   type SharedModule,
   whyUnusable,
 } from './contractRunner.ts'
-import { emptyState, type StoredDelta } from './contractStates.ts'
+import { emptyState, type StoredDelta, type StoredTip } from './contractStates.ts'
 
 // What a contract may keep and change, at the sizes where a request through a socket would take long.
 
@@ -87,6 +88,11 @@ const contract = wabt
 const skip = 0xffff_ffff
 const codeHash = keccak256(contract)
 
+function tipOf(deltas: readonly StoredDelta[]): StoredTip | undefined {
+  const last = deltas.at(-1)
+  return last && { key: last.key, hash: keccak256(last.data) }
+}
+
 /** A runner and the deltas that it gets to see. */
 class Worker {
   readonly deltas: StoredDelta[] = []
@@ -99,7 +105,7 @@ class Worker {
     },
   )
 
-  async run(callable: string, ...lengths: number[]): Promise<Computed | FailedRun | RefusedRun> {
+  async run(callable: string, ...lengths: number[]): Promise<Computed | FailedRun | RefusedRun | MovedRun> {
     const args = new Uint8Array(Uint32Array.from(lengths).buffer)
     const run = await this.runner.compute({
       address,
@@ -110,7 +116,7 @@ class Worker {
       encryptedFn: encrypt(sharedKey, utf8ToBytes(callable)),
       encryptedArgs: encrypt(sharedKey, args),
       gasLimit: 1_000_000_000n,
-      tip: this.deltas.at(-1),
+      tip: tipOf(this.deltas),
     })
     if (run.kind === 'success' && run.delta !== undefined) this.deltas.push(run.delta)
     return run
@@ -245,7 +251,7 @@ describe('a task', () => {
       },
     )
     const request = (callable: string, args = '') => ({
-      ...{ address, stateKey, sharedKey, userKey, gasLimit, codeHash: keccak256(bytecode), tip: deltas.at(-1) },
+      ...{ address, stateKey, sharedKey, userKey, gasLimit, codeHash: keccak256(bytecode), tip: tipOf(deltas) },
       encryptedFn: encrypt(sharedKey, utf8ToBytes(callable)),
       encryptedArgs: args === '' ? new Uint8Array() : encrypt(sharedKey, utf8ToBytes(args)),
     })
@@ -265,12 +271,13 @@ describe('a task', () => {
     const { compute, deltas } = start()
     const first = (await compute('keep()')) as Computed
     expect(first).toMatchObject({ kind: 'success', delta: { key: 0 }, stateBytes: 0, snapshotDue: false })
-    expect('previousHash' in first).toBe(false)
+    expect(first.deltaHash).toEqual(keccak256(deltas[0]!.data))
     expect(openDelta(stateKey, deltas[0]!.data)).toEqual({ patch: [], previousHash: new Uint8Array(32) })
     const second = (await compute('keep()')) as Computed
-    expect(['delta' in second, 'previousHash' in second]).toEqual([false, false])
+    expect('delta' in second).toBe(false)
+    expect(second.deltaHash).toEqual(first.deltaHash)
     const third = (await compute('set()', '12')) as Computed
-    expect(third).toMatchObject({ delta: { key: 1 }, previousHash: keccak256(deltas[0]!.data), stateBytes: 7 })
+    expect(third).toMatchObject({ delta: { key: 1 }, deltaHash: keccak256(deltas[1]!.data), stateBytes: 7 })
     expect(openDelta(stateKey, deltas[1]!.data).previousHash).toEqual(keccak256(deltas[0]!.data))
     expect(((await compute('set()', '12')) as Computed).delta).toBeUndefined()
   })
@@ -336,9 +343,9 @@ describe('a task', () => {
     const due: boolean[] = []
     for (let count = 0; count < 65; count++) due.push(((await compute('set()', String(count))) as Computed).snapshotDue)
     expect(due.indexOf(true)).toBe(63)
-    const tip = deltas.at(-1)!
+    const tip = tipOf(deltas)!
     const rebuilt = await runner.rebuild({ address, stateKey, tip })
-    expect(rebuilt).toMatchObject({ whole: true, stateBytes: 7, snapshot: { key: 64, deltaHash: keccak256(tip.data) } })
+    expect(rebuilt).toMatchObject({ whole: true, stateBytes: 7, snapshot: { key: 64, deltaHash: tip.hash } })
     expect(openState(stateKey, rebuilt.snapshot!.data)).toMatchObject({ deltaIndex: 64, json: new Map([['s', 64]]) })
     expect(await runner.rebuild({ address, stateKey, tip })).toEqual({ whole: true, stateBytes: 7 })
     expect(await runner.rebuild({ address, stateKey: randomBytes(32), tip })).toEqual({ whole: false, stateBytes: 0 })
@@ -371,6 +378,20 @@ describe('a task', () => {
     expect(await runner.compute(wrongKey)).toEqual({ kind: 'refused', name: 'EncryptionError' })
   })
 
+  it('comes to nothing when another chain or other code is found than was loaded', async () => {
+    const { runner, request, compute, shared, deltas } = start()
+    await compute('set()', '1')
+    runner.forget(bytesToHex(address))
+    const other = { ...request('keep()'), tip: { key: 0, hash: randomBytes(32) } }
+    expect(await runner.compute(other)).toEqual({ kind: 'moved' })
+    shared.length = 0
+    expect(await runner.compute({ ...request('keep()'), codeHash: randomBytes(32) })).toEqual({ kind: 'moved' })
+    expect(shared).toEqual([])
+    // Nothing of it is kept.
+    expect(await compute('set()', '2')).toMatchObject({ kind: 'success', delta: { key: 1 } })
+    expect(openDelta(stateKey, deltas[1]!.data).patch).toEqual([{ op: 'replace', path: '/s', value: 2 }])
+  })
+
   it('to deploy is signed with what it made, and fails with the gas of its constructor', async () => {
     const { runner } = start()
     const preCode = contract
@@ -382,6 +403,7 @@ describe('a task', () => {
     const task = request(args(5))
     const run = (await runner.deploy(task)) as Deployed
     expect(run).toMatchObject({ kind: 'success', codeHash: keccak256(run.output), delta: { key: 0 }, stateBytes: 12 })
+    expect(run.deltaHash).toEqual(keccak256(run.delta.data))
     const items = deploySuccessItems({
       ...{ inputsHash: deployInputsHash(task), exeCodeHash: run.codeHash, deltaHash: keccak256(run.delta.data) },
       ...{ gasLimit: task.gasLimit, usedGas: run.usedGas, ethereum: noCall },
@@ -407,10 +429,10 @@ it.each([
   ['index_gap', 'StateError', 'StateError'],
   ['gap', 'StateError', undefined],
 ] as const)('a chain that is %s is unusable as %s at its start, and as %s behind it', (end, atStart, behind) => {
-  const tip = { key: 9, data: new Uint8Array() }
+  const tip = { key: 9, hash: randomBytes(32) }
   const broken = end === 'whole' ? {} : { broken: end }
   const live = emptyState(stateKey)
   expect(whyUnusable({ live, ...broken }, tip)).toBe(atStart)
-  const moved = { ...live, state: { ...live.state, deltaHash: keccak256(tip.data) } }
+  const moved = { ...live, state: { ...live.state, deltaHash: randomBytes(32) } }
   expect(whyUnusable({ live: moved, ...broken }, tip)).toBe(behind)
 })

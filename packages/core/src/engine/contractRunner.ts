@@ -1,4 +1,4 @@
-import { utf8ToBytes } from '@bletchley/bytes'
+import { equalBytes, utf8ToBytes } from '@bletchley/bytes'
 import {
   computeFailureItems,
   computeInputsHash,
@@ -26,16 +26,18 @@ import {
   runLimits,
 } from '@bletchley/sandbox'
 import { grow, isInitial, nextDeltaIndex, StateOverlay, sealDelta } from '@bletchley/state'
-import type { CacheSize } from '../boundedMap.ts'
+import type { CacheSize } from '@bletchley/store'
 import {
   type ContractRecords,
   ContractStates,
   emptyState,
+  hasMoved,
   isSnapshotDue,
   type LiveState,
   type NewSnapshot,
   type OpenedState,
   type StoredDelta,
+  type StoredTip,
   snapshotIfDue,
 } from './contractStates.ts'
 import { InputError, openInputs, type TaskInputs } from './taskInputs.ts'
@@ -65,14 +67,14 @@ export interface ComputeRequest extends TaskRequest {
   /** keccak256 of the stored bytecode, 32 bytes. */
   codeHash: Uint8Array
   /** The newest stored delta, absent if there is none. */
-  tip: StoredDelta | undefined
+  tip: StoredTip | undefined
 }
 
 export interface RebuildRequest {
   address: Uint8Array
   stateKey: Uint8Array
   /** The newest stored delta, absent if there is none. */
-  tip: StoredDelta | undefined
+  tip: StoredTip | undefined
 }
 
 export interface Rebuilt {
@@ -120,6 +122,11 @@ export interface FailedRun {
   signature: Uint8Array
 }
 
+/** A task whose contract was changed by somebody else while it ran; nothing came of it. */
+export interface MovedRun {
+  kind: 'moved'
+}
+
 /** A task that the worker cannot answer for. */
 export interface RefusedRun {
   kind: 'refused'
@@ -131,6 +138,8 @@ export interface Deployed extends Run {
   /** keccak256 of exeCode, 32 bytes. */
   codeHash: Uint8Array
   delta: StoredDelta
+  /** keccak256 of it, 32 bytes. */
+  deltaHash: Uint8Array
   /** Bytes of the new state, before encryption. */
   stateBytes: number
 }
@@ -139,8 +148,8 @@ export interface Computed extends Run {
   kind: 'success'
   /** Absent if the state is as it was. */
   delta?: StoredDelta
-  /** Hash of the delta before it, absent for the first. */
-  previousHash?: Uint8Array
+  /** keccak256 of it, 32 bytes; of the newest delta if there is none. */
+  deltaHash: Uint8Array
   /** Whether it is time for a snapshot: a rebuild makes it. */
   snapshotDue: boolean
   /** Bytes of the new state, before encryption. */
@@ -156,6 +165,8 @@ export interface RunnerOptions {
 }
 
 const zeroHash = new Uint8Array(32)
+
+const moved: MovedRun = { kind: 'moved' }
 
 const hostCapabilities: HostCapabilities = { encrypt, decrypt, random: randomBytes }
 
@@ -208,7 +219,17 @@ export class ContractRunner {
         ethereum,
       }),
     )
-    return { kind: 'success', output, codeHash, delta, stateBytes: state.size, usedGas, ethereum, signature }
+    return {
+      kind: 'success',
+      output,
+      codeHash,
+      delta,
+      deltaHash: state.deltaHash,
+      stateBytes: state.size,
+      usedGas,
+      ethereum,
+      signature,
+    }
   }
 
   /**
@@ -216,10 +237,11 @@ export class ContractRunner {
    *
    * @param shared the contract's module, if a thread has compiled it before
    */
-  async compute(request: ComputeRequest, shared?: Prepared): Promise<Computed | FailedRun | RefusedRun> {
+  async compute(request: ComputeRequest, shared?: Prepared): Promise<Computed | FailedRun | RefusedRun | MovedRun> {
     const { address, stateKey, gasLimit, codeHash: exeCodeHash } = request
     if (stateKey === undefined) return { kind: 'refused', name: 'KeysError' }
     const opened = await this.#states.open(address, stateKey, request.tip)
+    if (hasMoved(opened, request.tip)) return moved
     const unusable = whyUnusable(opened, request.tip)
     if (unusable !== undefined) return { kind: 'refused', name: unusable }
     const { live } = opened
@@ -232,6 +254,7 @@ export class ContractRunner {
     const inputs = readInputs(request)
     if (inputs instanceof InputError) return fail(inputs.message, 0n)
     const prepared = shared ?? (await this.prepare(request))
+    if (prepared === undefined) return moved
     if (prepared.kind === 'refused') return fail(prepared.message, 0n)
 
     const overlay = new StateOverlay(state.json)
@@ -260,7 +283,7 @@ export class ContractRunner {
       kind: 'success',
       output,
       ...(delta && { delta }),
-      ...(delta && delta.key > 0 && { previousHash: previousDeltaHash }),
+      deltaHash: state.deltaHash,
       snapshotDue: isSnapshotDue(live),
       stateBytes: state.size,
       usedGas,
@@ -285,14 +308,16 @@ export class ContractRunner {
     return { whole: broken === undefined, ...(snapshot && { snapshot }), stateBytes: live.state.size }
   }
 
-  /** keccak256 of a contract's stored code. */
-  async hashCode({ address }: CodeRequest): Promise<Uint8Array> {
-    return keccak256(await this.#records.bytecode(address))
+  /** keccak256 of a contract's stored code, if there is any. */
+  async hashCode({ address }: CodeRequest): Promise<Uint8Array | undefined> {
+    const bytecode = await this.#records.bytecode(address)
+    return bytecode && keccak256(bytecode)
   }
 
-  /** Checks, meters and compiles a contract's stored code. */
-  async prepare({ address, codeHash }: PrepareRequest): Promise<Prepared> {
+  /** Checks, meters and compiles a contract's stored code; nothing if that is not the one of the hash any more. */
+  async prepare({ address, codeHash }: PrepareRequest): Promise<Prepared | undefined> {
     const bytecode = await this.#records.bytecode(address)
+    if (bytecode === undefined || !equalBytes(keccak256(bytecode), codeHash)) return undefined
     const prepared = prepareRuntime(bytecode)
     this.#options.share({ codeHash, codeBytes: bytecode.length, prepared })
     return prepared
@@ -362,7 +387,7 @@ export function invocation(
  * A missing delta is no reason as long as something leads up to it: p2p nodes leave such holes when they revert, and go
  * on from the last delta before the hole.
  */
-export function whyUnusable({ live, broken }: OpenedState, tip: StoredDelta | undefined): EnclaveErrorName | undefined {
+export function whyUnusable({ live, broken }: OpenedState, tip: StoredTip | undefined): EnclaveErrorName | undefined {
   if (broken === undefined) return undefined
   if (broken === 'gap') return tip !== undefined && isInitial(live.state) ? 'StateError' : undefined
   return broken === 'undecryptable' ? 'EncryptionError' : 'StateError'

@@ -11,7 +11,7 @@ import {
   type StateErrorCode,
   sealState,
 } from '@bletchley/state'
-import { BoundedMap, type CacheSize } from '../boundedMap.ts'
+import { BoundedMap, type CacheSize } from '@bletchley/store'
 
 /** One stored delta. */
 export interface StoredDelta {
@@ -20,9 +20,17 @@ export interface StoredDelta {
   data: Uint8Array
 }
 
+/** What tells which delta is the newest one. */
+export interface StoredTip {
+  /** Delta number, u32. */
+  key: number
+  /** keccak256 of the delta, 32 bytes. */
+  hash: Uint8Array
+}
+
 /** Where a home thread gets a contract's records from. */
 export interface ContractRecords {
-  bytecode(address: Uint8Array): Promise<Uint8Array>
+  bytecode(address: Uint8Array): Promise<Uint8Array | undefined>
   /** The encrypted snapshot, if there is one. */
   snapshot(address: Uint8Array): Promise<Uint8Array | undefined>
   /** The next deltas from a number on, ascending; as many as fit a message. Empty at the end. */
@@ -34,8 +42,6 @@ export interface LiveState {
   /** 32 bytes, secret. */
   readonly stateKey: Uint8Array
   readonly state: ContractState
-  /** The newest delta in the state; absent for the initial one. */
-  newest: Uint8Array | undefined
   /** Bytes of the stored snapshot; 0 if there is none. */
   snapshotBytes: number
   /** The deltas behind the snapshot: how many, and how many bytes of them. */
@@ -65,8 +71,8 @@ const stateMemory = 512 * 1024 * 1024
 const memoryPerState = 2048
 
 /** What is kept is weighed: how it came about, by how many deltas, does not tell its size. */
-function weightOf({ state, newest }: LiveState): number {
-  return memoryPerState + state.memory + (newest?.length ?? 0)
+function weightOf({ state }: LiveState): number {
+  return memoryPerState + state.memory
 }
 
 /** Fewest deltas between two snapshots. */
@@ -99,12 +105,11 @@ export class ContractStates {
    * @param stateKey 32 bytes, secret
    * @param tip the newest stored delta, absent if there is none
    */
-  async open(address: Uint8Array, stateKey: Uint8Array, tip: StoredDelta | undefined): Promise<OpenedState> {
+  async open(address: Uint8Array, stateKey: Uint8Array, tip: StoredTip | undefined): Promise<OpenedState> {
     const cached = this.#cache.use(bytesToHex(address))
     if (tip === undefined) return { live: emptyState(stateKey) }
     if (cached !== undefined && equalBytes(cached.stateKey, stateKey)) {
-      const { state, newest } = cached
-      if (newest !== undefined && state.deltaIndex === tip.key && equalBytes(newest, tip.data)) return { live: cached }
+      if (endsWith(cached.state, tip)) return { live: cached }
       const opened = await this.#extend(address, tip, cached)
       if (opened !== undefined) return opened
     }
@@ -125,7 +130,6 @@ export class ContractStates {
   /** Keeps a state that a task has moved on by one delta. */
   advance(address: Uint8Array, live: LiveState, delta: Uint8Array): void {
     addDelta(live, delta)
-    live.newest = delta
     this.#keep(address, live)
   }
 
@@ -148,7 +152,7 @@ export class ContractStates {
   }
 
   /** Applies the deltas behind a state; nothing if the stored chain is not the one that it was built from. */
-  async #extend(address: Uint8Array, tip: StoredDelta, live: LiveState): Promise<OpenedState | undefined> {
+  async #extend(address: Uint8Array, tip: StoredTip, live: LiveState): Promise<OpenedState | undefined> {
     const { state } = live
     let next = isInitial(state) ? 0 : state.deltaIndex
     if (next > tip.key) return undefined
@@ -156,7 +160,6 @@ export class ContractStates {
     if (!isInitial(state)) {
       const [own, ...others] = deltas
       if (own?.key !== next || !equalBytes(keccak256(own.data), state.deltaHash)) return undefined
-      live.newest = own.data.slice()
       deltas = others
       next += 1
     }
@@ -195,10 +198,20 @@ export function snapshotIfDue(live: LiveState): NewSnapshot | undefined {
   return { key: state.deltaIndex, deltaHash: state.deltaHash, data }
 }
 
+/** Whether the deltas lead elsewhere than to the tip that was told: somebody has changed them meanwhile. */
+export function hasMoved({ live, broken }: OpenedState, tip: StoredTip | undefined): boolean {
+  return tip !== undefined && broken === undefined && !endsWith(live.state, tip)
+}
+
+/** Whether a state ends with this delta. */
+function endsWith(state: ContractState, tip: StoredTip): boolean {
+  return !isInitial(state) && state.deltaIndex === tip.key && equalBytes(state.deltaHash, tip.hash)
+}
+
 /** The state of a contract without deltas. */
 export function emptyState(stateKey: Uint8Array): LiveState {
   const state = initialState()
-  return { stateKey, state, newest: undefined, snapshotBytes: 0, replayDeltas: 0, replayBytes: 0 }
+  return { stateKey, state, snapshotBytes: 0, replayDeltas: 0, replayBytes: 0 }
 }
 
 function addDelta(live: LiveState, { length }: Uint8Array): void {
@@ -214,16 +227,11 @@ function resetReplay(live: LiveState, snapshotBytes: number): void {
 
 /** Applies deltas as far as they fit, and says why it stopped if it did. */
 function applyAll(live: LiveState, first: number, deltas: readonly StoredDelta[]): OpenedState['broken'] {
-  let newest: Uint8Array | undefined
-  let broken: OpenedState['broken']
   for (const [index, { key, data }] of deltas.entries()) {
-    broken = key === first + index ? apply(live, key, data) : 'gap'
-    if (broken !== undefined) break
-    newest = data
+    const broken = key === first + index ? apply(live, key, data) : 'gap'
+    if (broken !== undefined) return broken
   }
-  // A copy: the deltas are views of one buffer, which need not stay.
-  if (newest !== undefined) live.newest = newest.slice()
-  return broken
+  return undefined
 }
 
 function apply(live: LiveState, index: number, data: Uint8Array): StateErrorCode | undefined {

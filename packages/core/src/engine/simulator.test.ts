@@ -66,7 +66,8 @@ function simulate(
     snapshot: async () => undefined,
     deltas: async (_, from) => stored.slice(from),
   })
-  const tip = stored.at(-1)
+  const last = stored.at(-1)
+  const tip = last && { key: last.key, hash: keccak256(last.data) }
   return simulator.simulate({
     ...{ address, stateKey: key, tip, callable, args: utf8ToBytes(args), gasLimit: 100_000_000n },
   })

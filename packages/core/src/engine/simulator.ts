@@ -1,7 +1,7 @@
 import { type Outcome, prepareRuntime, runCompute } from '@bletchley/sandbox'
 import { encodeJson, equalJson, isInitial, type JsonObject, type JsonValue, StateOverlay } from '@bletchley/state'
-import { invocation, type RefusedRun, whyUnusable } from './contractRunner.ts'
-import { type ContractRecords, ContractStates, type StoredDelta } from './contractStates.ts'
+import { invocation, type MovedRun, type RefusedRun, whyUnusable } from './contractRunner.ts'
+import { type ContractRecords, ContractStates, hasMoved, type StoredTip } from './contractStates.ts'
 import { functionNameOf, InputError } from './taskInputs.ts'
 
 export interface SimulateRequest {
@@ -10,7 +10,7 @@ export interface SimulateRequest {
   /** 32 bytes, secret. */
   stateKey: Uint8Array
   /** The newest stored delta, absent if there is none. */
-  tip: StoredDelta | undefined
+  tip: StoredTip | undefined
   /** `name(type,…)`. */
   callable: string
   /** ABI-encoded. */
@@ -53,15 +53,17 @@ export class Simulator {
     this.#states = new ContractStates(records)
   }
 
-  async simulate(request: SimulateRequest): Promise<Simulated | RefusedRun> {
+  async simulate(request: SimulateRequest): Promise<Simulated | RefusedRun | MovedRun> {
     const { address, stateKey, tip } = request
     const opened = await this.#states.open(address, stateKey, tip)
+    const bytecode = await this.#records.bytecode(address)
+    if (bytecode === undefined || hasMoved(opened, tip)) return { kind: 'moved' }
     const unusable = whyUnusable(opened, tip)
     if (unusable !== undefined) return { kind: 'refused', name: unusable }
     const { state } = opened.live
     const overlay = new StateOverlay(state.json)
     const printed: string[] = []
-    const outcome = run(request, await this.#records.bytecode(address), overlay, state.size, printed)
+    const outcome = run(request, bytecode, overlay, state.size, printed)
     return {
       kind: 'simulated',
       tip: isInitial(state) ? undefined : { key: state.deltaIndex, hash: state.deltaHash },

@@ -1,12 +1,12 @@
 import { keccak256, randomBytes } from '@bletchley/crypto'
-import { ContractStore, openMemory } from '@bletchley/store'
+import { KeyValueStore, openMemory } from '@bletchley/store'
 import { expect, it } from 'vitest'
 import { copy, storedRecords } from './storedRecords.ts'
 
 const address = randomBytes(32)
 
 async function open() {
-  const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+  const store = await KeyValueStore.open(openMemory(), { hash: keccak256 })
   return { store, records: storedRecords(store) }
 }
 
@@ -32,12 +32,10 @@ it('are those of the store, and each array has memory that holds nothing else', 
   expect(await records.deltas(address, 3)).toEqual([])
 })
 
-it('of an unknown contract are none, and its bytecode is missed', async () => {
+it('of an unknown contract are none', async () => {
   const { records } = await open()
   expect([await records.snapshot(address), await records.deltas(address, 0)]).toEqual([undefined, []])
-  await expect(records.bytecode(address)).rejects.toMatchObject({
-    ...{ code: 'not_found', data: { command: 'get_contract', address } },
-  })
+  expect(await records.bytecode(address)).toBeUndefined()
 })
 
 it('bytes are copied only if their memory holds more', () => {

@@ -1,14 +1,13 @@
 import type { ContractReader } from '@bletchley/store'
-import { notFound } from '../refusals.ts'
-import type { ContractRecords, StoredDelta } from './contractStates.ts'
+import { hashWithPauses } from '../largeBytes.ts'
+import type { ContractRecords, StoredDelta, StoredTip } from './contractStates.ts'
 
 /** Contracts' records as compute threads get them from a store. */
 export function storedRecords(store: ContractReader): ContractRecords {
   return {
     async bytecode(address) {
       const bytecode = await store.getBytecode(address)
-      if (bytecode === undefined) throw notFound('get_contract', address)
-      return copy(bytecode)
+      return bytecode && copy(bytecode)
     },
     async snapshot(address) {
       const snapshot = await store.getSnapshot(address)
@@ -21,10 +20,10 @@ export function storedRecords(store: ContractReader): ContractRecords {
   }
 }
 
-/** A contract's newest delta, as a job of a thread needs it. */
-export async function storedTip(store: ContractReader, address: Uint8Array): Promise<StoredDelta | undefined> {
+/** A contract's newest delta, as a job of a thread needs to know it. */
+export async function storedTip(store: ContractReader, address: Uint8Array): Promise<StoredTip | undefined> {
   const tip = await store.getTip(address)
-  return tip && { key: tip.key, data: copy(tip.data) }
+  return tip && { key: tip.key, hash: await hashWithPauses(tip.data) }
 }
 
 /** In memory of its own: a view of a larger buffer would be cloned whole when it is sent to a thread. */

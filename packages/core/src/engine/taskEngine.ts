@@ -1,18 +1,34 @@
-import { bytesToHex, u64be, utf8ToBytes } from '@bletchley/bytes'
+import { bytesToHex, equalBytes, u64be, utf8ToBytes } from '@bletchley/bytes'
 import { lengthPrefixedParts, parsePublicKey } from '@bletchley/crypto'
 import { type Input, isWorkerError, type TaskType, WorkerError } from '@bletchley/protocol'
-import { ConflictError, type ContractStore, type DeltaRow, KeyedQueue, Pacer, type TaskCommit } from '@bletchley/store'
+import {
+  BoundedMap,
+  type ContractStore,
+  type ContractVersion,
+  type DeltaRow,
+  KeyedQueue,
+  type LoadedContract,
+  Pacer,
+  type TaskCommit,
+} from '@bletchley/store'
 import type { Logger } from 'pino'
-import { BoundedMap } from '../boundedMap.ts'
 import type { StateKeys } from '../keys/stateKeys.ts'
 import type { UserKeys } from '../keys/userKeys.ts'
 import { copyWithPauses, hashWithPauses } from '../largeBytes.ts'
-import { enclaveError, notFound, storeFailed } from '../refusals.ts'
+import { enclaveError, notFound } from '../refusals.ts'
 import type { ComputePool } from './computePool.ts'
 import { ContractQueue } from './contractQueue.ts'
-import type { Computed, Deployed, FailedRun, Rebuilt, RefusedRun, TaskRequest } from './contractRunner.ts'
-import type { ContractRecords, NewSnapshot, StoredDelta } from './contractStates.ts'
-import { copy, storedRecords, storedTip } from './storedRecords.ts'
+import type {
+  Computed,
+  Deployed,
+  FailedRun,
+  RebuildRequest,
+  Rebuilt,
+  RefusedRun,
+  TaskRequest,
+} from './contractRunner.ts'
+import type { ContractRecords, NewSnapshot } from './contractStates.ts'
+import { copy, storedRecords } from './storedRecords.ts'
 import {
   type ComputedReply,
   type DeployedReply,
@@ -84,20 +100,8 @@ const rememberedCodeHashes = { entries: 100_000 }
 /** Contracts that are forgotten before others have their turn. */
 const forgottenAtOnce = 256
 
-/** What a name in a set takes, and a set beside its names, in bytes. Measured on Node 20: 110 and less than 500. */
-const memoryPerName = 160
-const memoryPerSet = 512
-
-/** Contracts' tasks with stored receipts are remembered, so that a new task costs no look through all of them. */
-const rememberedReceipts = {
-  weight: {
-    most: 64 * 1024 * 1024,
-    of: ({ size }: ReadonlySet<string>) => memoryPerSet + size * memoryPerName,
-  },
-}
-
-/** More tasks than the store keeps receipts of; the surplus are tasks whose receipt has made room. */
-const maxRememberedTasks = 256
+/** How often a task is run again because somebody else has changed its contract, before its peer is told to try later. */
+const mostReruns = 5
 
 /**
  * Takes tasks through their whole life: the user's key, the contract's home thread, the commit, the signed reply.
@@ -113,8 +117,6 @@ export class TaskEngine {
   /** Codes are hashed one at a time for whoever looks at contracts. */
   readonly #hashing = new KeyedQueue()
   readonly #codeHashes = new BoundedMap<Uint8Array>(rememberedCodeHashes)
-  /** Which tasks of a contract have a receipt in the store. */
-  readonly #receipts = new BoundedMap<Set<string>>(rememberedReceipts)
   /** Contracts that a snapshot is being made of. */
   readonly #snapshots = new Set<string>()
 
@@ -152,21 +154,20 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: key missing, address in use, storage
    */
   deploy(input: DeployInput, peer: string, turn?: Turn): Promise<DeployedReply | FailedReply> {
-    return this.#task('DeploySecretContract', input, peer, turn, async (request, { taskId, preCodeHash }) => {
-      const { store } = this.#parts
+    return this.#task('DeploySecretContract', input, peer, turn, async (request, { taskId, preCodeHash }, loaded) => {
       const address = input.contractAddress
-      if (await store.hasContract(address)) {
-        throw new WorkerError('already_exists', { address })
-      }
+      if (loaded !== undefined) throw new WorkerError('already_exists', { address })
       const run = await this.#pool.run('deploy', {
         ...request,
         preCode: await copyWithPauses(input.preCode),
         preCodeHash,
       })
       if (run.kind !== 'success') return failure(run)
-      const { delta, output: bytecode, codeHash, stateBytes } = run
+      const { delta, deltaHash, output: bytecode, codeHash, stateBytes } = run
       const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run, delta), preCodeHash }, codeHash }
-      await this.#commit(reply, { address, delta, bytecode }, taskId)
+      const code = { bytecode, hash: codeHash }
+      if (!(await this.#commit(reply, { address, version: undefined, delta, deltaHash, code }, taskId)))
+        return undefined
       this.#parts.observer?.stateSeen(address, stateBytes)
       this.#prepare(address, codeHash)
       return reply
@@ -180,15 +181,19 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: contract or key missing, state unusable, storage
    */
   compute(input: ComputeInput, peer: string, turn?: Turn): Promise<ComputedReply | FailedReply> {
-    return this.#task('ComputeTask', input, peer, turn, async (request, { taskId }) => {
+    return this.#task('ComputeTask', input, peer, turn, async (request, { taskId }, loaded) => {
       const address = input.contractAddress
-      const codeHash = await this.#hashOnThread(address)
-      const run = await this.#pool.run('compute', { ...request, codeHash }, () => this.#loadTip(address))
+      const { version, tip } = codeOf(loaded, address)
+      const codeHash = loaded?.codeHash ?? (await this.#hashOnThread(address))
+      const run = await this.#pool.run('compute', { ...request, codeHash, tip })
+      if (run.kind === 'moved') return undefined
+      // Deltas that changed while they were read are no reason to refuse.
+      if (run.kind === 'refused' && !(await this.#isStill(address, version))) return undefined
       if (run.kind !== 'success') return failure(run)
-      const { delta, previousHash, snapshotDue, stateBytes } = run
+      const { delta, deltaHash, snapshotDue, stateBytes } = run
       const reply: ComputedReply = { kind: 'computed', result: resultOf(run, delta ?? { key: 0 }) }
-      if (delta !== undefined) {
-        await this.#commit(reply, { address, delta, previousHash }, taskId)
+      if (delta !== undefined && !(await this.#commit(reply, { address, version, delta, deltaHash }, taskId))) {
+        return undefined
       }
       if (snapshotDue) this.#takeSnapshot(address)
       this.#parts.observer?.stateSeen(address, stateBytes)
@@ -207,8 +212,9 @@ export class TaskEngine {
         this.#queue.run(peer, [bytesToHex(address)], async () => {
           while (pacer.due) await pacer.pause()
           const stateKey = this.#parts.stateKeys.get(address)
-          if (stateKey === undefined || (await this.#parts.store.getTipKey(address)) === undefined) return []
-          const { whole, snapshot, stateBytes } = await this.#rebuild(address, stateKey)
+          const tip = (await this.#parts.store.load(address))?.tip
+          if (stateKey === undefined || tip === undefined) return []
+          const { whole, snapshot, stateBytes } = await this.#rebuild({ address, stateKey, tip })
           if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
           // Behind the write, with which what was known of the contract is forgotten.
           if (whole) this.#parts.observer?.stateSeen(address, stateBytes)
@@ -263,37 +269,54 @@ export class TaskEngine {
     input: ComputeInput & { preCode?: Uint8Array },
     peer: string,
     { mayBegin, isAgain = false }: Turn = {},
-    run: (request: TaskRequest, identity: TaskIdentity) => Promise<R>,
+    run: (request: TaskRequest, identity: TaskIdentity, loaded: LoadedContract | undefined) => Promise<R | undefined>,
   ): Promise<R> {
-    const { userKeys, observer } = this.#parts
+    const { store, userKeys, observer } = this.#parts
     const address = input.contractAddress
     const names = [bytesToHex(address)]
     const job = async (): Promise<R> => {
       const identity = await identityOf(type, input)
       const { taskId } = identity
+      let loaded = await store.load(address, taskId)
       // The id names the type of the task, so what is kept under it is a reply of that type.
-      const earlier = this.#replies.get(taskId) ?? (await this.#storedReply(type, address, taskId))
+      let earlier = await this.#earlierReply(type, address, taskId, loaded)
       if (earlier !== undefined) return earlier as R
-      if (type === 'ComputeTask') await this.#requireBytecode(address)
+      if (type === 'ComputeTask') codeOf(loaded, address)
 
       const userKey = parseUserKey(input.userDHKey)
       mayBegin?.()
       const sharedKey = userKeys.take(userKey)
       if (sharedKey === undefined) throw enclaveError('KeysError')
       try {
-        const request: TaskRequest = {
-          address,
-          encryptedFn: await copyWithPauses(input.encryptedFn),
-          encryptedArgs: await copyWithPauses(input.encryptedArgs),
-          userKey,
-          sharedKey,
-          stateKey: await this.#stateKey(address),
-          gasLimit: input.gasLimit,
+        for (let reruns = 0; ; reruns++) {
+          // Each run has copies of its own: they are given to its thread.
+          const request: TaskRequest = {
+            address,
+            encryptedFn: await copyWithPauses(input.encryptedFn),
+            encryptedArgs: await copyWithPauses(input.encryptedArgs),
+            userKey,
+            sharedKey,
+            stateKey: await this.#stateKey(address),
+            gasLimit: input.gasLimit,
+          }
+          const reply = await run(request, identity, loaded)
+          if (reply !== undefined) {
+            this.#replies.keep(taskId, address, reply)
+            observer?.taskEnded({ address, type, ...endOf(reply) })
+            return reply
+          }
+          // Somebody else has changed the contract: perhaps by this very task.
+          this.#codeHashes.delete(names[0]!)
+          if (reruns === mostReruns) {
+            throw new WorkerError('busy', {
+              limit: 'changes of this contract by others in one task',
+              maximum: mostReruns,
+            })
+          }
+          loaded = await store.load(address, taskId)
+          earlier = await this.#earlierReply(type, address, taskId, loaded)
+          if (earlier !== undefined) return earlier as R
         }
-        const reply = await run(request, identity)
-        this.#replies.keep(taskId, address, reply)
-        observer?.taskEnded({ address, type, ...endOf(reply) })
-        return reply
       } catch (error) {
         observer?.taskEnded({ address, type, outcome: 'error', usedGas: 0n })
         // Documented refusals burn the key (crypto.md, section 3); a fault of ours leaves the task to be tried again.
@@ -304,13 +327,9 @@ export class TaskEngine {
     return isAgain ? this.#queue.run(peer, names, job) : this.#queue.runWithinShare(peer, names, job)
   }
 
-  async #loadTip(address: Uint8Array): Promise<{ tip: StoredDelta | undefined }> {
-    return { tip: await storedTip(this.#parts.store, address) }
-  }
-
-  async #rebuild(address: Uint8Array, stateKey: Uint8Array): Promise<Rebuilt> {
+  async #rebuild(request: RebuildRequest): Promise<Rebuilt> {
     try {
-      return await this.#pool.run('rebuild', { address, stateKey }, () => this.#loadTip(address))
+      return await this.#pool.run('rebuild', request)
     } catch (error) {
       // Deltas that take too long to apply are as useless as those that cannot be applied.
       if (isWorkerError(error) && error.code === 'task_aborted') return { whole: false, stateBytes: 0 }
@@ -356,7 +375,6 @@ export class TaskEngine {
       for (const address of some) {
         const name = bytesToHex(address)
         this.#codeHashes.delete(name)
-        this.#receipts.delete(name)
         this.#replies.forget(address)
       }
     }
@@ -368,30 +386,52 @@ export class TaskEngine {
     return stateKeys.get(address)
   }
 
+  /** @returns whether it is stored: if not, somebody else has changed the contract, and nothing signed may leave */
   async #commit(
     reply: DeployedReply | ComputedReply,
     commit: Omit<TaskCommit, 'receipt'>,
     taskId: Uint8Array,
-  ): Promise<void> {
-    const name = bytesToHex(commit.address)
-    try {
-      await this.#parts.store.commitTask({ ...commit, receipt: { taskId, reply: await encodeReceipt(reply) } })
-      const receipts = this.#receipts.get(name)?.add(bytesToHex(taskId))
-      if (receipts === undefined) return
-      if (receipts.size > maxRememberedTasks) this.#receipts.delete(name)
-      else this.#receipts.set(name, receipts)
-    } catch (error) {
-      this.#receipts.delete(name)
-      // Nothing is stored, so nothing signed may leave; the home thread notices that its state is ahead of the store.
-      throw error instanceof ConflictError ? storeFailed(error) : error
-    }
+  ): Promise<boolean> {
+    const receipt = { taskId, reply: await encodeReceipt(reply) }
+    return (await this.#parts.store.commitTask({ ...commit, receipt })) === 'committed'
   }
 
-  async #storedReply(type: TaskType, address: Uint8Array, taskId: Uint8Array): Promise<TaskReply | undefined> {
+  /** What a task was answered before, as long as that is true. */
+  async #earlierReply(
+    type: TaskType,
+    address: Uint8Array,
+    taskId: Uint8Array,
+    loaded: LoadedContract | undefined,
+  ): Promise<TaskReply | undefined> {
+    const kept = this.#replies.get(taskId)
+    if (kept !== undefined && (await this.#stands(address, kept, loaded))) return kept
+    return loaded?.hasBytecode && loaded.hasReceipt ? this.#storedReply(type, address, taskId, loaded) : undefined
+  }
+
+  async #isStill(address: Uint8Array, { sequence, revision }: ContractVersion): Promise<boolean> {
+    const now = (await this.#parts.store.load(address))?.version
+    return now?.sequence === sequence && now.revision === revision
+  }
+
+  /** Whether the delta of a reply is in the chain still, and the code of a deployment in its place. */
+  async #stands(address: Uint8Array, reply: TaskReply, loaded: LoadedContract | undefined): Promise<boolean> {
+    if (reply.kind === 'failed' || reply.result.delta.data === undefined) return true
+    const codeHash = loaded?.codeHash
+    if (reply.kind === 'deployed' && codeHash !== undefined && !equalBytes(codeHash, reply.codeHash)) return false
+    const { key, data } = reply.result.delta
+    const stored = await this.#parts.store.getDelta(address, key, new Pacer())
+    return stored !== undefined && equalBytes(stored, data)
+  }
+
+  async #storedReply(
+    type: TaskType,
+    address: Uint8Array,
+    taskId: Uint8Array,
+    { codeHash }: LoadedContract,
+  ): Promise<TaskReply | undefined> {
     const { store } = this.#parts
-    if (!(await this.#hasReceipt(address, taskId)) || !(await store.hasBytecode(address))) return undefined
     // It may wait for a thread: before anything large is held.
-    const hash = type === 'ComputeTask' ? undefined : await this.#hashOnThread(address)
+    const hash = type === 'ComputeTask' ? undefined : (codeHash ?? (await this.#hashOnThread(address)))
     const receipt = await store.getReceipt(address, taskId)
     if (receipt === undefined) return undefined
     const pacer = new Pacer()
@@ -402,26 +442,16 @@ export class TaskEngine {
     return decodeReceipt(receipt.reply, { key: receipt.key, data }, code)
   }
 
-  async #hasReceipt(address: Uint8Array, taskId: Uint8Array): Promise<boolean> {
-    const name = bytesToHex(address)
-    let receipts = this.#receipts.use(name)
-    if (receipts === undefined) {
-      receipts = new Set((await this.#parts.store.receiptTasks(address)).map(bytesToHex))
-      this.#receipts.set(name, receipts)
-    }
-    return receipts.has(bytesToHex(taskId))
-  }
-
-  async #requireBytecode(address: Uint8Array): Promise<void> {
-    if (!(await this.#parts.store.hasBytecode(address))) throw notFound('get_contract', address)
-  }
-
   /**
    * The code hash for a task, found out where its contract runs: so no more codes are in memory than there are threads, however
    * many tasks ask.
    */
   async #hashOnThread(address: Uint8Array): Promise<Uint8Array> {
-    return this.#knownHash(address) ?? this.#keepHash(address, await this.#pool.run('hashCode', { address }))
+    const known = this.#knownHash(address)
+    if (known !== undefined) return known
+    const hash = await this.#pool.run('hashCode', { address })
+    if (hash === undefined) throw notFound('get_contract', address)
+    return this.#keepHash(address, hash)
   }
 
   /** keccak256 of a contract's stored bytecode; waits for no task. Throws WorkerError `not_found` if there is none. */
@@ -451,6 +481,12 @@ function parseUserKey(userKey: Uint8Array): Uint8Array {
   } catch (error) {
     throw enclaveError('KeysError', error)
   }
+}
+
+/** A contract that has code. */
+function codeOf(loaded: LoadedContract | undefined, address: Uint8Array): LoadedContract {
+  if (loaded === undefined || !loaded.hasBytecode) throw notFound('get_contract', address)
+  return loaded
 }
 
 /** Names a task by everything that its result depends on. */

@@ -1,6 +1,6 @@
 import { bytesToHex, bytesToUtf8, hexToBytes, u32At, u32be, utf8ToBytes } from '@bletchley/bytes'
 import type { FailedTaskResult, Result } from '@bletchley/protocol'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap } from '@bletchley/store'
 import { heldBytes } from '../heldBytes.ts'
 import { joinWithPauses } from '../largeBytes.ts'
 import { Heap, type Weighed } from './heap.ts'

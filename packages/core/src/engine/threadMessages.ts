@@ -1,5 +1,5 @@
 import type { Prepared } from '@bletchley/sandbox'
-import type { CacheSize } from '../boundedMap.ts'
+import type { CacheSize } from '@bletchley/store'
 import type {
   CodeRequest,
   Computed,
@@ -7,6 +7,7 @@ import type {
   Deployed,
   DeployRequest,
   FailedRun,
+  MovedRun,
   PrepareRequest,
   RebuildRequest,
   Rebuilt,
@@ -26,11 +27,11 @@ export interface ThreadData {
 /** The kinds of work that a compute thread does, and what each brings. */
 export interface Jobs {
   deploy: { request: DeployRequest; result: Deployed | FailedRun | RefusedRun }
-  compute: { request: ComputeRequest; result: Computed | FailedRun | RefusedRun }
-  simulate: { request: SimulateRequest; result: Simulated | RefusedRun }
+  compute: { request: ComputeRequest; result: Computed | FailedRun | RefusedRun | MovedRun }
+  simulate: { request: SimulateRequest; result: Simulated | RefusedRun | MovedRun }
   rebuild: { request: RebuildRequest; result: Rebuilt }
   prepare: { request: PrepareRequest; result: undefined }
-  hashCode: { request: CodeRequest; result: Uint8Array }
+  hashCode: { request: CodeRequest; result: Uint8Array | undefined }
 }
 export type JobKind = keyof Jobs
 export type JobResult = Jobs[JobKind]['result']

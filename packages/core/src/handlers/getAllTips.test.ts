@@ -1,7 +1,7 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
 import { type Dialect, encodeRequest, maxReplyBytes } from '@bletchley/protocol'
-import { ContractStore, openMemory } from '@bletchley/store'
+import { type ContractStore, KeyValueStore, openMemory } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import { collectGarbage } from '../../test/collectGarbage.ts'
@@ -28,7 +28,7 @@ async function openLarge(value: number): Promise<{ store: ContractStore; readByt
       return large
     },
   }))
-  return { store: await ContractStore.open(backend, { hashDelta: keccak256 }), readBytes: () => readBytes }
+  return { store: await KeyValueStore.open(backend, { hash: keccak256 }), readBytes: () => readBytes }
 }
 
 /** Contracts in their order: how large their deltas are, in mebibytes; `small` has 100 bytes. */
@@ -150,7 +150,7 @@ it('finds out that a tip is another', async () => {
 
 describe('tips of some thousand bytes', () => {
   async function openSmall(lengths: readonly number[]) {
-    const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+    const store = await KeyValueStore.open(openMemory(), { hash: keccak256 })
     await store.putBytecode(addressOf(1000), Uint8Array.of(1))
     const rows = lengths.map((length, contract) => ({
       address: addressOf(contract),
@@ -186,7 +186,7 @@ describe('tips of some thousand bytes', () => {
 it.each(['GetAllTips', 'GetAllAddrs'] as const)(
   '%s: of a thousand that wait for room none holds anything',
   async (type) => {
-    const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+    const store = await KeyValueStore.open(openMemory(), { hash: keccak256 })
     const addresses = Array.from({ length: 300 }, (_, contract) => addressOf(contract))
     await store.putDeltas(addresses.map((address) => ({ address, key: 0, data: new Uint8Array(1000) })))
     const logger = pino({ level: 'silent' })

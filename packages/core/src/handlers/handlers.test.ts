@@ -12,7 +12,7 @@ import {
   sign,
 } from '@bletchley/crypto'
 import { encodeRequest, type MessageType } from '@bletchley/protocol'
-import { ContractStore, openLmdb, openMemory } from '@bletchley/store'
+import { type ContractStore, KeyValueStore, openLmdb, openMemory } from '@bletchley/store'
 import { temporaryFolder } from '@bletchley/testkit'
 import { Turns } from '@bletchley/testkit/turns'
 import { pino } from 'pino'
@@ -33,7 +33,7 @@ const [address, other, unknown] = [randomBytes(32), randomBytes(32), randomBytes
 
 /** The handlers over a store, in memory unless given; an engine that only notes what is brought to it. */
 async function start(limits: Partial<RoomLimits> = {}, backend = openMemory()) {
-  const store = await ContractStore.open(backend, { hashDelta: keccak256 })
+  const store = await KeyValueStore.open(backend, { hash: keccak256 })
   const log: Record<string, unknown>[] = []
   const logger = pino({ base: null }, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[0]) })
   const seen: string[] = []

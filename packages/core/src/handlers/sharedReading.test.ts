@@ -1,6 +1,6 @@
 import { keccak256 } from '@bletchley/crypto'
 import { encodeRequest, type MessageType } from '@bletchley/protocol'
-import { ContractStore } from '@bletchley/store'
+import { KeyValueStore } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { collectGarbage } from '../../test/collectGarbage.ts'
@@ -35,7 +35,7 @@ async function start(contracts: number) {
       }
     },
   }))
-  const store = await ContractStore.open(backend, { hashDelta: keccak256 })
+  const store = await KeyValueStore.open(backend, { hash: keccak256 })
   const put = async (from: number, to: number, value: number) => {
     for (let first = from; first < to; first += 1000) {
       const rows = Array.from({ length: Math.min(1000, to - first) }, (_, at) => ({

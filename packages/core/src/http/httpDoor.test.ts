@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@bletchley/bytes'
 import { keccak256 } from '@bletchley/crypto'
-import { ContractStore, openLmdb } from '@bletchley/store'
+import { KeyValueStore, openLmdb } from '@bletchley/store'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CoreHere, getTip, startCoreHere } from '../../test/coreHere.ts'
 
@@ -46,7 +46,7 @@ afterAll(async () => {
 })
 
 async function fill(storeFolder: string): Promise<void> {
-  const store = await ContractStore.open(await openLmdb({ folder: storeFolder }), { hashDelta: keccak256 })
+  const store = await KeyValueStore.open(await openLmdb({ folder: storeFolder }), { hash: keccak256 })
   const rows = (name: string, deltas: [key: number, data: Uint8Array][]) =>
     store.putDeltas(deltas.map(([key, data]) => ({ address: hexToBytes(name), key, data })))
   for (const name of [...many, codeOnly, whole]) await store.putBytecode(hexToBytes(name), Uint8Array.of(1, 2, 3))
@@ -54,7 +54,9 @@ async function fill(storeFolder: string): Promise<void> {
   await rows(whole, [[0, first]])
   const receipt = { taskId: new Uint8Array(32), reply: utf8ToBytes('{"usedGas":"4711"}') }
   const second = { key: 1, data: Uint8Array.of(5, 6) }
-  await store.commitTask({ address: hexToBytes(whole), delta: second, previousHash: keccak256(first), receipt })
+  const address = hexToBytes(whole)
+  const version = (await store.load(address))?.version
+  await store.commitTask({ address, version, delta: second, deltaHash: keccak256(second.data), receipt })
   await store.putSnapshot(hexToBytes(whole), { key: 1, data: new Uint8Array(70) }, keccak256(second.data))
   await rows(deltasOnly, [[3, Uint8Array.of(7)]])
   await rows(

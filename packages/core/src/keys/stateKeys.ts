@@ -17,7 +17,7 @@ import {
   stateKeyCount,
 } from '@bletchley/crypto'
 import { WorkerError } from '@bletchley/protocol'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap } from '@bletchley/store'
 import { enclaveError } from '../refusals.ts'
 
 /** Key exchanges that wait for an answer; a peer that asks and never answers pushes its own out. */

@@ -1,6 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { ecdh, generateKeyPair, type SecretKey, signItems, userMessageItems } from '@bletchley/crypto'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap } from '@bletchley/store'
 
 /** A user who never sends the task leaves a key behind; these bounds are the spec's (crypto.md, section 3). */
 const bounds = { entries: 10_000, lifetimeMs: 24 * 60 * 60 * 1000 }

@@ -1,12 +1,12 @@
 import { keccak256, randomBytes } from '@bletchley/crypto'
-import { ContractStore, openMemory } from '@bletchley/store'
+import { KeyValueStore, openMemory } from '@bletchley/store'
 import { expect, it, vi } from 'vitest'
 import { ChainSizes, readBudget } from './chainSizes.ts'
 
 const address = randomBytes(32)
 
 async function start() {
-  const store = await ContractStore.open(openMemory(), { hashDelta: keccak256 })
+  const store = await KeyValueStore.open(openMemory(), { hash: keccak256 })
   const read = vi.spyOn(store, 'deltaChunks')
   const put = (from: number, lengths: number[]) =>
     store.putDeltas(lengths.map((length, index) => ({ address, key: from + index, data: new Uint8Array(length) })))

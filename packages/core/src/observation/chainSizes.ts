@@ -1,6 +1,5 @@
 import { bytesToHex } from '@bletchley/bytes'
-import { type ContractChange, type ContractReader, KeyedQueue } from '@bletchley/store'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap, type ContractChange, type ContractReader, KeyedQueue } from '@bletchley/store'
 
 /** Contracts whose chain's size is remembered. */
 const remembered = { entries: 100_000 }

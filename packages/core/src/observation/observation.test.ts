@@ -1,6 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { generateKeyPair, keccak256, randomBytes } from '@bletchley/crypto'
-import { ContractStore, openMemory, StorageError } from '@bletchley/store'
+import { KeyValueStore, openMemory, StorageError } from '@bletchley/store'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AnsweredMessage } from '../dispatch.ts'
@@ -93,8 +93,8 @@ it('commits are timed', async () => {
 })
 
 async function start() {
-  const store = await ContractStore.open(openMemory(), {
-    hashDelta: keccak256,
+  const store = await KeyValueStore.open(openMemory(), {
+    hash: keccak256,
     onChange: (change) => observation.contractChanged(change),
   })
   const observation = new Observation('nowhere')

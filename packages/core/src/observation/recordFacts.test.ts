@@ -1,6 +1,6 @@
 import { bytesToHex } from '@bletchley/bytes'
 import { keccak256, randomBytes } from '@bletchley/crypto'
-import { ContractStore, openMemory } from '@bletchley/store'
+import { type ContractStore, KeyValueStore, openMemory } from '@bletchley/store'
 import { expect, it, vi } from 'vitest'
 import { RecordFacts } from './recordFacts.ts'
 
@@ -9,8 +9,8 @@ const factOf = (data: Uint8Array) => ({ bytes: data.length, hash: bytesToHex(kec
 const plenty = () => ({ bytes: 2 ** 30 })
 
 async function start() {
-  const store = await ContractStore.open(openMemory(), {
-    hashDelta: keccak256,
+  const store = await KeyValueStore.open(openMemory(), {
+    hash: keccak256,
     onChange: (change) => facts.take(change),
   })
   const facts = new RecordFacts(store)
@@ -36,7 +36,8 @@ const [code, first, second] = [randomBytes(300_000), randomBytes(3), randomBytes
 async function fill(store: ContractStore) {
   await store.putContract(address, code, { key: 0, data: first })
   const receipt = { taskId: randomBytes(32), reply: new TextEncoder().encode('{"usedGas":"4711"}') }
-  await store.commitTask({ address, delta: { key: 1, data: second }, previousHash: keccak256(first), receipt })
+  const version = (await store.load(address))?.version
+  await store.commitTask({ address, version, delta: { key: 1, data: second }, deltaHash: keccak256(second), receipt })
   await store.putSnapshot(address, { key: 0, data: randomBytes(70) }, keccak256(first))
 }
 const all = {
@@ -119,7 +120,7 @@ it('has one record in memory at a time', async () => {
   let [held, most] = [0, 0]
   vi.mocked(store.getDelta).mockImplementation(async (...asked) => {
     most = Math.max(most, ++held)
-    return ContractStore.prototype.getDelta.apply(store, asked)
+    return KeyValueStore.prototype.getDelta.apply(store, asked)
   })
   const found = rows.map(({ address }) =>
     facts.delta(address, 0, plenty()).then((fact) => {

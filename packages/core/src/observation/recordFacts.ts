@@ -1,6 +1,5 @@
 import { bytesToHex } from '@bletchley/bytes'
-import { type ContractChange, type ContractReader, KeyedQueue, Pacer } from '@bletchley/store'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap, type ContractChange, type ContractReader, KeyedQueue, Pacer } from '@bletchley/store'
 import { gasOfReceipt } from '../engine/taskReplies.ts'
 import { hashWithPauses } from '../largeBytes.ts'
 

@@ -1,6 +1,5 @@
 import { bytesToHex } from '@bletchley/bytes'
-import type { ContractChange } from '@bletchley/store'
-import { BoundedMap } from '../boundedMap.ts'
+import { BoundedMap, type ContractChange } from '@bletchley/store'
 import type { EndedTask, TaskObserver } from '../engine/taskEngine.ts'
 
 /** What is kept of tasks and states. */

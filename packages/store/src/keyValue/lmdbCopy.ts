@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openDatabase, type RootDatabase } from 'lmdb'
-import { StorageError } from './backend.ts'
+import { StorageError } from '../errors.ts'
 import { schemaKey } from './keys.ts'
 import { openLmdb } from './lmdb.ts'
 import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'

@@ -3,20 +3,19 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { equalBytes } from '@bletchley/bytes'
 import { open, type RootDatabase } from 'lmdb'
+import { ConflictError, StorageError } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
 import {
   assertWritable,
-  ConflictError,
   type Entry,
   type Expectation,
   type KeyRange,
   type KeyValueBackend,
-  StorageError,
   type StoreStats,
   type Write,
 } from './backend.ts'
 import { dataFile, holdsDatabase, lockFile, makeRoom, ownerOnly } from './lmdbFile.ts'
 import { LmdbGate } from './lmdbGate.ts'
-import { Pacer } from './pacer.ts'
 
 export interface LmdbOptions {
   /** Created if it does not exist. */

@@ -1,6 +1,6 @@
+import { keptReceipts } from '../contractStore.ts'
 import type { KeyValueBackend, Write } from './backend.ts'
 import { contractAddresses } from './contractAddresses.ts'
-import { keptReceipts } from './contractStore.ts'
 import { contractKey, deltaKey, parseKey, receiptSpan, snapshotKey } from './keys.ts'
 import { decodeSnapshot, decodeTip } from './records.ts'
 

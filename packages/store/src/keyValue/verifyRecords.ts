@@ -1,8 +1,8 @@
 import { equalBytes, u64At } from '@bletchley/bytes'
 import type { KeyValueBackend } from './backend.ts'
 import { contractAddresses, holds } from './contractAddresses.ts'
-import { holdsContracts } from './contractReader.ts'
 import { contractKey, contractSpan, orderKey, orderSpan, parseKey, sequenceKey, strangeSpans } from './keys.ts'
+import { holdsContracts } from './keyValueReader.ts'
 import { type ContractRecord, decodeContract, decodeReceipt, decodeSnapshot } from './records.ts'
 
 /** Something in the database that is not as the store leaves it. */

@@ -1,7 +1,7 @@
 import { bytesToHex, hexToBytes } from '@bletchley/bytes'
 import { expect, test } from 'vitest'
-import { bytes32, collect, hashDelta, openStore } from '../test/model.ts'
-import { openMemory } from './index.ts'
+import { bytes32, collect, deploy, hash, openStore } from '../../test/model.ts'
+import { openMemory } from '../index.ts'
 import { wholeSpan } from './keys.ts'
 
 /** What a worker of today finds in the folder of an older one; a change here needs another number of the schema. */
@@ -10,10 +10,10 @@ test('what is stored is, byte for byte, what it was before', async () => {
   const store = await openStore(backend)
   const [address, other] = [bytes32(0xaa), bytes32(0xbb)]
   const receipt = { taskId: bytes32(0xcc), reply: Uint8Array.of(5, 6) }
-  await store.commitTask({ address, delta: { key: 0, data: Uint8Array.of(1) }, bytecode: Uint8Array.of(9), receipt })
+  await deploy(store, address, Uint8Array.of(9), Uint8Array.of(1), receipt)
   await store.putBytecode(other, Uint8Array.of(8))
   await store.putDeltas([{ address, key: 0x01020304, data: Uint8Array.of(2) }])
-  await store.putSnapshot(address, { key: 0x01020304, data: Uint8Array.of(7) }, hashDelta(Uint8Array.of(2)))
+  await store.putSnapshot(address, { key: 0x01020304, data: Uint8Array.of(7) }, hash(Uint8Array.of(2)))
   const entries = (await collect(backend.entries(wholeSpan))).flat()
   const stored = [
     ['01', '00000002'],

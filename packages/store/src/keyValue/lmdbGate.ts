@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { tryLock, unlock } from 'fs-native-extensions'
-import { StorageError } from './backend.ts'
+import { StorageError } from '../errors.ts'
 import { dataFile, ownerOnly } from './lmdbFile.ts'
 
 /** Whoever wants the gate takes the queue first, so that commits without a pause do not keep others out. */

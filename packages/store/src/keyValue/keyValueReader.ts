@@ -1,5 +1,9 @@
 import { equalBytes, u32be } from '@bletchley/bytes'
-import { type KeyRange, type KeyValueBackend, StorageError, type StoreStats } from './backend.ts'
+import { assertAddress, assertIndex, assertRange, assertTaskId, indexEnd, nameOf } from '../arguments.ts'
+import type { ContractReader, Delta, Receipt, Snapshot, TipLength } from '../contractStore.ts'
+import { StorageError } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
+import type { KeyRange, KeyValueBackend } from './backend.ts'
 import {
   bytecodeKey,
   bytecodeSpan,
@@ -7,46 +11,16 @@ import {
   deltaIndexOf,
   deltaKey,
   deltaSpan,
-  indexEnd,
-  maxDeltaIndex,
   orderSpan,
   parseKey,
   receiptSpan,
   schemaKey,
   snapshotKey,
 } from './keys.ts'
-import { Pacer } from './pacer.ts'
-import { decodeReceipt, decodeSnapshot, decodeTip, type Receipt, type Snapshot } from './records.ts'
+import { decodeReceipt, decodeSnapshot, decodeTip } from './records.ts'
 
-/** A tip's number and the bytes of its data, which may stand beside them. */
-export interface TipLength {
-  /** 32 bytes */
-  address: Uint8Array
-  key: number
-  length: number
-  data?: Uint8Array | undefined
-}
-
-/** One encrypted delta under its number. */
-export interface Delta {
-  /** u32, 0 = deployment */
-  key: number
-  data: Uint8Array
-}
-
-/** A delta together with the contract it belongs to. */
-export interface DeltaRow extends Delta {
-  /** 32 bytes */
-  address: Uint8Array
-}
-
-/**
- * What can be asked about stored contracts. Addresses are 32 bytes, ranges are `[from, to)`, absent things are
- * `undefined`. Records whose key does not parse are passed over.
- *
- * @throws RangeError (as a rejection) for an address, index or range of the wrong shape; StorageError
- */
-export class ContractReader {
+/** Contracts in an ordered key-value database. Records whose key does not parse are passed over. */
+export class KeyValueReader implements ContractReader {
   protected readonly backend: KeyValueBackend
   /**
    * Of the large tips that the last walk met, by address: to find out a length again, the value would have to be read.
@@ -62,17 +36,12 @@ export class ContractReader {
    *
    * @throws StorageError if it holds no contracts, or those of another schema
    */
-  static async openExisting(backend: KeyValueBackend): Promise<ContractReader> {
+  static async openExisting(backend: KeyValueBackend): Promise<KeyValueReader> {
     if (!(await holdsContracts(backend))) throw new StorageError('the database holds no contracts')
-    return new ContractReader(backend)
+    return new KeyValueReader(backend)
   }
 
-  /** What the database takes on disk. Cheap enough for every look at the metrics. */
-  stats(): StoreStats {
-    return this.backend.stats()
-  }
-
-  /** The delta with the highest number, found by two look-ups. */
+  /** By two look-ups. */
   async getTip(address: Uint8Array, pacer?: Pacer): Promise<Delta | undefined> {
     assertAddress(address)
     for (let before: Uint8Array | undefined; ; ) {
@@ -87,14 +56,12 @@ export class ContractReader {
     }
   }
 
-  /** The number of that delta, without reading it. */
   async getTipKey(address: Uint8Array): Promise<number | undefined> {
     assertAddress(address)
     const stored = await this.backend.get(contractKey(address))
     return stored && decodeTip(stored)
   }
 
-  /** The tips of contracts, one answer per address in their order; other work of the process gets its turn in between. */
   async *tips(addresses: Iterable<Uint8Array>, pacer = new Pacer()): AsyncGenerator<Delta | undefined> {
     for (const address of addresses) {
       yield await this.getTip(address, pacer)
@@ -141,17 +108,12 @@ export class ContractReader {
     return { address, key: tip.key, length }
   }
 
-  /**
-   * Every contract that has bytecode or a delta, in order of first appearance. One that was removed and comes again is
-   * the last.
-   */
   async allAddresses(): Promise<Uint8Array[]> {
     const addresses: Uint8Array[] = []
     for await (const chunk of this.addressChunks()) addresses.push(...chunk)
     return addresses
   }
 
-  /** As `allAddresses`, some hundred at a time. */
   async *addressChunks(): AsyncIterable<Uint8Array[]> {
     for await (const chunk of this.backend.entries(orderSpan)) {
       const addresses: Uint8Array[] = []
@@ -162,7 +124,6 @@ export class ContractReader {
     }
   }
 
-  /** Whether the contract has bytecode or a delta. */
   async hasContract(address: Uint8Array): Promise<boolean> {
     assertAddress(address)
     return (await this.backend.get(contractKey(address))) !== undefined
@@ -174,14 +135,12 @@ export class ContractReader {
     return this.backend.get(deltaKey(address, index), pacer)
   }
 
-  /** The stored deltas `[from, to)`, ascending; holes are simply absent. */
   async getDeltas(address: Uint8Array, from: number, to: number): Promise<Delta[]> {
     const deltas: Delta[] = []
     for await (const chunk of this.deltaChunks(address, from, to)) for (const delta of chunk) deltas.push(delta)
     return deltas
   }
 
-  /** As `getDeltas`, some hundred rows or about a megabyte at a time: for a rebuild, or more than memory should hold. */
   async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd, pacer?: Pacer): AsyncIterable<Delta[]> {
     assertAddress(address)
     assertRange(from, to)
@@ -195,7 +154,6 @@ export class ContractReader {
     }
   }
 
-  /** The numbers of at most `limit` stored deltas below `before`, the newest first, in chunks as {@link deltaChunks}. */
   async *deltaKeysBefore(address: Uint8Array, before: number, limit: number): AsyncIterable<number[]> {
     assertAddress(address)
     assertRange(0, before)
@@ -204,7 +162,6 @@ export class ContractReader {
     }
   }
 
-  /** Whether there is bytecode, without reading it. */
   async hasBytecode(address: Uint8Array): Promise<boolean> {
     assertAddress(address)
     return this.exists(bytecodeSpan(address))
@@ -221,15 +178,10 @@ export class ContractReader {
     return value && decodeSnapshot(value)
   }
 
-  /**
-   * The reply of a task that made one of the contract's last 64 deltas.
-   *
-   * @param taskId 32 bytes
-   */
   async getReceipt(address: Uint8Array, taskId: Uint8Array): Promise<{ key: number; reply: Uint8Array } | undefined> {
     assertAddress(address)
     assertTaskId(taskId)
-    for await (const { key, index, task } of this.#receipts(address)) {
+    for await (const { key, index, task } of this.receipts(address)) {
       if (!equalBytes(task, taskId)) continue
       const receipt = await this.#receipt(key)
       if (receipt !== undefined) return { key: index, reply: receipt.reply }
@@ -237,7 +189,6 @@ export class ContractReader {
     return undefined
   }
 
-  /** The receipt of the task that made this delta, if it is still there. */
   async receiptOf(address: Uint8Array, index: number): Promise<Receipt | undefined> {
     assertAddress(address)
     assertIndex(index)
@@ -245,11 +196,10 @@ export class ContractReader {
     return key && this.#receipt(key)
   }
 
-  /** The tasks whose receipts {@link getReceipt} finds. */
   async receiptTasks(address: Uint8Array): Promise<Uint8Array[]> {
     assertAddress(address)
     const tasks: Uint8Array[] = []
-    for await (const { task } of this.#receipts(address)) tasks.push(task)
+    for await (const { task } of this.receipts(address)) tasks.push(task)
     return tasks
   }
 
@@ -264,7 +214,7 @@ export class ContractReader {
   }
 
   /** Where the receipts are, and of which tasks, the newest first. Only what older versions wrote is read for it. */
-  async *#receipts(address: Uint8Array): AsyncGenerator<{ key: Uint8Array; index: number; task: Uint8Array }> {
+  protected async *receipts(address: Uint8Array): AsyncGenerator<{ key: Uint8Array; index: number; task: Uint8Array }> {
     const pacer = new Pacer()
     const span = receiptSpan(address, 0)
     for await (const chunk of this.backend.keys({ ...span, reverse: true })) {
@@ -297,31 +247,4 @@ export async function holdsContracts(backend: KeyValueBackend): Promise<boolean>
   const stored = await backend.get(schemaKey)
   if (stored === undefined || equalBytes(stored, u32be(schemaVersion))) return stored !== undefined
   throw new StorageError('the database was written by another version of the store')
-}
-
-/** A name for maps: an address as text, one character per byte. */
-export function nameOf(address: Uint8Array): string {
-  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
-}
-
-export function assertAddress(address: Uint8Array): void {
-  if (address.length !== 32) throw new RangeError(`an address of ${address.length} bytes; it must have 32`)
-}
-
-export function assertTaskId(taskId: Uint8Array): void {
-  if (taskId.length !== 32) throw new RangeError(`a task id of ${taskId.length} bytes; it must have 32`)
-}
-
-export function assertIndex(index: number): void {
-  if (!isWithin(index, maxDeltaIndex)) throw new RangeError(`a delta index of ${index}; it must be a u32`)
-}
-
-export function assertRange(from: number, to: number): void {
-  if (!isWithin(from, indexEnd) || !isWithin(to, indexEnd)) {
-    throw new RangeError(`a range of ${from} to ${to}; both must be within 0 .. 2^32`)
-  }
-}
-
-function isWithin(value: number, max: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= max
 }

@@ -1,4 +1,4 @@
-import type { Pacer } from './pacer.ts'
+import type { Pacer } from '../pacer.ts'
 
 /**
  * What the store needs of a database: an ordered map of byte strings with atomic, durable, conditional batches.
@@ -90,16 +90,6 @@ export interface Write {
 export interface Expectation {
   key: Uint8Array
   value: Uint8Array | undefined
-}
-
-/** Somebody else changed what a write relies on. Nothing was written. */
-export class ConflictError extends Error {
-  override readonly name = 'ConflictError'
-}
-
-/** The database could not read or write; the cause says why. Nothing was acknowledged. */
-export class StorageError extends Error {
-  override readonly name = 'StorageError'
 }
 
 export function assertWritable(batch: Write[]): void {

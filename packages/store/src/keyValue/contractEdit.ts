@@ -8,6 +8,8 @@ export class ContractEdit {
   readonly stored: Uint8Array | undefined
   readonly record: ContractRecord | undefined
   readonly writes: Write[] = []
+  /** The record that it leaves; absent if it leaves none, or is not committed. */
+  written: Uint8Array | undefined
   /** Highest number of the deltas after the edit. */
   tip: number | undefined
   /** Whether bytecode or a delta is there after the edit. */

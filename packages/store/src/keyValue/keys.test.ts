@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import reference from '../vectors/reference.json' with { type: 'json' }
+import reference from '../../vectors/reference.json' with { type: 'json' }
+import { maxDeltaIndex } from '../arguments.ts'
 import {
   bytecodeKey,
   contractKey,
@@ -8,7 +9,6 @@ import {
   deltaIndexOf,
   deltaKey,
   deltaSpan,
-  maxDeltaIndex,
   orderKey,
   orderSpan,
   parseKey,

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
-import { StorageError } from './backend.ts'
+import { StorageError } from '../errors.ts'
 
 /** The database's file in its folder, and LMDB's table of who is reading beside it. */
 export const dataFile = 'data.mdb'

@@ -1,8 +1,8 @@
 import { concatBytes } from '@bletchley/bytes'
 import { describe, expect, test, vi } from 'vitest'
-import { bytes32, hashDelta, openStore } from '../test/model.ts'
-import { keptReceipts } from './contractStore.ts'
-import { ConflictError, openMemory, pruneRecords } from './index.ts'
+import { bytes32, hash, openStore } from '../../test/model.ts'
+import { keptReceipts } from '../contractStore.ts'
+import { ConflictError, openMemory, pruneRecords } from '../index.ts'
 import { deltaKey, receiptKey, snapshotKey } from './keys.ts'
 import { encodeSnapshot } from './records.ts'
 
@@ -55,7 +55,7 @@ describe('pruneRecords', () => {
 
   test('removes a snapshot whose last delta is not there, and keeps the others', async () => {
     const { backend, store } = await storedContract(3)
-    await store.putSnapshot(address, { key: 2, data: bytes32(7) }, hashDelta(delta(2)))
+    await store.putSnapshot(address, { key: 2, data: bytes32(7) }, hash(delta(2)))
     expect(await pruneRecords(backend)).toMatchObject({ snapshots: 0 })
     await backend.commit([{ key: deltaKey(address, 2), value: undefined }], [])
     expect(await pruneRecords(backend)).toMatchObject({ snapshots: 1, bytes: receipt.length + 4 + 32 })
@@ -64,7 +64,7 @@ describe('pruneRecords', () => {
 
   test('removes good snapshots only if told to, and tells of each contract', async () => {
     const { backend, store } = await storedContract(0)
-    await store.putSnapshot(address, { key: 0, data: bytes32(7) }, hashDelta(delta(0)))
+    await store.putSnapshot(address, { key: 0, data: bytes32(7) }, hash(delta(0)))
     await store.putBytecode(bytes32(2), delta(1))
     let contracts = 0
     const options = { onContract: () => void contracts++ }
@@ -84,7 +84,7 @@ describe('pruneRecords', () => {
 
   test('removes nothing of a contract that changes meanwhile', async () => {
     const { backend, store } = await storedContract(1)
-    await store.putSnapshot(address, { key: 1, data: bytes32(7) }, hashDelta(delta(1)))
+    await store.putSnapshot(address, { key: 1, data: bytes32(7) }, hash(delta(1)))
     const entries = vi.spyOn(backend, 'entries')
     entries.mockImplementationOnce(async function* (range) {
       await store.putDeltas([{ address, key: 2, data: delta(2) }])

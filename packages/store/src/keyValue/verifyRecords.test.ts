@@ -1,8 +1,8 @@
 import { concatBytes, u32be, u64be } from '@bletchley/bytes'
 import { describe, expect, test } from 'vitest'
-import { CountingBackend } from '../test/harness.ts'
-import { bytes32, openStore } from '../test/model.ts'
-import { type Entry, type KeyRange, type KeyValueBackend, openMemory, verifyRecords } from './index.ts'
+import { CountingBackend } from '../../test/harness.ts'
+import { bytes32, openStore } from '../../test/model.ts'
+import { type Entry, type KeyRange, type KeyValueBackend, openMemory, verifyRecords } from '../index.ts'
 import {
   bytecodeKey,
   contractKey,

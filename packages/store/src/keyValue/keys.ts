@@ -1,4 +1,5 @@
 import { concatBytes, u32At, u64At } from '@bletchley/bytes'
+import { indexEnd, maxDeltaIndex } from '../arguments.ts'
 
 /**
  * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.
@@ -18,10 +19,6 @@ import { concatBytes, u32At, u64At } from '@bletchley/bytes'
  */
 const tags = { schema: 1, sequence: 2, order: 3, contract: 4 } as const
 const innerTags = { delta: 1, snapshot: 2, bytecode: 3, contract: 4, receipt: 5 } as const
-
-export const maxDeltaIndex = 0xffff_ffff
-/** Behind all of them. */
-export const indexEnd = maxDeltaIndex + 1
 
 export type ParsedKey =
   | { kind: 'schema' | 'sequence' }

@@ -2,18 +2,18 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { concatBytes, u32be } from '@bletchley/bytes'
 import { expect, it, vi } from 'vitest'
-import { CountingBackend } from '../test/harness.ts'
-import { bytes32, collect, hashDelta, openStore } from '../test/model.ts'
+import { CountingBackend } from '../../test/harness.ts'
+import { addDelta, bytes32, collect, openStore } from '../../test/model.ts'
 import { contractAddresses } from './contractAddresses.ts'
-import { ContractStore } from './contractStore.ts'
 import { contractKey, receiptKey, snapshotKey } from './keys.ts'
+import { KeyValueStore } from './keyValueStore.ts'
 import { openMemory } from './memory.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 it('a walk over the lengths of tips leaves nothing behind of contracts that are gone', async () => {
-  const store = await ContractStore.open(openMemory(), { hashDelta: () => new Uint8Array(32) })
+  const store = await KeyValueStore.open(openMemory(), { hash: () => new Uint8Array(32) })
   let contracts = 0
   const comeAndGo = async (count: number) => {
     for (const end = contracts + count; contracts < end; ) {
@@ -111,11 +111,8 @@ it('receipts are found by their keys, and read alone; those of older versions to
   const address = bytes32(1)
   const task = (key: number) => ({ taskId: bytes32(100 + key), reply: Uint8Array.of(key) })
   await store.putBytecode(address, Uint8Array.of(1))
-  let previousHash: Uint8Array | undefined
   for (let key = 0; key < 4; key++) {
-    const data = Uint8Array.of(key)
-    await store.commitTask({ address, delta: { key, data }, previousHash, receipt: key === 1 ? undefined : task(key) })
-    previousHash = hashDelta(data)
+    await addDelta(store, address, { key, data: Uint8Array.of(key) }, key === 1 ? undefined : task(key))
   }
   // Of an older version, and one that is damaged.
   const old = concatBytes(task(1).taskId, task(1).reply)

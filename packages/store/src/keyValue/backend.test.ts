@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { backendConformance } from '../test/backendConformance.ts'
-import { harnesses } from '../test/harness.ts'
-import { openMemory } from './index.ts'
+import { backendConformance } from '../../test/backendConformance.ts'
+import { harnesses } from '../../test/harness.ts'
+import { openMemory } from '../index.ts'
 import { wholeSpan } from './keys.ts'
 
 for (const [name, createHarness] of Object.entries(harnesses)) backendConformance(name, createHarness)

@@ -1,26 +1,12 @@
 import { concatBytes, u32At, u32be, u64At } from '@bletchley/bytes'
+import type { ContractVersion, Receipt, Snapshot } from '../contractStore.ts'
 
 /** The values that are more than the bytes of one thing; `keys.ts` lists them. A value that does not parse counts as absent. */
 
 /** What a contract's other records are guarded by: every write of the contract raises the revision. */
-export interface ContractRecord {
-  sequence: bigint
-  revision: bigint
+export interface ContractRecord extends ContractVersion {
   /** Highest number of its deltas, absent if there is none. */
   tip: number | undefined
-}
-
-/** An encrypted state and the index of the last delta in it. */
-export interface Snapshot {
-  key: number
-  data: Uint8Array
-}
-
-/** What a task answered, so that its retry can be answered the same. */
-export interface Receipt {
-  /** 32 bytes */
-  taskId: Uint8Array
-  reply: Uint8Array
 }
 
 export function encodeContract({ sequence, revision, tip }: ContractRecord): Uint8Array {

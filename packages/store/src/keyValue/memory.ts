@@ -1,7 +1,7 @@
 import { compareBytes, equalBytes } from '@bletchley/bytes'
+import { ConflictError } from '../errors.ts'
 import {
   assertWritable,
-  ConflictError,
   type Entry,
   type Expectation,
   type KeyRange,

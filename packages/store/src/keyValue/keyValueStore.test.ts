@@ -1,12 +1,33 @@
 import { Turns } from '@bletchley/testkit/turns'
 import { expect, test } from 'vitest'
-import { CountingBackend, harnesses } from '../test/harness.ts'
-import { bytes32, collect, hashDelta, openStore } from '../test/model.ts'
-import { storeConformance } from '../test/storeConformance.ts'
-import { type ContractStore, type KeyRange, openMemory } from './index.ts'
+import { CountingBackend, harnesses } from '../../test/harness.ts'
+import { keyValueConformance } from '../../test/keyValueConformance.ts'
+import { bytes32, collect, hash, openStore } from '../../test/model.ts'
+import { storeConformance } from '../../test/storeConformance.ts'
+import { type ContractStore, type KeyRange, type KeyValueBackend, KeyValueStore, openMemory } from '../index.ts'
 import { receiptKey } from './keys.ts'
 
-for (const [name, createHarness] of Object.entries(harnesses)) storeConformance(name, createHarness)
+for (const [name, createHarness] of Object.entries(harnesses)) {
+  keyValueConformance(name, createHarness)
+  storeConformance(name, async () => {
+    const harness = await createHarness()
+    let backend: KeyValueBackend | undefined
+    return {
+      // One core opens a folder, so stores side by side share what is open.
+      async open(onChange) {
+        backend ??= await harness.open()
+        const store = await KeyValueStore.open(backend, { hash, ...(onChange && { onChange }) })
+        const close = store.close.bind(store)
+        store.close = () => {
+          backend = undefined
+          return close()
+        }
+        return store
+      },
+      [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose](),
+    }
+  })
+}
 
 /** Of which each read takes a tenth of a millisecond at least. It knows how many came in one turn of the event loop. */
 class SlowBackend extends CountingBackend {
@@ -58,7 +79,7 @@ test.each<[string, (store: ContractStore) => Promise<unknown>]>([
   const memory = openMemory()
   const filled = await openStore(memory)
   await filled.putDeltas([...rows, ...others.map((address) => ({ address, key: 0, data: Uint8Array.of(1) }))])
-  await filled.putSnapshot(address, { key: 0, data: Uint8Array.of(1) }, hashDelta(Uint8Array.of(1)))
+  await filled.putSnapshot(address, { key: 0, data: Uint8Array.of(1) }, hash(Uint8Array.of(1)))
   await memory.commit(rows.map(({ key }) => ({ key: receiptKey(address, key), value: bytes32(9) })))
   const backend = new SlowBackend(memory)
   const store = await openStore(backend)

@@ -1,0 +1,50 @@
+/** The greatest number of a delta: numbers are u32. */
+export const maxDeltaIndex = 0xffff_ffff
+/** Behind all of them. */
+export const indexEnd = maxDeltaIndex + 1
+
+export function assertAddress(address: Uint8Array): void {
+  if (address.length !== 32) throw new RangeError(`an address of ${address.length} bytes; it must have 32`)
+}
+
+export function assertTaskId(taskId: Uint8Array): void {
+  if (taskId.length !== 32) throw new RangeError(`a task id of ${taskId.length} bytes; it must have 32`)
+}
+
+export function assertIndex(index: number): void {
+  if (!isWithin(index, maxDeltaIndex)) throw new RangeError(`a delta index of ${index}; it must be a u32`)
+}
+
+export function assertRange(from: number, to: number): void {
+  if (!isWithin(from, indexEnd) || !isWithin(to, indexEnd)) {
+    throw new RangeError(`a range of ${from} to ${to}; both must be within 0 .. 2^32`)
+  }
+}
+
+function isWithin(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max
+}
+
+/** A name for maps: an address as text, one character per byte. */
+export function nameOf(address: Uint8Array): string {
+  return Buffer.from(address.buffer, address.byteOffset, address.byteLength).toString('latin1')
+}
+
+/** What a write has for one contract. */
+export interface RowsOfContract<T> {
+  address: Uint8Array
+  rows: T[]
+}
+
+/** In order of first appearance. */
+export function groupByAddress<T extends { address: Uint8Array }>(rows: readonly T[]): Map<string, RowsOfContract<T>> {
+  const groups = new Map<string, RowsOfContract<T>>()
+  for (const row of rows) {
+    assertAddress(row.address)
+    const name = nameOf(row.address)
+    const group = groups.get(name)
+    if (group) group.rows.push(row)
+    else groups.set(name, { address: row.address, rows: [row] })
+  }
+  return groups
+}
