@@ -1,0 +1,529 @@
+import { equalBytes } from '@bletchley/bytes'
+import {
+  assertAddress,
+  assertIndex,
+  assertRange,
+  assertTaskId,
+  groupByAddress,
+  indexEnd,
+  nameOf,
+} from '../arguments.ts'
+import type {
+  ContractChange,
+  ContractStore,
+  ContractStoreOptions,
+  ContractVersion,
+  Delta,
+  DeltaRow,
+  LoadedContract,
+  Snapshot,
+  TaskCommit,
+} from '../contractStore.ts'
+import { KeyedQueue } from '../keyedQueue.ts'
+import { type DeltaRange, mergeRanges, type Range, rangesBetween } from '../ranges.ts'
+import type { Connections } from './connections.ts'
+import { numberOf, SqlContractReader } from './sqlContractReader.ts'
+import { byteArrays, list } from './values.ts'
+
+/**
+ * The contracts of workers in the tables of a database, which other stores may write to at any time.
+ *
+ * A write of a contract that is there is prepared by one statement, and carried out by another that holds only at the
+ * revision which the first one found. In between, writes of this store to the same contract wait: they would be in vain.
+ */
+export class SqlContractStore extends SqlContractReader implements ContractStore {
+  readonly #hash: ContractStoreOptions['hash']
+  readonly #onChange: (change: ContractChange) => void
+  readonly #queue = new KeyedQueue()
+  #looks = 0
+
+  constructor(connections: Connections, options: ContractStoreOptions) {
+    super(connections)
+    this.#hash = options.hash
+    this.#onChange = (change) => options.onChange?.(change)
+  }
+
+  /** Another number each time: others may have written, and this store would not know. */
+  get revision(): number {
+    return ++this.#looks
+  }
+
+  close(): Promise<void> {
+    return this.connections.close()
+  }
+
+  async probe(): Promise<void> {
+    await this.connections.whileOpen(() => this.connections.write('probe', []))
+  }
+
+  async load(address: Uint8Array, taskId?: Uint8Array): Promise<LoadedContract | undefined> {
+    assertAddress(address)
+    if (taskId) assertTaskId(taskId)
+    const [row] = await this.select<LoadColumns>('load', [address, taskId])
+    if (row === undefined) return undefined
+    const key = numberOf(row.tip)
+    const hash = row.tip_hash ?? (row.data && (await this.#hash(row.data)))
+    return {
+      version: versionOf(row),
+      tip: key === undefined || hash === null ? undefined : { key, hash },
+      hasBytecode: row.code_hash !== null,
+      codeHash: row.code_hash ?? undefined,
+      hasReceipt: row.has_receipt,
+    }
+  }
+
+  async commitTask(task: TaskCommit): Promise<'committed' | 'moved'> {
+    const { address, version, delta, code, receipt } = task
+    assertAddress(address)
+    assertIndex(delta.key)
+    if (receipt) assertTaskId(receipt.taskId)
+    if ((version === undefined) !== (code !== undefined) || (code !== undefined && delta.key !== 0)) {
+      throw new RangeError('a deployment has code, no version, and delta 0; a computation has a version and no code')
+    }
+    return this.#inTurn([nameOf(address)], async () => {
+      const committed = version === undefined ? await this.#deploy(task) : await this.#compute(task, version)
+      return committed ? 'committed' : 'moved'
+    })
+  }
+
+  async putBytecode(address: Uint8Array, bytecode: Uint8Array): Promise<void> {
+    assertAddress(address)
+    await this.#put([{ address, deltas: new Map(), bytecode }])
+  }
+
+  async putContract(address: Uint8Array, bytecode: Uint8Array, { key, data }: Delta): Promise<void> {
+    assertAddress(address)
+    assertIndex(key)
+    await this.#put([{ address, deltas: new Map([[key, data]]), bytecode }])
+  }
+
+  async putDeltas(rows: DeltaRow[]): Promise<void> {
+    for (const { key } of rows) assertIndex(key)
+    const puts: Put[] = []
+    for (const { address, rows: deltas } of groupByAddress(rows).values()) {
+      puts.push({ address, deltas: new Map(deltas.map(({ key, data }) => [key, data])) })
+    }
+    await this.#put(puts)
+  }
+
+  async removeContract(address: Uint8Array): Promise<void> {
+    assertAddress(address)
+    await this.#writeAll([{ address }], sizeOfNothing, async (contracts) => {
+      const found = await this.#find(contracts)
+      const removals = contracts.flatMap((contract) => {
+        const stored = found.get(nameOf(contract.address))
+        return stored === undefined ? [] : [{ ...contract, version: stored.version }]
+      })
+      return lost(removals, await this.#remove(removals))
+    })
+  }
+
+  async removeDeltas(ranges: DeltaRange[]): Promise<void> {
+    for (const { from, to } of ranges) assertRange(from, to)
+    const removals: Removal[] = []
+    for (const { address, rows } of groupByAddress(ranges).values()) {
+      const merged = mergeRanges(rows)
+      if (merged.length > 0) removals.push({ address, ranges: merged })
+    }
+    await this.#writeAll(removals, sizeOfRemoval, async (contracts) => this.#tryRemoveDeltas(contracts))
+  }
+
+  async putSnapshot(address: Uint8Array, snapshot: Snapshot, deltaHash: Uint8Array): Promise<void> {
+    assertAddress(address)
+    assertIndex(snapshot.key)
+    await this.#writeAll([{ address }], sizeOfNothing, async (contracts) => {
+      const [row] = await this.connections.read<SnapshotDeltaColumns>('snapshotDelta', [address, snapshot.key])
+      if (row === undefined || !equalBytes(row.hash ?? (await this.#hash(row.data!)), deltaHash)) return []
+      const { sequence, revision } = row
+      const values = [address, sequence, revision, snapshot.key, deltaHash, snapshot.data]
+      const written = await this.connections.write<Written>('putSnapshot', values)
+      if (written.length === 0) return contracts
+      this.#onChange({ address, kind: 'changed', firstDelta: undefined, bytecode: false, snapshot: true })
+      return []
+    })
+  }
+
+  async #deploy({ address, delta, deltaHash, code, receipt }: TaskCommit): Promise<boolean> {
+    const tip = { key: delta.key, hash: deltaHash }
+    const put = { address, deltas: new Map([[delta.key, delta.data]]), code, tip, receipt }
+    return (await this.#create([put])).has(nameOf(address))
+  }
+
+  async #compute(task: TaskCommit, version: ContractVersion): Promise<boolean> {
+    const { address, delta } = task
+    const written = await this.connections.write<Written>('commitTasks', commitValues(task, version))
+    if (written.length > 0) {
+      this.#onChange({ address, kind: 'changed', firstDelta: delta.key, bytecode: false, snapshot: false })
+      return true
+    }
+    const { sequence, revision } = version
+    const values = [address, sequence, revision, delta.key]
+    const [row] = await this.connections.read<{ taken: boolean }>('numberTaken', values)
+    if (row === undefined) return false
+    if (row.taken) throw new RangeError(`delta ${delta.key} is there already`)
+    return this.#computeBelowTip(task, version)
+  }
+
+  /** The rare task whose delta goes into a hole: what lies above it is removed first. */
+  async #computeBelowTip(task: TaskCommit, version: ContractVersion): Promise<boolean> {
+    const { address, delta } = task
+    const removal = { address, version, tip: undefined, ranges: [{ from: delta.key, to: indexEnd }] }
+    const removed = await this.connections.transaction(async (send) => {
+      const [row] = await send<WrittenPerhapsSnapshot>('removeDeltas', removalValues([removal]))
+      if (row === undefined) return undefined
+      await send('commitTasks', commitValues(task, { ...version, revision: version.revision + 1n }))
+      return row
+    })
+    if (removed === undefined) return false
+    this.#onChange({ address, kind: 'changed', firstDelta: delta.key, bytecode: false, snapshot: removed.snapshot })
+    return true
+  }
+
+  async #put(puts: Put[]): Promise<void> {
+    await this.#writeAll(puts, sizeOfPut, async (contracts) => {
+      const found = await this.#find(contracts)
+      const [created, changed]: [Hashed[], Versioned<Hashed>[]] = [[], []]
+      for (const put of contracts) {
+        const stored = found.get(nameOf(put.address))
+        const hashed = await this.#hashPut(put, stored?.tip)
+        if (stored === undefined) created.push(hashed)
+        else changed.push({ ...hashed, version: stored.version })
+      }
+      const written = await this.#change(changed)
+      for (const name of await this.#create(created)) written.add(name)
+      return lost(contracts, written)
+    })
+  }
+
+  /** @param tip of the contract as it is stored */
+  async #hashPut({ address, deltas, bytecode }: Put, tip = 0): Promise<Hashed> {
+    let highest: number | undefined
+    for (const key of deltas.keys()) if (key >= (highest ?? tip)) highest = key
+    return {
+      address,
+      deltas,
+      tip: highest === undefined ? undefined : { key: highest, hash: await this.#hash(deltas.get(highest)!) },
+      code: bytecode && { bytecode, hash: await this.#hash(bytecode) },
+    }
+  }
+
+  /** @returns the names of those that nobody else has made meanwhile */
+  async #create(puts: Hashed[]): Promise<Set<string>> {
+    if (puts.length === 0) return new Set()
+    const receipts = puts.filter(({ receipt }) => receipt !== undefined)
+    const written = await this.connections.write<Written>('createContracts', [
+      addressesOf(puts),
+      list(puts.map(({ tip }) => tip?.key ?? null)),
+      byteArrays(puts.map(({ tip }) => tip?.hash ?? null)),
+      byteArrays(puts.map(({ code }) => code?.hash ?? null)),
+      ...deltaValues(puts),
+      ...codeValues(puts),
+      addressesOf(receipts),
+      list(receipts.map(({ tip }) => tip!.key)),
+      byteArrays(receipts.map(({ receipt }) => receipt!.taskId)),
+      byteArrays(receipts.map(({ receipt }) => receipt!.reply)),
+    ])
+    return this.#tell(puts, written, ({ address, deltas, code }) => ({
+      address,
+      kind: 'created',
+      firstDelta: lowest(deltas),
+      bytecode: code !== undefined,
+      snapshot: false,
+    }))
+  }
+
+  /** @returns the names of those that nobody else has written meanwhile */
+  async #change(puts: Versioned<Hashed>[]): Promise<Set<string>> {
+    if (puts.length === 0) return new Set()
+    const written = await this.connections.write<WrittenPerhapsSnapshot>('changeContracts', [
+      ...versionValues(puts),
+      list(puts.map(({ tip }) => tip?.key ?? null)),
+      byteArrays(puts.map(({ tip }) => tip?.hash ?? null)),
+      byteArrays(puts.map(({ code }) => code?.hash ?? null)),
+      ...deltaValues(puts),
+      ...codeValues(puts),
+    ])
+    return this.#tell(puts, written, ({ address, deltas, code }, { snapshot }) => ({
+      address,
+      kind: 'changed',
+      firstDelta: lowest(deltas),
+      bytecode: code !== undefined,
+      snapshot,
+    }))
+  }
+
+  async #tryRemoveDeltas(contracts: Removal[]): Promise<Removal[]> {
+    const spans = contracts.flatMap(({ address, ranges }) => [
+      ...ranges.map((range) => ({ address, ...range, goes: true })),
+      ...rangesBetween(ranges).map((range) => ({ address, ...range, goes: false })),
+    ])
+    const rows = await this.connections.read<RemovableColumns>('removable', [
+      addressesOf(spans),
+      list(spans.map(({ from }) => from)),
+      list(spans.map(({ to }) => to)),
+      list(spans.map(({ goes }) => goes)),
+    ])
+    const found = byName(rows)
+    const [whole, partly]: [Versioned<Removal>[], PartlyRemoved[]] = [[], []]
+    for (const removal of contracts) {
+      const row = found.get(nameOf(removal.address))
+      if (row === undefined) continue
+      const contract = { ...removal, version: versionOf(row), tip: numberOf(row.tip), first: Number(row.first) }
+      if (contract.tip === undefined && !row.has_bytecode) whole.push(contract)
+      else partly.push(contract)
+    }
+    const written = await this.#remove(whole)
+    if (partly.length > 0) {
+      const removed = await this.connections.write<WrittenPerhapsSnapshot>('removeDeltas', removalValues(partly))
+      const names = this.#tell(partly, removed, ({ address, first: firstDelta }, { snapshot }) => ({
+        address,
+        kind: 'changed',
+        firstDelta,
+        bytecode: false,
+        snapshot,
+      }))
+      for (const name of names) written.add(name)
+    }
+    return lost([...whole, ...partly], written)
+  }
+
+  /** @returns the names of those that nobody else has written meanwhile */
+  async #remove<T extends { address: Uint8Array }>(contracts: Versioned<T>[]): Promise<Set<string>> {
+    if (contracts.length === 0) return new Set()
+    const removed = await this.connections.write<RemovedColumns>('removeContracts', versionValues(contracts))
+    return this.#tell(contracts, removed, ({ address }, { first, bytecode, snapshot }) => ({
+      address,
+      kind: 'removed',
+      firstDelta: numberOf(first),
+      bytecode,
+      snapshot,
+    }))
+  }
+
+  /** What is stored of contracts, by their names. */
+  async #find(contracts: readonly { address: Uint8Array }[]): Promise<Map<string, Found>> {
+    const rows = await this.connections.read<FoundColumns>('contracts', [addressesOf(contracts)])
+    const found = new Map<string, Found>()
+    for (const row of rows) found.set(nameOf(row.address), { version: versionOf(row), tip: numberOf(row.tip) })
+    return found
+  }
+
+  /** Tells of the contracts that a statement has written. @returns their names */
+  #tell<T extends { address: Uint8Array }, Row extends Written>(
+    contracts: readonly T[],
+    written: readonly Row[],
+    changeOf: (contract: T, row: Row) => ContractChange,
+  ): Set<string> {
+    const rows = byName(written)
+    for (const contract of contracts) {
+      const row = rows.get(nameOf(contract.address))
+      if (row !== undefined) this.#onChange(changeOf(contract, row))
+    }
+    return new Set(rows.keys())
+  }
+
+  /**
+   * Writes contracts, some at a time, until nobody interferes.
+   *
+   * @param attempt writes some contracts, and returns those that somebody else has written meanwhile
+   */
+  async #writeAll<T extends { address: Uint8Array }>(
+    contracts: T[],
+    sizeOf: (contract: T) => Size,
+    attempt: (contracts: T[]) => Promise<T[]>,
+  ): Promise<void> {
+    const names = contracts.map(({ address }) => nameOf(address))
+    await this.#inTurn(names, async () => {
+      for (const some of inBounds(contracts, sizeOf)) {
+        for (let left = some; left.length > 0; ) left = await attempt(left)
+      }
+    })
+  }
+
+  #inTurn<T>(names: string[], write: () => Promise<T>): Promise<T> {
+    return this.connections.whileOpen(() => this.#queue.run(names, write))
+  }
+}
+
+/** Deltas and bytecode for one contract. */
+interface Put {
+  address: Uint8Array
+  deltas: Map<number, Uint8Array>
+  bytecode?: Uint8Array
+}
+
+/** The same with the hashes that the database needs. */
+interface Hashed extends Pick<Put, 'address' | 'deltas'>, Pick<TaskCommit, 'code' | 'receipt'> {
+  /** The contract's tip behind it, if that is in it. */
+  tip: { key: number; hash: Uint8Array } | undefined
+}
+
+/** With the version of the contract that it is for. */
+type Versioned<T> = T & { version: ContractVersion }
+
+interface Removal {
+  address: Uint8Array
+  /** Merged. */
+  ranges: Range[]
+}
+
+/** With the tip that is left, and the lowest delta that goes. */
+interface PartlyRemoved extends Versioned<Removal> {
+  tip: number | undefined
+  first: number
+}
+
+interface Found {
+  version: ContractVersion
+  tip: number | undefined
+}
+
+interface VersionColumns {
+  sequence: string
+  revision: string
+}
+
+interface LoadColumns extends VersionColumns {
+  tip: string | null
+  tip_hash: Uint8Array | null
+  code_hash: Uint8Array | null
+  data: Uint8Array | null
+  has_receipt: boolean
+}
+
+interface FoundColumns extends VersionColumns {
+  address: Uint8Array
+  tip: string | null
+}
+
+interface RemovableColumns extends FoundColumns {
+  has_bytecode: boolean
+  first: string
+}
+
+interface SnapshotDeltaColumns extends VersionColumns {
+  hash: Uint8Array | null
+  data: Uint8Array | null
+}
+
+interface Written {
+  address: Uint8Array
+}
+
+interface WrittenPerhapsSnapshot extends Written {
+  snapshot: boolean
+}
+
+interface RemovedColumns extends WrittenPerhapsSnapshot {
+  first: string | null
+  bytecode: boolean
+}
+
+function versionOf({ sequence, revision }: VersionColumns): ContractVersion {
+  return { sequence: BigInt(sequence), revision: BigInt(revision) }
+}
+
+function byName<T extends { address: Uint8Array }>(rows: readonly T[]): Map<string, T> {
+  return new Map(rows.map((row) => [nameOf(row.address), row]))
+}
+
+function lost<T extends { address: Uint8Array }>(contracts: T[], written: ReadonlySet<string>): T[] {
+  return contracts.filter(({ address }) => !written.has(nameOf(address)))
+}
+
+function lowest(deltas: ReadonlyMap<number, Uint8Array>): number | undefined {
+  let first: number | undefined
+  for (const key of deltas.keys()) first = Math.min(first ?? key, key)
+  return first
+}
+
+function addressesOf(rows: readonly { address: Uint8Array }[]): Buffer {
+  return byteArrays(rows.map(({ address }) => address))
+}
+
+/** Parameters: addresses, sequences, revisions. */
+function versionValues(contracts: readonly { address: Uint8Array; version: ContractVersion }[]): unknown[] {
+  return [
+    addressesOf(contracts),
+    list(contracts.map(({ version }) => version.sequence)),
+    list(contracts.map(({ version }) => version.revision)),
+  ]
+}
+
+/** Parameters: addresses, numbers, data. */
+function deltaValues(puts: readonly Hashed[]): unknown[] {
+  const rows = puts.flatMap(({ address, deltas }) => Array.from(deltas, ([key, data]) => ({ address, key, data })))
+  return [addressesOf(rows), list(rows.map(({ key }) => key)), byteArrays(rows.map(({ data }) => data))]
+}
+
+/** Parameters: addresses, code. */
+function codeValues(puts: readonly Hashed[]): unknown[] {
+  const rows = puts.filter(({ code }) => code !== undefined)
+  return [addressesOf(rows), byteArrays(rows.map(({ code }) => code!.bytecode))]
+}
+
+function commitValues({ address, delta, deltaHash, receipt }: TaskCommit, version: ContractVersion): unknown[] {
+  return [
+    ...versionValues([{ address, version }]),
+    list([delta.key]),
+    byteArrays([deltaHash]),
+    byteArrays([delta.data]),
+    byteArrays([receipt?.taskId ?? null]),
+    byteArrays([receipt?.reply ?? null]),
+  ]
+}
+
+function removalValues(contracts: readonly Omit<PartlyRemoved, 'first'>[]): unknown[] {
+  const rows = contracts.flatMap(({ address, ranges }) => ranges.map((range) => ({ address, ...range })))
+  return [
+    ...versionValues(contracts),
+    list(contracts.map(({ tip }) => tip ?? null)),
+    addressesOf(rows),
+    list(rows.map(({ from }) => from)),
+    list(rows.map(({ to }) => to)),
+  ]
+}
+
+/** What a contract adds to a statement. */
+interface Size {
+  rows: number
+  bytes: number
+}
+
+/** What one statement has: the first of these that is reached. A contract that has more is alone. */
+const mostContracts = 1000
+const mostRows = 10_000
+const mostBytes = 4 << 20
+
+/** Contracts in the order in which they are given, in parts that a statement can have. */
+function* inBounds<T>(contracts: readonly T[], sizeOf: (contract: T) => Size): Generator<T[]> {
+  let part: T[] = []
+  const total = { rows: 0, bytes: 0 }
+  for (const contract of contracts) {
+    const { rows, bytes } = sizeOf(contract)
+    total.rows += rows
+    total.bytes += bytes
+    const isTooMuch = part.length === mostContracts || total.rows > mostRows || total.bytes > mostBytes
+    if (part.length > 0 && isTooMuch) {
+      yield part
+      part = []
+      Object.assign(total, { rows, bytes })
+    }
+    part.push(contract)
+  }
+  if (part.length > 0) yield part
+}
+
+function sizeOfPut({ deltas, bytecode }: Put): Size {
+  let bytes = bytecode?.length ?? 0
+  for (const data of deltas.values()) bytes += data.length
+  return { rows: deltas.size, bytes }
+}
+
+function sizeOfRemoval({ ranges }: Removal): Size {
+  return { rows: ranges.length, bytes: 0 }
+}
+
+function sizeOfNothing(): Size {
+  return { rows: 0, bytes: 0 }
+}
