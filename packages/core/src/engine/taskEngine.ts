@@ -212,8 +212,9 @@ export class TaskEngine {
         this.#queue.run(peer, [bytesToHex(address)], async () => {
           while (pacer.due) await pacer.pause()
           const stateKey = this.#parts.stateKeys.get(address)
+          if (stateKey === undefined) return []
           const tip = (await this.#parts.store.load(address))?.tip
-          if (stateKey === undefined || tip === undefined) return []
+          if (tip === undefined) return []
           const { whole, snapshot, stateBytes } = await this.#rebuild({ address, stateKey, tip })
           if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
           // Behind the write, with which what was known of the contract is forgotten.

@@ -25,8 +25,8 @@ it('what is known takes 64 MiB, by the tasks of each contract, and what was not 
     bytes32(1)
       .fill(number >> 8, 0, 1)
       .fill(number & 255, 1, 2)
-  // 1024 bytes for each contract, and 160 for each of its tasks.
-  const room = Math.floor((64 * 1024 * 1024) / (1024 + 64 * 160))
+  // 1024 bytes for each contract, and 96 for each of its tasks.
+  const room = Math.floor((64 * 1024 * 1024) / (1024 + 64 * 96))
   for (let number = 0; number < room; number++) contracts.keep(address(number), known(1, 64))
   expect(contracts.find(address(0), Uint8Array.of(1))).toBeDefined()
   contracts.keep(address(room), known(1, 64))

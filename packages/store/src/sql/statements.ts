@@ -164,20 +164,19 @@ export const statements = {
    * Deltas: $7 addresses, $8 numbers, $9 data. Bytecodes: $10 addresses, $11 code.
    */
   changeContracts: `
-    with given as (
-      select * from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
-        as given (address, sequence, revision, tip, tip_hash, code_hash)
-    ), locked as (
-      select c.address from given g
+    with locked as (
+      select c.address, g.tip, g.tip_hash, g.code_hash
+      from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
+        as g (address, sequence, revision, tip, tip_hash, code_hash)
       join contracts c on c.address = g.address and c.sequence = g.sequence and c.revision = g.revision
       order by c.address for update of c
     ), written as (
       update contracts c set
         revision = c.revision + 1,
-        tip = coalesce(g.tip, c.tip),
-        tip_hash = case when g.tip is null then c.tip_hash else g.tip_hash end,
-        code_hash = coalesce(g.code_hash, c.code_hash)
-      from locked l join given g on g.address = l.address
+        tip = coalesce(l.tip, c.tip),
+        tip_hash = case when l.tip is null then c.tip_hash else l.tip_hash end,
+        code_hash = coalesce(l.code_hash, c.code_hash)
+      from locked l
       where c.address = l.address
       returning c.address
     ), fresh as (
@@ -210,21 +209,20 @@ export const statements = {
    * $1 addresses, $2 sequences, $3 revisions, $4 numbers, $5 hashes of the deltas, $6 deltas, $7 tasks or null, $8 replies
    */
   commitTasks: `
-    with given as (
-      select * from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
-        as given (address, sequence, revision, key, hash)
-    ), locked as (
-      select c.address from given g
+    with locked as (
+      select c.address, g.key, g.hash
+      from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
+        as g (address, sequence, revision, key, hash)
       join contracts c on c.address = g.address and c.sequence = g.sequence and c.revision = g.revision
       where c.tip is null or c.tip < g.key
       order by c.address for update of c
     ), written as (
       update contracts c set
         revision = c.revision + 1,
-        tip = g.key,
-        tip_hash = g.hash,
-        receipts_from = greatest(g.key - ${keptReceipts} + 1, least(c.receipts_from, g.key))
-      from locked l join given g on g.address = l.address
+        tip = l.key,
+        tip_hash = l.hash,
+        receipts_from = greatest(l.key - ${keptReceipts} + 1, least(c.receipts_from, l.key))
+      from locked l
       where c.address = l.address
       returning c.address
     ), new_deltas as (
@@ -270,30 +268,33 @@ export const statements = {
     having min(low.key) is not null`,
 
   /**
-   * Removes deltas with their receipts, and the snapshots, of contracts of which something is left.
+   * Removes deltas with their receipts, and the snapshots, of contracts of which something is left. `offset 0` has each range
+   * looked up by itself: thousands of ranges, each compared with all deltas of their contract, would take minutes.
    * Contracts: $1 addresses, $2 sequences, $3 revisions, $4 tips. Deltas: $5 addresses, $6 from, $7 to.
    */
   removeDeltas: `
-    with given as (
-      select * from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
-        as given (address, sequence, revision, tip)
-    ), locked as (
-      select c.address from given g
+    with locked as (
+      select c.address, g.tip
+      from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as g (address, sequence, revision, tip)
       join contracts c on c.address = g.address and c.sequence = g.sequence and c.revision = g.revision
       order by c.address for update of c
     ), written as (
       update contracts c set
         revision = c.revision + 1,
-        tip = g.tip,
-        tip_hash = case when c.tip = g.tip then c.tip_hash end
-      from locked l join given g on g.address = l.address
+        tip = l.tip,
+        tip_hash = case when c.tip = l.tip then c.tip_hash end
+      from locked l
       where c.address = l.address
       returning c.address
     ), ranges as (
       select r.* from unnest($5::bytea[], $6::bigint[], $7::bigint[]) as r (address, "from", "to")
       join written w on w.address = r.address
+    ), found as (
+      select d.address, d.key from ranges r cross join lateral (
+        select address, key from deltas where address = r.address and key >= r."from" and key < r."to" offset 0
+      ) as d
     ), old_deltas as (
-      delete from deltas d using ranges r where d.address = r.address and d.key >= r."from" and d.key < r."to"
+      delete from deltas d using found f where d.address = f.address and d.key = f.key
     ), old_receipts as (
       delete from receipts d using ranges r where d.address = r.address and d.key >= r."from" and d.key < r."to"
     ), old_snapshots as (
