@@ -1,7 +1,5 @@
-/** The greatest number of a delta: numbers are u32. */
-export const maxDeltaIndex = 0xffff_ffff
-/** Behind all of them. */
-export const indexEnd = maxDeltaIndex + 1
+import type { TaskCommit } from './contractStore.ts'
+import { indexEnd, maxDeltaIndex } from './ranges.ts'
 
 export function assertAddress(address: Uint8Array): void {
   if (address.length !== 32) throw new RangeError(`an address of ${address.length} bytes; it must have 32`)
@@ -9,6 +7,16 @@ export function assertAddress(address: Uint8Array): void {
 
 export function assertTaskId(taskId: Uint8Array): void {
   if (taskId.length !== 32) throw new RangeError(`a task id of ${taskId.length} bytes; it must have 32`)
+}
+
+/** That a task is a deployment, or a computation, whose parts have the right shapes. */
+export function assertTask({ address, version, delta, code, receipt }: TaskCommit): void {
+  assertAddress(address)
+  assertIndex(delta.key)
+  if (receipt) assertTaskId(receipt.taskId)
+  if ((version === undefined) !== (code !== undefined) || (code !== undefined && delta.key !== 0)) {
+    throw new RangeError('a deployment has code, no version, and delta 0; a computation has a version and no code')
+  }
 }
 
 export function assertIndex(index: number): void {

@@ -1,4 +1,7 @@
-import { indexEnd } from './arguments.ts'
+/** The greatest number of a delta: numbers are u32. */
+export const maxDeltaIndex = 0xffff_ffff
+/** Behind all of them. */
+export const indexEnd = maxDeltaIndex + 1
 
 /** Delta numbers `[from, to)`; both 0 .. 2^32. */
 export interface Range {

@@ -1,8 +1,9 @@
 import { equalBytes, u32be } from '@bletchley/bytes'
-import { assertAddress, assertIndex, assertRange, assertTaskId, indexEnd, nameOf } from '../arguments.ts'
+import { assertAddress, assertIndex, assertRange, assertTaskId, nameOf } from '../arguments.ts'
 import type { ContractReader, Delta, Receipt, Snapshot, TipLength } from '../contractStore.ts'
 import { StorageError } from '../errors.ts'
 import { Pacer } from '../pacer.ts'
+import { indexEnd } from '../ranges.ts'
 import type { KeyRange, KeyValueBackend } from './backend.ts'
 import {
   bytecodeKey,

@@ -3,6 +3,7 @@ import {
   assertAddress,
   assertIndex,
   assertRange,
+  assertTask,
   assertTaskId,
   groupByAddress,
   nameOf,
@@ -188,13 +189,8 @@ export class KeyValueStore extends KeyValueReader implements ContractStore {
   }
 
   async commitTask(task: TaskCommit): Promise<'committed' | 'moved'> {
-    const { address, version, delta, code, receipt } = task
-    assertAddress(address)
-    assertIndex(delta.key)
-    if (receipt) assertTaskId(receipt.taskId)
-    if ((version === undefined) !== (code !== undefined) || (code !== undefined && delta.key !== 0)) {
-      throw new RangeError('a deployment has code, no version, and delta 0; a computation has a version and no code')
-    }
+    assertTask(task)
+    const { address, version } = task
     return this.#queue.run([nameOf(address)], async () => {
       for (;;) {
         const edit = await this.#edit(address)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import reference from '../../vectors/reference.json' with { type: 'json' }
-import { maxDeltaIndex } from '../arguments.ts'
+import { maxDeltaIndex } from '../ranges.ts'
+
 import {
   bytecodeKey,
   contractKey,

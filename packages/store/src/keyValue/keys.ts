@@ -1,5 +1,5 @@
 import { concatBytes, u32At, u64At } from '@bletchley/bytes'
-import { indexEnd, maxDeltaIndex } from '../arguments.ts'
+import { indexEnd, maxDeltaIndex } from '../ranges.ts'
 
 /**
  * The keys of the store; nothing else builds or takes apart a key. Numbers are never used again after they retire.

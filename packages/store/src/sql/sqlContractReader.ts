@@ -1,6 +1,7 @@
-import { assertAddress, assertIndex, assertRange, assertTaskId, indexEnd } from '../arguments.ts'
+import { assertAddress, assertIndex, assertRange, assertTaskId } from '../arguments.ts'
 import type { ContractReader, Delta, Receipt, Snapshot, TipLength } from '../contractStore.ts'
 import { Pacer } from '../pacer.ts'
+import { indexEnd } from '../ranges.ts'
 import type { Connections } from './connections.ts'
 import type { StatementName } from './statements.ts'
 import { byteArrays } from './values.ts'

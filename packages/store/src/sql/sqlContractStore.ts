@@ -3,9 +3,9 @@ import {
   assertAddress,
   assertIndex,
   assertRange,
+  assertTask,
   assertTaskId,
   groupByAddress,
-  indexEnd,
   nameOf,
 } from '../arguments.ts'
 import type {
@@ -20,7 +20,7 @@ import type {
   TaskCommit,
 } from '../contractStore.ts'
 import { KeyedQueue } from '../keyedQueue.ts'
-import { type DeltaRange, mergeRanges, type Range, rangesBetween } from '../ranges.ts'
+import { type DeltaRange, indexEnd, mergeRanges, type Range, rangesBetween } from '../ranges.ts'
 import type { Connections } from './connections.ts'
 import { numberOf, SqlContractReader } from './sqlContractReader.ts'
 import { byteArrays, list } from './values.ts'
@@ -73,13 +73,8 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
   }
 
   async commitTask(task: TaskCommit): Promise<'committed' | 'moved'> {
-    const { address, version, delta, code, receipt } = task
-    assertAddress(address)
-    assertIndex(delta.key)
-    if (receipt) assertTaskId(receipt.taskId)
-    if ((version === undefined) !== (code !== undefined) || (code !== undefined && delta.key !== 0)) {
-      throw new RangeError('a deployment has code, no version, and delta 0; a computation has a version and no code')
-    }
+    assertTask(task)
+    const { address, version } = task
     return this.#inTurn([nameOf(address)], async () => {
       const committed = version === undefined ? await this.#deploy(task) : await this.#compute(task, version)
       return committed ? 'committed' : 'moved'
