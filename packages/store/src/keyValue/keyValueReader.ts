@@ -1,5 +1,6 @@
 import { equalBytes, u32be } from '@bletchley/bytes'
 import { assertAddress, assertIndex, assertRange, assertTaskId, nameOf } from '../arguments.ts'
+import { gather } from '../chunks.ts'
 import type { ContractReader, Delta, Receipt, Snapshot, TipLength } from '../contractStore.ts'
 import { StorageError } from '../errors.ts'
 import { Pacer } from '../pacer.ts'
@@ -109,10 +110,8 @@ export class KeyValueReader implements ContractReader {
     return { address, key: tip.key, length }
   }
 
-  async allAddresses(): Promise<Uint8Array[]> {
-    const addresses: Uint8Array[] = []
-    for await (const chunk of this.addressChunks()) addresses.push(...chunk)
-    return addresses
+  allAddresses(): Promise<Uint8Array[]> {
+    return gather(this.addressChunks())
   }
 
   async *addressChunks(): AsyncIterable<Uint8Array[]> {
@@ -136,10 +135,8 @@ export class KeyValueReader implements ContractReader {
     return this.backend.get(deltaKey(address, index), pacer)
   }
 
-  async getDeltas(address: Uint8Array, from: number, to: number): Promise<Delta[]> {
-    const deltas: Delta[] = []
-    for await (const chunk of this.deltaChunks(address, from, to)) for (const delta of chunk) deltas.push(delta)
-    return deltas
+  getDeltas(address: Uint8Array, from: number, to: number): Promise<Delta[]> {
+    return gather(this.deltaChunks(address, from, to))
   }
 
   async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd, pacer?: Pacer): AsyncIterable<Delta[]> {

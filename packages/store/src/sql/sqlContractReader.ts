@@ -1,4 +1,5 @@
 import { assertAddress, assertIndex, assertRange, assertTaskId } from '../arguments.ts'
+import { gather } from '../chunks.ts'
 import type { ContractReader, Delta, Receipt, Snapshot, TipLength } from '../contractStore.ts'
 import { Pacer } from '../pacer.ts'
 import { indexEnd } from '../ranges.ts'
@@ -67,10 +68,8 @@ export class SqlContractReader implements ContractReader {
     }
   }
 
-  async allAddresses(): Promise<Uint8Array[]> {
-    const addresses: Uint8Array[] = []
-    for await (const chunk of this.addressChunks()) addresses.push(...chunk)
-    return addresses
+  allAddresses(): Promise<Uint8Array[]> {
+    return gather(this.addressChunks())
   }
 
   /** In the order of the numbers that new contracts were given, which those made at the same moment have in any order. */
@@ -95,10 +94,8 @@ export class SqlContractReader implements ContractReader {
     return row?.data
   }
 
-  async getDeltas(address: Uint8Array, from: number, to: number): Promise<Delta[]> {
-    const deltas: Delta[] = []
-    for await (const chunk of this.deltaChunks(address, from, to)) deltas.push(...chunk)
-    return deltas
+  getDeltas(address: Uint8Array, from: number, to: number): Promise<Delta[]> {
+    return gather(this.deltaChunks(address, from, to))
   }
 
   async *deltaChunks(address: Uint8Array, from = 0, to = indexEnd): AsyncGenerator<Delta[]> {
