@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { KeyValueReader, type KeyValueStore, StorageError } from '../src/index.ts'
-import { deltaKey, orderKey } from '../src/keyValue/keys.ts'
+import { contractKey, deltaKey, orderKey } from '../src/keyValue/keys.ts'
 import { CountingBackend, CrashingBackend, type Harness } from './harness.ts'
 import { bytes32, deploy, hash, Model, observe, observeModel, openStore, perform } from './model.ts'
 import { contracts, grow, operation, tasks } from './storeConformance.ts'
@@ -111,6 +111,16 @@ export function keyValueConformance(name: string, createHarness: () => Promise<H
         [6, 2],
         [1, 2],
       ])
+    })
+
+    test('a task of a contract whose record is damaged is refused', async () => {
+      await using harness = await createHarness()
+      const backend = await harness.open()
+      const store = await openStore(backend)
+      await grow(store, 2)
+      await backend.commit([{ key: contractKey(address), value: bytes(1, 2, 3) }])
+      await expect(store.load(address)).rejects.toThrow(StorageError)
+      expect(await store.getDelta(address, 1)).toStrictEqual(bytes(1))
     })
 
     test('of a contract that is not there nothing is read but that', async () => {

@@ -154,9 +154,11 @@ export class KeyValueStore extends KeyValueReader implements ContractStore {
     if (taskId !== undefined) assertTaskId(taskId)
     for (;;) {
       const stored = await this.backend.get(contractKey(address))
-      const record = stored && decodeContract(stored)
-      if (record === undefined) return undefined
-      const known = this.#known.find(address, stored!) ?? (await this.#findOut(address, stored!))
+      if (stored === undefined) return undefined
+      const record = decodeContract(stored)
+      // A task must not begin the chain anew over what is there.
+      if (record === undefined) throw new StorageError('the record of a contract is damaged')
+      const known = this.#known.find(address, stored) ?? (await this.#findOut(address, stored))
       if (known === undefined) continue // it was written meanwhile
       const { sequence, revision, tip } = record
       const { tipHash, hasBytecode, tasks } = known
