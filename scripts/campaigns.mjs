@@ -4,8 +4,9 @@
 // hour and more. Seeds are new each time; a failure names its own, and `BLETCHLEY_SEED` begins where one is told to.
 //
 // Others are run by their names, `npm run campaigns -- <name>`, since they take hours: `memory`, what is resident behind 500 of
-// each kind of request; `growth`, where the memory of a worker goes in an hour (memoryGrowth.mjs); and `mutants`, do the tests
-// notice small wrong changes of the code (mutants.mjs)?
+// each kind of request; `growth`, where the memory of a worker goes in an hour (memoryGrowth.mjs); `mutants`, do the tests
+// notice small wrong changes of the code (mutants.mjs); and `cluster`, all stores against the model, and connections to the
+// database that are cut anywhere.
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -27,6 +28,19 @@ if (Object.hasOwn(scripts, campaign)) {
 if (campaign === 'memory') {
   const env = { ...process.env, BLETCHLEY_REPETITIONS: process.env.BLETCHLEY_REPETITIONS ?? '500' }
   process.exit(spawnSync('npx', ['vitest', 'run', 'test/memory.test.ts'], { stdio: 'inherit', env }).status ?? 1)
+}
+
+if (campaign === 'cluster') {
+  const env = {
+    ...process.env,
+    BLETCHLEY_SEED: seed,
+    BLETCHLEY_MODEL_RUNS: process.env.BLETCHLEY_MODEL_RUNS ?? '5000',
+    BLETCHLEY_ALL_CUTS: '1',
+  }
+  const files = ['src/keyValue/keyValueStore', 'test/postgresStore', 'test/unknownOutcomes'].map(
+    (name) => `packages/store/${name}.test.ts`,
+  )
+  process.exit(spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env }).status ?? 1)
 }
 
 const files = ['packages/sandbox/test', 'test/crash.test.ts', 'test/frameCost.test.ts', 'test/idlePeer.test.ts']

@@ -1,5 +1,5 @@
 import { WorkerError } from '@bletchley/protocol'
-import { StorageError } from '@bletchley/store'
+import { OutcomeUnknown, StorageError } from '@bletchley/store'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { readerNamed } from '../test/readers.ts'
@@ -45,6 +45,13 @@ describe('an exception that nobody foresaw', () => {
     expect(reply.msg).toBe('Error while trying to update, Because: Failed to update the key')
     expect(log).toContain('no space')
     expect(log).toContain('"msg":"the database failed"')
+  })
+
+  it('of a database that was lost while it wrote says that nothing is known', async () => {
+    const { reply } = await answerOf(new OutcomeUnknown('it is not known', { cause: new Error('secret') }))
+    expect(reply.msg).toBe(
+      'The database was lost: it is not known whether the request was carried out, send the same one again',
+    )
   })
 })
 

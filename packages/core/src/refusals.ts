@@ -1,12 +1,14 @@
 import { type DbCommand, type EnclaveErrorName, WorkerError } from '@bletchley/protocol'
+import { OutcomeUnknown } from '@bletchley/store'
 
 /** `Error inside the Enclave = (<name>)`: a key, a state or a sealed message is refused. */
 export function enclaveError(name: EnclaveErrorName, cause?: unknown): WorkerError {
   return new WorkerError('enclave_error', { name }, { cause })
 }
 
-/** A write was not carried out, and nothing is changed. */
+/** A write was not carried out, and nothing is changed; or that cannot be told. */
 export function storeFailed(cause: unknown): WorkerError {
+  if (cause instanceof OutcomeUnknown) return new WorkerError('outcome_unknown', {}, { cause })
   return new WorkerError('store_failed', { command: 'update', failure: 'Failed to update the key' }, { cause })
 }
 

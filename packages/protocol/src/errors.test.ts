@@ -44,6 +44,7 @@ const travellers: AnyWorkerError[] = [
   new WorkerError('already_exists', { address }),
   ...dbFailures.map((failure) => new WorkerError('store_failed', { command: 'update', failure })),
   ...enclaveErrorNames.map((name) => new WorkerError('enclave_error', { name })),
+  new WorkerError('outcome_unknown', {}),
   new WorkerError('task_aborted', { reason: 'crashed' }),
   new WorkerError('task_aborted', { reason: 'took too long' }),
   new WorkerError('task_aborted', { reason: 'ran out of memory' }),

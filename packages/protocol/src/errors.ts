@@ -81,6 +81,7 @@ export interface ErrorData {
   not_found: { readonly command: DbCommand; readonly address: Uint8Array }
   already_exists: { readonly address: Uint8Array }
   store_failed: { readonly command: DbCommand; readonly failure: DbFailure }
+  outcome_unknown: Record<never, never>
   enclave_error: { readonly name: EnclaveErrorName }
   task_aborted: { readonly reason: 'crashed' | 'took too long' | 'ran out of memory' }
   busy: { readonly limit: string; readonly maximum: number }
@@ -170,6 +171,13 @@ export const errorKinds: { readonly [C in ErrorCode]: ErrorKind<C> } = {
       const failure = oneOf(dbFailures, reason)
       return command && failure && { command, failure }
     }),
+  },
+  outcome_unknown: {
+    meaning:
+      'The database was lost while it wrote. Whether the request was carried out is found out when the same one comes again.',
+    retryable: true,
+    text: () => 'The database was lost: it is not known whether the request was carried out, send the same one again',
+    parse: pattern(/^The database was lost: it is not known whether /, () => ({})),
   },
   enclave_error: {
     meaning: 'A key, a signature or a sealed message was refused; the text carries the name of the kind.',

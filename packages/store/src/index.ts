@@ -13,7 +13,7 @@ export type {
   TaskCommit,
   TipLength,
 } from './contractStore.ts'
-export { ConflictError, StorageError } from './errors.ts'
+export { ConflictError, OutcomeUnknown, StorageError } from './errors.ts'
 export { KeyedQueue } from './keyedQueue.ts'
 export type {
   Entry,

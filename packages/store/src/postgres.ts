@@ -1,4 +1,3 @@
-export { OutcomeUnknown } from './errors.ts'
 export type { PostgresOptions } from './sql/connections.ts'
 export { openPostgres } from './sql/openPostgres.ts'
 export { SqlContractStore } from './sql/sqlContractStore.ts'

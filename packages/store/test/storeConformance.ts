@@ -30,6 +30,7 @@ export const tasks = [50, 51]
 const bytes = (...values: number[]) => Uint8Array.from(values)
 const address = bytes32(1)
 const runs = Number(process.env.BLETCHLEY_MODEL_RUNS ?? 20)
+const seed = process.env.BLETCHLEY_SEED === undefined ? {} : { seed: Number(process.env.BLETCHLEY_SEED) }
 
 const contract = fc.constantFrom(...contracts)
 const index = fc.constantFrom(0, 1, 2, 3, 5, 64, 65, 0xffff_fffe, 0xffff_ffff)
@@ -85,7 +86,7 @@ export function storeConformance(name: string, createHarness: () => Promise<Stor
   }
 
   describe(`store over ${name}`, () => {
-    test('does what the model does, as do two that take turns', async () => {
+    test('does what the model does, as do two that take turns', { timeout: 300_000 + 500 * runs }, async () => {
       const step = fc.record({ operation, turn: fc.constantFrom(0, 1) })
       const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
         await using harness = await createHarness()
@@ -98,7 +99,7 @@ export function storeConformance(name: string, createHarness: () => Promise<Stor
           expect(await observe(other, contracts, tasks)).toStrictEqual(observeModel(model, contracts, tasks))
         }
       })
-      await fc.assert(property, { numRuns: runs })
+      await fc.assert(property, { numRuns: runs, ...seed })
     })
 
     test('everything is there after it was opened again', async () => {

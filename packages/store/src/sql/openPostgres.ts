@@ -4,6 +4,7 @@ import { Connections, type PostgresOptions } from './connections.ts'
 import { schema, schemaVersion } from './schema.ts'
 import { SqlContractStore } from './sqlContractStore.ts'
 import { sqlState } from './sqlErrors.ts'
+import { type StatementName, statements } from './statements.ts'
 
 /**
  * The contracts in a database of PostgreSQL, which any number of stores may have open, on any machines. The tables are made
@@ -16,8 +17,10 @@ export async function openPostgres(
   database: string | PostgresOptions,
   options: ContractStoreOptions,
 ): Promise<SqlContractStore> {
-  const connections = new Connections(typeof database === 'string' ? { url: database } : database)
+  const connections = new Connections(typeof database === 'string' ? { url: database } : database, statements)
   try {
+    // Whoever starts wants to know at once.
+    await connections.reach()
     await prepareSchema(connections)
   } catch (error) {
     await connections.close()
@@ -26,7 +29,7 @@ export async function openPostgres(
   return new SqlContractStore(connections, options)
 }
 
-async function prepareSchema(connections: Connections): Promise<void> {
+async function prepareSchema(connections: Connections<StatementName>): Promise<void> {
   const version = await oldestWriter(connections)
   if (version !== undefined) return assertMayWrite(version)
   const failure = await connections.script(schema).then(
@@ -50,7 +53,7 @@ async function prepareSchema(connections: Connections): Promise<void> {
 }
 
 /** The oldest version that may write to the tables; `undefined` if there are none. */
-async function oldestWriter(connections: Connections): Promise<number | undefined> {
+async function oldestWriter(connections: Connections<StatementName>): Promise<number | undefined> {
   try {
     const [row] = await connections.read<{ oldest_writer: number }>('oldestWriter', [])
     if (row === undefined) throw new StorageError("the database's table cluster is empty")

@@ -16,9 +16,9 @@ const deltaBytesAtOnce = 1 << 20
 
 /** Reads contracts from tables, each call (or page of one) by one statement, without a lock. */
 export class SqlContractReader implements ContractReader {
-  protected readonly connections: Connections
+  protected readonly connections: Connections<StatementName>
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections<StatementName>) {
     this.connections = connections
   }
 
@@ -145,8 +145,7 @@ export class SqlContractReader implements ContractReader {
   async getReceipt(address: Uint8Array, taskId: Uint8Array): Promise<{ key: number; reply: Uint8Array } | undefined> {
     assertAddress(address)
     assertTaskId(taskId)
-    const [row] = await this.select<{ key: string; reply: Uint8Array }>('receipt', [address, taskId])
-    return row && { key: Number(row.key), reply: row.reply }
+    return (await this.select<ReceiptColumns>('receipt', [address, taskId])).map(receiptOf)[0]
   }
 
   async receiptOf(address: Uint8Array, index: number): Promise<Receipt | undefined> {
@@ -172,6 +171,11 @@ interface DeltaColumns {
   data: Uint8Array
 }
 
+export interface ReceiptColumns {
+  key: string
+  reply: Uint8Array
+}
+
 interface NoDelta {
   key: null
 }
@@ -191,6 +195,10 @@ interface TipLengthColumns extends PageColumns {
 
 function deltaOf({ key, data }: DeltaColumns): Delta {
   return { key: Number(key), data }
+}
+
+export function receiptOf({ key, reply }: ReceiptColumns): { key: number; reply: Uint8Array } {
+  return { key: Number(key), reply }
 }
 
 /** A `bigint` of a row: the number of a delta. */

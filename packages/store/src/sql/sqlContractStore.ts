@@ -19,10 +19,13 @@ import type {
   Snapshot,
   TaskCommit,
 } from '../contractStore.ts'
+import { OutcomeUnknown } from '../errors.ts'
 import { KeyedQueue } from '../keyedQueue.ts'
 import { type DeltaRange, indexEnd, mergeRanges, type Range, rangesBetween } from '../ranges.ts'
-import type { Connections } from './connections.ts'
-import { numberOf, SqlContractReader } from './sqlContractReader.ts'
+import { Batches } from './batches.ts'
+import type { Connections, Outcome } from './connections.ts'
+import { numberOf, type ReceiptColumns, receiptOf, SqlContractReader } from './sqlContractReader.ts'
+import type { StatementName } from './statements.ts'
 import { byteArrays, list } from './values.ts'
 
 /**
@@ -35,9 +38,12 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
   readonly #hash: ContractStoreOptions['hash']
   readonly #onChange: (change: ContractChange) => void
   readonly #queue = new KeyedQueue()
+  /** In turn by contract, so that none is in two at a time. */
+  readonly #deployments = new Batches<Hashed, boolean>(sizeOfDeployment, (puts) => this.#deploy(puts))
+  readonly #computations = new Batches<Computation, boolean>(sizeOfTask, (tasks) => this.#compute(tasks))
   #looks = 0
 
-  constructor(connections: Connections, options: ContractStoreOptions) {
+  constructor(connections: Connections<StatementName>, options: ContractStoreOptions) {
     super(connections)
     this.#hash = options.hash
     this.#onChange = (change) => options.onChange?.(change)
@@ -76,9 +82,28 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     assertTask(task)
     const { address, version } = task
     return this.#inTurn([nameOf(address)], async () => {
-      const committed = version === undefined ? await this.#deploy(task) : await this.#compute(task, version)
-      return committed ? 'committed' : 'moved'
+      const isStored =
+        version === undefined
+          ? await this.#deployments.add(deploymentOf(task))
+          : (await this.#computations.add({ ...task, version })) || (await this.#computeBelowTip({ ...task, version }))
+      return isStored ? 'committed' : 'moved'
     })
+  }
+
+  /**
+   * What is there may have been written by a server that has crashed before its standby had it. So the contract is written anew,
+   * as it is, in the same statement: when that is done the receipt is as safe as any write.
+   */
+  override async getReceipt(
+    address: Uint8Array,
+    taskId: Uint8Array,
+  ): Promise<{ key: number; reply: Uint8Array } | undefined> {
+    assertAddress(address)
+    assertTaskId(taskId)
+    const { result } = await this.connections.whileOpen(() =>
+      this.connections.write<ReceiptColumns>('confirmReceipt', [address, taskId]),
+    )
+    return result.map(receiptOf)[0]
   }
 
   async putBytecode(address: Uint8Array, bytecode: Uint8Array): Promise<void> {
@@ -131,47 +156,77 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
       if (row === undefined || !equalBytes(row.hash ?? (await this.#hash(row.data!)), deltaHash)) return []
       const { sequence, revision } = row
       const values = [address, sequence, revision, snapshot.key, deltaHash, snapshot.data]
-      const written = await this.connections.write<Written>('putSnapshot', values)
-      if (written.length === 0) return contracts
+      const { result } = await this.connections.write<Written>('putSnapshot', values)
+      if (result.length === 0) return contracts
       this.#onChange({ address, kind: 'changed', firstDelta: undefined, bytecode: false, snapshot: true })
       return []
     })
   }
 
-  async #deploy({ address, delta, deltaHash, code, receipt }: TaskCommit): Promise<boolean> {
-    const tip = { key: delta.key, hash: deltaHash }
-    const put = { address, deltas: new Map([[delta.key, delta.data]]), code, tip, receipt }
-    return (await this.#create([put])).has(nameOf(address))
+  async #deploy(deployments: Hashed[]): Promise<boolean[]> {
+    const { result, isRepeated } = await this.#create(deployments)
+    const stored = isRepeated ? await this.#confirm(deployments, result) : result
+    this.#tell(deployments, stored, createdBy)
+    return deployments.map(({ address }) => stored.has(nameOf(address)))
   }
 
-  async #compute(task: TaskCommit, version: ContractVersion): Promise<boolean> {
-    const { address, delta } = task
-    const written = await this.connections.write<Written>('commitTasks', commitValues(task, version))
-    if (written.length > 0) {
-      this.#onChange({ address, kind: 'changed', firstDelta: delta.key, bytecode: false, snapshot: false })
-      return true
-    }
+  async #compute(tasks: Computation[]): Promise<boolean[]> {
+    const { result, isRepeated } = await this.connections.write<Written>('commitTasks', commitValues(tasks))
+    const written = byName(result)
+    const stored = isRepeated ? await this.#confirm(tasks.map(deltaOfTask), written) : written
+    this.#tell(tasks, stored, ({ address, delta }) => ({
+      address,
+      kind: 'changed',
+      firstDelta: delta.key,
+      bytecode: false,
+      snapshot: false,
+    }))
+    return tasks.map(({ address }) => stored.has(nameOf(address)))
+  }
+
+  /**
+   * Finds out what an earlier attempt has stored, of those that the last one has not: nobody else has deltas like these, whose
+   * bytes are random.
+   *
+   * The contracts are written as they are, so that it is as safe as a write when it is found: a server that crashed may have it
+   * before its standby does.
+   *
+   * @returns those that are stored, by their names
+   */
+  async #confirm(puts: Pick<Hashed, 'address' | 'deltas'>[], written: ReadonlyMap<string, Written>) {
+    const left = puts.filter(({ address }) => !written.has(nameOf(address)))
+    if (left.length === 0) return written
+    const { result } = await this.connections.write<Written>('confirmDeltas', deltaValues(left))
+    return new Map([...written, ...byName(result)])
+  }
+
+  /** The rare task whose delta goes into a hole: what lies above it is removed first. */
+  async #computeBelowTip(task: Computation): Promise<boolean> {
+    const { address, version, delta } = task
     const { sequence, revision } = version
     const values = [address, sequence, revision, delta.key]
     const [row] = await this.connections.read<{ taken: boolean }>('numberTaken', values)
     if (row === undefined) return false
     if (row.taken) throw new RangeError(`delta ${delta.key} is there already`)
-    return this.#computeBelowTip(task, version)
-  }
-
-  /** The rare task whose delta goes into a hole: what lies above it is removed first. */
-  async #computeBelowTip(task: TaskCommit, version: ContractVersion): Promise<boolean> {
-    const { address, delta } = task
     const removal = { address, version, tip: undefined, ranges: [{ from: delta.key, to: indexEnd }] }
-    const removed = await this.connections.transaction(async (send) => {
-      const [row] = await send<WrittenPerhapsSnapshot>('removeDeltas', removalValues([removal]))
-      if (row === undefined) return undefined
-      await send('commitTasks', commitValues(task, { ...version, revision: version.revision + 1n }))
-      return row
+    const { result, isRepeated } = await this.connections.transaction(async (send) => {
+      const removed = await send<WrittenPerhapsSnapshot>('removeDeltas', removalValues([removal]))
+      if (removed.length > 0) {
+        await send('commitTasks', commitValues([{ ...task, version: { sequence, revision: revision + 1n } }]))
+      }
+      return removed
     })
-    if (removed === undefined) return false
-    this.#onChange({ address, kind: 'changed', firstDelta: delta.key, bytecode: false, snapshot: removed.snapshot })
-    return true
+    const written: ReadonlyMap<string, Written> = byName(result)
+    const stored = isRepeated ? await this.#confirm([deltaOfTask(task)], written) : written
+    this.#tell([task], stored, () => ({
+      address,
+      kind: 'changed',
+      firstDelta: delta.key,
+      bytecode: false,
+      // Perhaps, where an earlier attempt has removed it.
+      snapshot: result[0]?.snapshot ?? true,
+    }))
+    return stored.size > 0
   }
 
   async #put(puts: Put[]): Promise<void> {
@@ -185,7 +240,9 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
         else changed.push({ ...hashed, version: stored.version })
       }
       const written = await this.#change(changed)
-      for (const name of await this.#create(created)) written.add(name)
+      const made = (await this.#create(created)).result
+      this.#tell(created, made, createdBy)
+      for (const name of made.keys()) written.add(name)
       return lost(contracts, written)
     })
   }
@@ -202,11 +259,11 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     }
   }
 
-  /** @returns the names of those that nobody else has made meanwhile */
-  async #create(puts: Hashed[]): Promise<Set<string>> {
-    if (puts.length === 0) return new Set()
+  /** @returns by their names, those that nobody else has made meanwhile; nobody is told of them yet */
+  async #create(puts: Hashed[]): Promise<Outcome<ReadonlyMap<string, Written>>> {
+    if (puts.length === 0) return { result: new Map(), isRepeated: false }
     const receipts = puts.filter(({ receipt }) => receipt !== undefined)
-    const written = await this.connections.write<Written>('createContracts', [
+    const { result, isRepeated } = await this.connections.write<Written>('createContracts', [
       addressesOf(puts),
       list(puts.map(({ tip }) => tip?.key ?? null)),
       byteArrays(puts.map(({ tip }) => tip?.hash ?? null)),
@@ -218,19 +275,13 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
       byteArrays(receipts.map(({ receipt }) => receipt!.taskId)),
       byteArrays(receipts.map(({ receipt }) => receipt!.reply)),
     ])
-    return this.#tell(puts, written, ({ address, deltas, code }) => ({
-      address,
-      kind: 'created',
-      firstDelta: lowest(deltas),
-      bytecode: code !== undefined,
-      snapshot: false,
-    }))
+    return { result: byName(result), isRepeated }
   }
 
   /** @returns the names of those that nobody else has written meanwhile */
   async #change(puts: Versioned<Hashed>[]): Promise<Set<string>> {
     if (puts.length === 0) return new Set()
-    const written = await this.connections.write<WrittenPerhapsSnapshot>('changeContracts', [
+    const { result } = await this.connections.write<WrittenPerhapsSnapshot>('changeContracts', [
       ...versionValues(puts),
       list(puts.map(({ tip }) => tip?.key ?? null)),
       byteArrays(puts.map(({ tip }) => tip?.hash ?? null)),
@@ -238,7 +289,7 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
       ...deltaValues(puts),
       ...codeValues(puts),
     ])
-    return this.#tell(puts, written, ({ address, deltas, code }, { snapshot }) => ({
+    return this.#tell(puts, byName(result), ({ address, deltas, code }, { snapshot }) => ({
       address,
       kind: 'changed',
       firstDelta: lowest(deltas),
@@ -269,8 +320,8 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     }
     const written = await this.#remove(whole)
     if (partly.length > 0) {
-      const removed = await this.connections.write<WrittenPerhapsSnapshot>('removeDeltas', removalValues(partly))
-      const names = this.#tell(partly, removed, ({ address, first: firstDelta }, { snapshot }) => ({
+      const { result } = await this.connections.write<WrittenPerhapsSnapshot>('removeDeltas', removalValues(partly))
+      const names = this.#tell(partly, byName(result), ({ address, first: firstDelta }, { snapshot }) => ({
         address,
         kind: 'changed',
         firstDelta,
@@ -285,8 +336,8 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
   /** @returns the names of those that nobody else has written meanwhile */
   async #remove<T extends { address: Uint8Array }>(contracts: Versioned<T>[]): Promise<Set<string>> {
     if (contracts.length === 0) return new Set()
-    const removed = await this.connections.write<RemovedColumns>('removeContracts', versionValues(contracts))
-    return this.#tell(contracts, removed, ({ address }, { first, bytecode, snapshot }) => ({
+    const { result } = await this.connections.write<RemovedColumns>('removeContracts', versionValues(contracts))
+    return this.#tell(contracts, byName(result), ({ address }, { first, bytecode, snapshot }) => ({
       address,
       kind: 'removed',
       firstDelta: numberOf(first),
@@ -303,22 +354,22 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     return found
   }
 
-  /** Tells of the contracts that a statement has written. @returns their names */
-  #tell<T extends { address: Uint8Array }, Row extends Written>(
+  /** Tells of the contracts that are written. @returns their names */
+  #tell<T extends { address: Uint8Array }, Row>(
     contracts: readonly T[],
-    written: readonly Row[],
+    written: ReadonlyMap<string, Row>,
     changeOf: (contract: T, row: Row) => ContractChange,
   ): Set<string> {
-    const rows = byName(written)
     for (const contract of contracts) {
-      const row = rows.get(nameOf(contract.address))
+      const row = written.get(nameOf(contract.address))
       if (row !== undefined) this.#onChange(changeOf(contract, row))
     }
-    return new Set(rows.keys())
+    return new Set(written.keys())
   }
 
   /**
-   * Writes contracts, some at a time, until nobody interferes.
+   * Writes contracts, some at a time, until nobody interferes. Whoever may have written them already is one who does; so this too
+   * ends some time.
    *
    * @param attempt writes some contracts, and returns those that somebody else has written meanwhile
    */
@@ -330,7 +381,10 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     const names = contracts.map(({ address }) => nameOf(address))
     await this.#inTurn(names, async () => {
       for (const some of inBounds(contracts, sizeOf)) {
-        for (let left = some; left.length > 0; ) left = await attempt(left)
+        const until = performance.now() + this.connections.deadlineMs
+        for (let left = await attempt(some); left.length > 0; left = await attempt(left)) {
+          if (performance.now() > until) throw new OutcomeUnknown('it is not known whether the database took a write')
+        }
       }
     })
   }
@@ -355,6 +409,8 @@ interface Hashed extends Pick<Put, 'address' | 'deltas'>, Pick<TaskCommit, 'code
 
 /** With the version of the contract that it is for. */
 type Versioned<T> = T & { version: ContractVersion }
+
+type Computation = Versioned<TaskCommit>
 
 interface Removal {
   address: Uint8Array
@@ -446,7 +502,7 @@ function versionValues(contracts: readonly { address: Uint8Array; version: Contr
 }
 
 /** Parameters: addresses, numbers, data. */
-function deltaValues(puts: readonly Hashed[]): unknown[] {
+function deltaValues(puts: readonly Pick<Hashed, 'address' | 'deltas'>[]): unknown[] {
   const rows = puts.flatMap(({ address, deltas }) => Array.from(deltas, ([key, data]) => ({ address, key, data })))
   return [addressesOf(rows), list(rows.map(({ key }) => key)), byteArrays(rows.map(({ data }) => data))]
 }
@@ -457,14 +513,28 @@ function codeValues(puts: readonly Hashed[]): unknown[] {
   return [addressesOf(rows), byteArrays(rows.map(({ code }) => code!.bytecode))]
 }
 
-function commitValues({ address, delta, deltaHash, receipt }: TaskCommit, version: ContractVersion): unknown[] {
+/** A task as what it puts. */
+function deltaOfTask({ address, delta }: TaskCommit): Pick<Hashed, 'address' | 'deltas'> {
+  return { address, deltas: new Map([[delta.key, delta.data]]) }
+}
+
+function deploymentOf(task: TaskCommit): Hashed {
+  const { delta, deltaHash, code, receipt } = task
+  return { ...deltaOfTask(task), tip: { key: delta.key, hash: deltaHash }, code, receipt }
+}
+
+function createdBy({ address, deltas, code }: Hashed): ContractChange {
+  return { address, kind: 'created', firstDelta: lowest(deltas), bytecode: code !== undefined, snapshot: false }
+}
+
+function commitValues(tasks: readonly Computation[]): unknown[] {
   return [
-    ...versionValues([{ address, version }]),
-    list([delta.key]),
-    byteArrays([deltaHash]),
-    byteArrays([delta.data]),
-    byteArrays([receipt?.taskId ?? null]),
-    byteArrays([receipt?.reply ?? null]),
+    ...versionValues(tasks),
+    list(tasks.map(({ delta }) => delta.key)),
+    byteArrays(tasks.map(({ deltaHash }) => deltaHash)),
+    byteArrays(tasks.map(({ delta }) => delta.data)),
+    byteArrays(tasks.map(({ receipt }) => receipt?.taskId ?? null)),
+    byteArrays(tasks.map(({ receipt }) => receipt?.reply ?? null)),
   ]
 }
 
@@ -507,6 +577,14 @@ function* inBounds<T>(contracts: readonly T[], sizeOf: (contract: T) => Size): G
     part.push(contract)
   }
   if (part.length > 0) yield part
+}
+
+function sizeOfTask({ delta, receipt }: TaskCommit): number {
+  return delta.data.length + (receipt?.reply.length ?? 0)
+}
+
+function sizeOfDeployment({ deltas, code, receipt }: Hashed): number {
+  return deltas.get(0)!.length + (code?.bytecode.length ?? 0) + (receipt?.reply.length ?? 0)
 }
 
 function sizeOfPut({ deltas, bytecode }: Put): Size {

@@ -240,6 +240,34 @@ export const statements = {
     select address from written`,
 
   /**
+   * Which of these deltas are stored. Their contracts are written as they are: the answer comes when a write of this moment is
+   * safe, and all before it. $1 addresses, $2 numbers, $3 data
+   */
+  confirmDeltas: `
+    with locked as (
+      select c.address from unnest($1::bytea[], $2::bigint[], $3::bytea[]) as g (address, key, data)
+      join deltas d on d.address = g.address and d.key = g.key and d.data = g.data
+      join contracts c on c.address = g.address
+      order by c.address for update of c
+    ), written as (
+      update contracts c set revision = c.revision from locked l where c.address = l.address
+      returning c.address
+    )
+    select address from written`,
+
+  /** A receipt, confirmed likewise. $1 address, $2 task */
+  confirmReceipt: `
+    with found as (
+      select c.address, r.key, r.reply from contracts c join receipts r on r.address = c.address
+      where c.address = $1 and r.task = $2 and r.key >= c.receipts_from
+      order by r.key desc limit 1
+    ), written as (
+      update contracts c set revision = c.revision from found f where c.address = f.address
+      returning c.address
+    )
+    select f.key, f.reply from found f join written w on w.address = f.address`,
+
+  /**
    * Why a task could not be stored: whether there is a delta of its number, if the contract has not changed and its tip is
    * no lower. $1 address, $2 sequence, $3 revision, $4 number
    */
