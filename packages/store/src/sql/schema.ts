@@ -63,6 +63,14 @@ create table snapshots (
   data bytea not null
 );
 
+-- A row for each core that has the database open. Each raises its counter: nobody compares clocks.
+create table cores (
+  id bytea primary key,
+  beat bigint not null,
+  endpoint text not null,
+  draining boolean not null
+);
+
 -- Ciphertext does not compress, and a length is found without reading what it is of.
 alter table deltas alter column data set storage external;
 alter table receipts alter column reply set storage external;

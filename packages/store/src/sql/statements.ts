@@ -383,6 +383,32 @@ export const statements = {
 
   /** Writes something that is there already. */
   probe: `update cluster set schema_version = schema_version`,
+
+  /**
+   * Raises a core's counter, and tells all cores. The setting ends with the statement; it is made before the commit, which so
+   * waits for no disk and no standby. A select of a setting that nobody asks for would be left out.
+   * $1 id, $2 endpoint, $3 draining
+   */
+  beat: `
+    with unhurried as (
+      select set_config('synchronous_commit', 'off', true)
+    ), mine as (
+      insert into cores (id, beat, endpoint, draining)
+      select $1::bytea, 1, $2::text, $3::boolean from unhurried
+      on conflict (id) do update
+        set beat = cores.beat + 1, endpoint = excluded.endpoint, draining = excluded.draining
+      returning id, beat, endpoint, draining
+    )
+    select id, beat, endpoint, draining from mine
+    union all
+    select id, beat, endpoint, draining from cores where id <> $1`,
+
+  /** Removes a core, if its counter still is what it was when one is given. $1 id, $2 counter or null */
+  removeCore: `
+    with unhurried as (
+      select set_config('synchronous_commit', 'off', true)
+    )
+    delete from cores using unhurried where id = $1 and ($2::bigint is null or beat = $2)`,
 } as const
 
 export type StatementName = keyof typeof statements
