@@ -1,10 +1,12 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bytesToHex } from '@bletchley/bytes'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { curveKeyPair } from 'zeromq'
-import { createCurveKeyFile, readCurveKeyFile } from './curveKeyFile.ts'
+import { clusterCurveKeyPair, createCurveKeyFile, readCurveKeyFile } from './curveKeyFile.ts'
 import { parseCurvePublicKey } from './curveKeys.ts'
+import { SecretKey } from './keys.ts'
 import { decodeZ85, encodeZ85 } from './z85.ts'
 
 let folder: string
@@ -138,5 +140,22 @@ describe('Z85', () => {
     for (const text of ['', '0'.repeat(39), '0'.repeat(41), `${'0'.repeat(39)}~`, `${'0'.repeat(63)}g`]) {
       expect(parseCurvePublicKey(text), text).toBeUndefined()
     }
+  })
+})
+
+describe('the key pair of a cluster', () => {
+  // Computed by a script of its own from RFC 5869 and RFC 7748.
+  it('follows from the signing key', () => {
+    const { publicKey, secretKey } = clusterCurveKeyPair(
+      new SecretKey(Uint8Array.from({ length: 32 }, (_, i) => i + 1)),
+    )
+    expect(bytesToHex(secretKey.bytes)).toBe('223564e6f408d17989518404fbd847df0a86c31503bcca3ad48fb4603098f5ec')
+    expect(bytesToHex(publicKey)).toBe('7be62001114f7aff7258fb68424b83ac92ae531bc04067ca55e04c5fee5fa55a')
+  })
+
+  it('is another one for another signing key, and does not print', () => {
+    const pair = clusterCurveKeyPair(new SecretKey(new Uint8Array(32).fill(1)))
+    expect(pair.publicKey).not.toEqual(clusterCurveKeyPair(new SecretKey(new Uint8Array(32).fill(2))).publicKey)
+    expect(JSON.stringify(pair)).toContain('[secret]')
   })
 })

@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto'
 import { dirname } from 'node:path'
 import { bytesToUtf8, equalBytes, utf8ToBytes } from '@bletchley/bytes'
 import { curveKeyLength } from './curveKeys.ts'
 import { createExclusively, createFolder, KeyFileError, quoted, readOwnerOnly } from './keyFile.ts'
+import type { SecretKey } from './keys.ts'
 import { Secret } from './secret.ts'
 import { decodeZ85, encodeZ85 } from './z85.ts'
 
@@ -39,6 +40,18 @@ export { curveKeyFileName } from './curveKeys.ts'
 export function generateCurveKeyPair(): CurveKeyPair {
   const { privateKey, publicKey } = generateKeyPairSync('x25519')
   return { publicKey: rawPublicKey(publicKey), secretKey: new Secret(rawSecretKey(privateKey)) }
+}
+
+/** What the key pair of a cluster is derived for; another format of what it protects gets another one. */
+const clusterLabel = 'bletchley-cluster-link-1'
+
+/**
+ * The pair by which the cores of one worker know each other, as servers and as clients. It follows from their signing key, of
+ * which it tells nothing: HKDF-SHA256 without salt.
+ */
+export function clusterCurveKeyPair(signingKey: SecretKey): CurveKeyPair {
+  const secretKey = new Uint8Array(hkdfSync('sha256', signingKey.bytes, '', clusterLabel, curveKeyLength))
+  return { publicKey: publicKeyOf(secretKey), secretKey: new Secret(secretKey) }
 }
 
 /**
