@@ -5,6 +5,7 @@ import { peerOf } from '@bletchley/http/peer'
 import { hardFrameBytes, maxFramesPerMessage, WorkerError } from '@bletchley/protocol'
 import { type Connection, type EndReason, type Listener, listen, type Message } from '@bletchley/zmtp'
 import type { Logger } from 'pino'
+import { within } from '../within.ts'
 import { Admission, type AdmissionLimits, defaultAdmissionLimits } from './admission.ts'
 import { type ArrivalLimits, Arrivals, defaultArrivalLimits } from './arrivals.ts'
 import type { ClientList } from './clientList.ts'
@@ -401,13 +402,4 @@ function mayBeIdentity(frame: Uint8Array): boolean {
   if (frame.length > maxIdentityBytes) return false
   for (const code of frame) if (!isJsonSpace(code)) return code !== 0x7b
   return true
-}
-
-async function within(milliseconds: number, job: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([job, limit])
-  clearTimeout(timer)
 }
