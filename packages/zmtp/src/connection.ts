@@ -29,7 +29,7 @@ export interface Surroundings {
 
 /** One peer. */
 export class Connection {
-  /** Of this connection alone; no peer can choose it. */
+  /** Of this connection alone in the process; no peer can choose it. */
   readonly id: string
   /** IP address of the peer; empty for one that came by a socket in a file. */
   readonly address: string

@@ -91,6 +91,9 @@ export async function listen(endpoints: readonly string[], options: ListenOption
   }
 }
 
+/** That this process has taken, at whichever door: each has a number of its own. */
+let connections = 0
+
 /** The sockets that listen, and all that came by them. */
 class Door {
   readonly places: Places
@@ -104,7 +107,6 @@ class Door {
   readonly #reassuring = setInterval(() => {
     for (const connection of this.places) connection.reassure()
   }, 1000).unref()
-  #count = 0
   #closing: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
@@ -181,7 +183,7 @@ class Door {
     }
     const { curve, takeRoom, giveRoom, onOpen, onMessage, onEnd } = this.#options
     const keys = this.#keys
-    const connection: Connection = new Connection(`${++this.#count}`, address, share, socket, {
+    const connection: Connection = new Connection(`${++connections}`, address, share, socket, {
       limits: this.#limits,
       turns: this.#turns,
       room: {

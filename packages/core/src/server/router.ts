@@ -43,13 +43,16 @@ export const defaultServerLimits: ServerLimits = {
   connections: 4096,
 }
 
+/** Who may talk. */
+export type Clients = Pick<ClientList, 'has' | 'onChange'>
+
 export interface RouterOptions {
   readonly limits?: ServerLimits
   /** Only clients of the list may talk, and all is encrypted. Without it whoever connects is served. */
   readonly curve?: {
     /** X25519, 32 bytes. */
     readonly secretKey: Uint8Array
-    readonly clients: ClientList
+    readonly clients: Clients
   }
   readonly logger: Logger
 }
@@ -290,7 +293,7 @@ export async function serveRouter(
   }
 
   /** Ends the connections of clients that are not on the list any more. */
-  function endStrangers(listener: Listener, clients: ClientList): void {
+  function endStrangers(listener: Listener, clients: Clients): void {
     for (const connection of listener.connections) {
       const { publicKey } = connection
       if (publicKey !== undefined && !clients.has(encodeZ85(publicKey))) connection.close('not_listed')
