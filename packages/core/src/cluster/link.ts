@@ -218,6 +218,8 @@ class Peer {
   }
 
   #connectAgain(change = (): void => {}): void {
+    // Events may come behind the end.
+    if (this.#isClosed) return
     this.#reconnect ??= setTimeout(() => {
       this.#reconnect = undefined
       try {

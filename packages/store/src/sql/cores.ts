@@ -1,4 +1,5 @@
 import { Connections, type PostgresOptions } from './connections.ts'
+import { statements } from './statements.ts'
 
 /** What a core says of itself to the others. */
 export interface CoreRow {
@@ -18,11 +19,11 @@ export interface CoreRow {
  * It has a connection of its own: a beat that waited behind tasks for one would tell that this core is dead.
  */
 export class Cores {
-  readonly #connections: Connections
+  readonly #connections: Connections<'beat' | 'removeCore'>
 
   /** @throws RangeError for an address that is no URL */
   constructor(database: PostgresOptions) {
-    this.#connections = new Connections({ deadlineMs: 5000, ...database, connections: 1 })
+    this.#connections = new Connections({ deadlineMs: 5000, ...database, connections: 1 }, statements)
   }
 
   /**
@@ -50,8 +51,8 @@ export class Cores {
     return this.#connections.close()
   }
 
-  #write<Row>(name: 'beat' | 'removeCore', values: unknown[]): Promise<Row[]> {
-    return this.#connections.whileOpen(() => this.#connections.write<Row>(name, values))
+  async #write<Row>(name: 'beat' | 'removeCore', values: unknown[]): Promise<Row[]> {
+    return (await this.#connections.whileOpen(() => this.#connections.write<Row>(name, values))).result
   }
 }
 
