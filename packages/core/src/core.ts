@@ -31,7 +31,7 @@ import type { HttpDoor } from './http/httpDoor.ts'
 import { KeyFetcher } from './keys/keyFetcher.ts'
 import { loadSigningIdentity } from './keys/signingKey.ts'
 import { StateKeys } from './keys/stateKeys.ts'
-import { UserKeys } from './keys/userKeys.ts'
+import { MemoryUserKeys } from './keys/userKeys.ts'
 import { hashWithPauses } from './largeBytes.ts'
 import { logged } from './observation/messageLog.ts'
 import type { Observation } from './observation/observation.ts'
@@ -170,7 +170,7 @@ async function startLocked(options: CoreOptions, lock: FolderLock, opened: Close
   })
   const folderWatch = new DataFolderWatch(dataFolder, store, lock, keyFiles, logger)
   opened.push(() => folderWatch.close())
-  const userKeys = new UserKeys(secretKey)
+  const userKeys = new MemoryUserKeys(secretKey)
   const stateKeys = new StateKeys(secretKey, principal)
   const keyFetcher = principalUrl === undefined ? undefined : new KeyFetcher(stateKeys, principalUrl, logger)
   opened.push(() => keyFetcher?.close())

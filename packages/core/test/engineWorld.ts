@@ -22,7 +22,7 @@ import type { ContractRecords } from '../src/engine/contractStates.ts'
 import { type EndedTask, TaskEngine } from '../src/engine/taskEngine.ts'
 import type { JobKind, Jobs } from '../src/engine/threadMessages.ts'
 import { StateKeys } from '../src/keys/stateKeys.ts'
-import { UserKeys } from '../src/keys/userKeys.ts'
+import { MemoryUserKeys, type UserKeys } from '../src/keys/userKeys.ts'
 
 export const wabt = await createWabt()
 /** `set` writes its arguments, a JSON text, under the key k; `keep` does nothing; any other function fails. */
@@ -96,6 +96,8 @@ class LocalPool {
 interface WorldOptions {
   backend?: KeyValueBackend
   store?: ContractStore
+  /** In place of those in memory, which `request` makes. */
+  userKeys?: UserKeys
   maxQueue?: number
   fetchStateKey?: (address: Uint8Array) => Promise<void>
 }
@@ -104,20 +106,20 @@ interface WorldOptions {
 export class World {
   readonly store: ContractStore
   readonly engine: TaskEngine
-  readonly userKeys = new UserKeys(worker.secretKey)
+  readonly userKeys = new MemoryUserKeys(worker.secretKey)
   readonly stateKeys = new StateKeys(worker.secretKey, undefined)
   readonly ended: EndedTask[] = []
   readonly states: [string, number][] = []
   readonly log: string[] = []
   pool!: LocalPool
 
-  private constructor(store: ContractStore, { maxQueue = 100, fetchStateKey }: WorldOptions) {
+  private constructor(store: ContractStore, { userKeys, maxQueue = 100, fetchStateKey }: WorldOptions) {
     this.store = store
-    const { userKeys, stateKeys } = this
+    const { stateKeys } = this
     this.engine = new TaskEngine(
       {
         store,
-        userKeys,
+        userKeys: userKeys ?? this.userKeys,
         stateKeys,
         ...(fetchStateKey && { fetchStateKey }),
         maxQueue,

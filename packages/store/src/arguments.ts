@@ -1,4 +1,4 @@
-import type { TaskCommit } from './contractStore.ts'
+import type { TaskCommit, UserKeyName } from './contractStore.ts'
 import { indexEnd, maxDeltaIndex } from './ranges.ts'
 
 export function assertAddress(address: Uint8Array): void {
@@ -9,11 +9,21 @@ export function assertTaskId(taskId: Uint8Array): void {
   if (taskId.length !== 32) throw new RangeError(`a task id of ${taskId.length} bytes; it must have 32`)
 }
 
+export function assertUserKey(userKey: Uint8Array): void {
+  if (userKey.length !== 64) throw new RangeError(`a user's key of ${userKey.length} bytes; it must have 64`)
+}
+
+export function assertUserKeyName({ userKey, id }: UserKeyName): void {
+  assertUserKey(userKey)
+  if (id.length !== 8) throw new RangeError(`an exchange's id of ${id.length} bytes; it must have 8`)
+}
+
 /** That a task is a deployment, or a computation, whose parts have the right shapes. */
-export function assertTask({ address, version, delta, code, receipt }: TaskCommit): void {
+export function assertTask({ address, version, delta, code, receipt, burnt }: TaskCommit): void {
   assertAddress(address)
   assertIndex(delta.key)
   if (receipt) assertTaskId(receipt.taskId)
+  if (burnt) assertUserKeyName(burnt)
   if ((version === undefined) !== (code !== undefined) || (code !== undefined && delta.key !== 0)) {
     throw new RangeError('a deployment has code, no version, and delta 0; a computation has a version and no code')
   }

@@ -57,6 +57,27 @@ export interface LoadedContract {
   hasReceipt: boolean
 }
 
+/** Names one exchange of keys with a user. */
+export interface UserKeyName {
+  /** 64 bytes: the user's public key. */
+  userKey: Uint8Array
+  /** 8 bytes, random. */
+  id: Uint8Array
+}
+
+/** What a user's next task is to be opened with, as it is kept. */
+export interface SealedUserKey extends UserKeyName {
+  sealed: Uint8Array
+}
+
+/** What a task finds, as of one moment. */
+export interface Loaded {
+  /** `undefined` if there is neither bytecode nor a delta. */
+  contract: LoadedContract | undefined
+  /** Of the user's last exchange, unless it is used or too old; always absent where keys are not kept in the database. */
+  userKey: SealedUserKey | undefined
+}
+
 /** All that one successful task leaves behind. */
 export interface TaskCommit {
   /** 32 bytes */
@@ -73,6 +94,8 @@ export interface TaskCommit {
   /** Given by a deployment only: the bytecode and its hash. */
   code?: { bytecode: Uint8Array; hash: Uint8Array } | undefined
   receipt?: Receipt | undefined
+  /** The one-time key that the task used up, where it is kept in the database: it goes with the commit. */
+  burnt?: UserKeyName | undefined
 }
 
 export interface ContractStoreOptions {
@@ -180,16 +203,17 @@ export interface ContractStore extends ContractReader {
   readonly revision: number
 
   /**
-   * A contract as a task finds it; `undefined` if it has neither bytecode nor a delta.
+   * A contract as a task finds it.
    *
-   * @param taskId of the task that may have a receipt, 32 bytes
+   * @param taskId  of the task that may have a receipt, 32 bytes
+   * @param userKey of the user whose one-time key is wanted, 64 bytes
    */
-  load(address: Uint8Array, taskId?: Uint8Array): Promise<LoadedContract | undefined>
+  load(address: Uint8Array, taskId?: Uint8Array, userKey?: Uint8Array): Promise<Loaded>
 
   /**
-   * Stores what a task produced, if the contract still is what was loaded for it.
+   * Stores what a task produced, if the contract still is what was loaded for it, and its one-time key is there.
    *
-   * @returns `moved` if it is not: somebody else has written it, and nothing is stored
+   * @returns `moved` if not: somebody else has written the contract or used the key, and nothing is stored
    * @throws RangeError for a delta whose number is taken, and for what is neither a deployment nor a computation
    */
   commitTask(task: TaskCommit): Promise<'committed' | 'moved'>

@@ -7,11 +7,14 @@ export type {
   ContractVersion,
   Delta,
   DeltaRow,
+  Loaded,
   LoadedContract,
   Receipt,
+  SealedUserKey,
   Snapshot,
   TaskCommit,
   TipLength,
+  UserKeyName,
 } from './contractStore.ts'
 export { ConflictError, OutcomeUnknown, StorageError } from './errors.ts'
 export { KeyedQueue } from './keyedQueue.ts'

@@ -96,7 +96,7 @@ export function keyValueConformance(name: string, createHarness: () => Promise<H
         await store.putDeltas(Array.from({ length: count }, (_, key) => ({ address, key, data: bytes(1) })))
         for (const key of [count, count + 1]) {
           backend.reads = 0
-          const { version, tip } = (await store.load(address, bytes32(50)))!
+          const { version, tip } = (await store.load(address, bytes32(50))).contract!
           const loading = backend.reads
           expect(tip?.key).toBe(key - 1)
           await store.commitTask({ address, version, delta: { key, data: bytes(2) }, deltaHash: hash(bytes(2)) })

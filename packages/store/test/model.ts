@@ -213,7 +213,7 @@ export async function perform(
 async function performTask(store: ContractStore, task: Task, model: Model, other: ContractStore): Promise<Outcome> {
   const { contract, data, bytecode, meanwhile } = task
   const taskId = bytes32(task.task ?? 99)
-  const loaded = await store.load(bytes32(contract), taskId)
+  const { contract: loaded } = await store.load(bytes32(contract), taskId)
   expect(without(loaded)).toStrictEqual(model.loaded(task))
   if (meanwhile) await perform(other, meanwhile, model)
   const commit = store.commitTask({
@@ -251,7 +251,7 @@ export async function addDelta(
 }
 
 export async function versionOf(store: ContractStore, address: Uint8Array): Promise<ContractVersion> {
-  return (await store.load(address, bytes32(99)))!.version
+  return (await store.load(address, bytes32(99))).contract!.version
 }
 
 /** Stores a new contract, as a deployment does. */

@@ -39,7 +39,7 @@ const inconsistencies = `
 
 /** A task on what the store finds. */
 async function taskOn(store: ContractStore, address: Uint8Array, data: Uint8Array): Promise<TaskCommit | undefined> {
-  const loaded = await store.load(address, hash(data))
+  const { contract: loaded } = await store.load(address, hash(data))
   if (loaded === undefined) return undefined
   const delta = { key: (loaded.tip?.key ?? -1) + 1, data }
   const receipt = { taskId: hash(data), reply: data }
@@ -206,13 +206,13 @@ describe.skipIf(!hasServer)('contracts in PostgreSQL', () => {
       const task = (await taskOn(store, address, bytes(9)))!
       await write()
       expect(await store.commitTask(task)).toBe('moved')
-      revisions.push((await store.load(address, bytes32(0)))!.version.revision)
+      revisions.push((await store.load(address, bytes32(0))).contract!.version.revision)
     }
     expect(revisions).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n])
     await store.removeContract(address)
     expect(await store.commitTask(first)).toBe('moved')
     await store.commitTask(deployment)
-    expect((await store.load(address, bytes32(0)))!.version.revision).toBe(0n)
+    expect((await store.load(address, bytes32(0))).contract!.version.revision).toBe(0n)
     expect(await store.commitTask(first)).toBe('moved')
   })
 
@@ -222,13 +222,13 @@ describe.skipIf(!hasServer)('contracts in PostgreSQL', () => {
     const store = await database.open({}, { onChange: (change) => void changes.push(change) })
     await store.putDeltas([0, 1, 3, 4].map((key) => ({ address, key, data: bytes(key) })))
     await store.putSnapshot(address, { key: 3, data: bytes(9) }, hash(bytes(3)))
-    const { version } = (await store.load(address, bytes32(0)))!
+    const { version } = (await store.load(address, bytes32(0))).contract!
     const task = { address, version, delta: { key: 2, data: bytes(7) }, deltaHash: hash(bytes(7)) }
     await expect(store.commitTask({ ...task, delta: { key: 3, data: bytes(7) } })).rejects.toThrow(RangeError)
     // The task's own statement fails in the same transaction.
     await database.query(`alter table deltas add constraint none check (data <> '\\x07')`)
     await expect(store.commitTask(task)).rejects.toThrow(StorageError)
-    expect(await store.load(address, bytes32(0))).toMatchObject({ version, tip: { key: 4 } })
+    expect((await store.load(address, bytes32(0))).contract).toMatchObject({ version, tip: { key: 4 } })
     await database.query('alter table deltas drop constraint none')
     changes.length = 0
     expect(await store.commitTask(task)).toBe('committed')
@@ -348,7 +348,7 @@ describe.skipIf(!hasServer)('contracts in PostgreSQL', () => {
     const writer = await database.open()
     await using counted = await openCounted(database)
     const { store, take } = counted
-    expect(await store.load(address, bytes32(9))).toBeUndefined()
+    expect(await store.load(address, bytes32(9))).toEqual({ contract: undefined, userKey: undefined })
     expect(await deploy(store, address, bytes(1), bytes(0))).toBe('committed')
     expect(take()).toBe(2)
     const task = (await taskOn(store, address, bytes(1)))!

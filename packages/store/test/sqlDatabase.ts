@@ -60,7 +60,7 @@ export class SqlDatabase implements AsyncDisposable {
 
   /** Removes all contracts. */
   async empty(): Promise<void> {
-    await this.query('truncate contracts, deltas, receipts, bytecodes, snapshots')
+    await this.query('truncate contracts, deltas, receipts, bytecodes, snapshots, user_keys')
   }
 
   async close(): Promise<void> {

@@ -149,7 +149,7 @@ export function storeConformance(name: string, createHarness: () => Promise<Stor
       const data = bytes(30 + outcomes.indexOf('committed'))
       expect(await stores[0]!.getTip(address)).toStrictEqual({ key: 3, data })
       for (const store of stores) {
-        expect((await store.load(address, bytes32(1)))?.tip).toStrictEqual({ key: 3, hash: hash(data) })
+        expect((await store.load(address, bytes32(1))).contract?.tip).toStrictEqual({ key: 3, hash: hash(data) })
       }
     })
 
@@ -163,7 +163,7 @@ export function storeConformance(name: string, createHarness: () => Promise<Stor
         const kept: number[] = []
         for (let task = 0; task < 70; task++) {
           const receipt = await store.getReceipt(address, bytes32(task))
-          expect((await store.load(address, bytes32(task)))?.hasReceipt).toBe(receipt !== undefined)
+          expect((await store.load(address, bytes32(task))).contract?.hasReceipt).toBe(receipt !== undefined)
           if (receipt) expect(receipt).toStrictEqual({ key: task, reply: bytes(task) })
           if (receipt) kept.push(task)
         }

@@ -40,9 +40,12 @@ async function goesRight(
   const asked = taskOf(address, key)
   const { taskId, reply } = asked.receipt!
   const ask = async () => {
-    const loaded = await store.load(address, taskId)
+    const { contract: loaded } = await store.load(address, taskId)
     if (!loaded?.hasReceipt) expect(await store.commitTask({ ...asked, version: loaded?.version })).toBe('committed')
-    expect(await store.load(address, taskId)).toMatchObject({ hasReceipt: true, tip: { key, hash: asked.deltaHash } })
+    expect((await store.load(address, taskId)).contract).toMatchObject({
+      hasReceipt: true,
+      tip: { key, hash: asked.deltaHash },
+    })
     expect(await store.getReceipt(address, taskId)).toEqual({ key, reply })
     expect(await store.getDelta(address, key)).toEqual(asked.delta.data)
   }
@@ -101,7 +104,7 @@ describe.skipIf(!hasServer)('what a connection leaves unknown is found out', () 
       const addresses = Array.from({ length: 8 }, () => hash(Buffer.from(`contract ${++contracts}`)))
       await Promise.all(addresses.map((address) => store.commitTask(taskOf(address, 0))))
       const tasks = await Promise.all(
-        addresses.map(async (address) => taskOf(address, 1, (await store.load(address))!.version)),
+        addresses.map(async (address) => taskOf(address, 1, (await store.load(address)).contract!.version)),
       )
       const planned = proxy.cut({ ...point, how: 'reset' })
       expect(await Promise.all(tasks.map((task) => store.commitTask(task)))).toEqual(tasks.map(() => 'committed'))
@@ -175,7 +178,7 @@ describe.skipIf(!hasServer)('a commit that no standby has', () => {
     const store = await openPostgres({ url, deadlineMs: storeDeadlineMs }, { hash })
     const address = bytes32(1)
     await store.commitTask(taskOf(address, 0))
-    const task = taskOf(address, 1, (await store.load(address))!.version)
+    const task = taskOf(address, 1, (await store.load(address)).contract!.version)
     const set = async (names: string) => {
       await primary.psql(`alter system set synchronous_standby_names = '${names}'`)
       await primary.psql('select pg_reload_conf()')
@@ -209,7 +212,10 @@ describe.skipIf(!hasServer)('a commit that no standby has', () => {
     await world.crash()
     expect(await commit).toBeInstanceOf(OutcomeUnknown)
     await world.set('')
-    expect(await store.load(address, task.receipt!.taskId)).toMatchObject({ hasReceipt: true, tip: { key: 1 } })
+    expect((await store.load(address, task.receipt!.taskId)).contract).toMatchObject({
+      hasReceipt: true,
+      tip: { key: 1 },
+    })
     expect(await store.commitTask(task)).toBe('moved')
   })
 

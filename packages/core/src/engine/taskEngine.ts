@@ -10,6 +10,7 @@ import {
   type LoadedContract,
   Pacer,
   type TaskCommit,
+  type UserKeyName,
 } from '@bletchley/store'
 import type { Logger } from 'pino'
 import type { StateKeys } from '../keys/stateKeys.ts'
@@ -154,7 +155,8 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: key missing, address in use, storage
    */
   deploy(input: DeployInput, peer: string, turn?: Turn): Promise<DeployedReply | FailedReply> {
-    return this.#task('DeploySecretContract', input, peer, turn, async (request, { taskId, preCodeHash }, loaded) => {
+    return this.#task('DeploySecretContract', input, peer, turn, async (request, identity, loaded, burnt) => {
+      const { taskId, preCodeHash } = identity
       const address = input.contractAddress
       if (loaded !== undefined) throw new WorkerError('already_exists', { address })
       const run = await this.#pool.run('deploy', {
@@ -166,8 +168,8 @@ export class TaskEngine {
       const { delta, deltaHash, output: bytecode, codeHash, stateBytes } = run
       const reply: DeployedReply = { kind: 'deployed', result: { ...resultOf(run, delta), preCodeHash }, codeHash }
       const code = { bytecode, hash: codeHash }
-      if (!(await this.#commit(reply, { address, version: undefined, delta, deltaHash, code }, taskId)))
-        return undefined
+      const commit = { address, version: undefined, delta, deltaHash, code, burnt }
+      if (!(await this.#commit(reply, commit, taskId))) return undefined
       this.#parts.observer?.stateSeen(address, stateBytes)
       this.#prepare(address, codeHash)
       return reply
@@ -181,7 +183,7 @@ export class TaskEngine {
    * @throws WorkerError when the task cannot be answered for: contract or key missing, state unusable, storage
    */
   compute(input: ComputeInput, peer: string, turn?: Turn): Promise<ComputedReply | FailedReply> {
-    return this.#task('ComputeTask', input, peer, turn, async (request, { taskId }, loaded) => {
+    return this.#task('ComputeTask', input, peer, turn, async (request, { taskId }, loaded, burnt) => {
       const address = input.contractAddress
       const { version, tip } = codeOf(loaded, address)
       const codeHash = loaded?.codeHash ?? (await this.#hashOnThread(address))
@@ -192,7 +194,7 @@ export class TaskEngine {
       if (run.kind !== 'success') return failure(run)
       const { delta, deltaHash, snapshotDue, stateBytes } = run
       const reply: ComputedReply = { kind: 'computed', result: resultOf(run, delta ?? { key: 0 }) }
-      if (delta !== undefined && !(await this.#commit(reply, { address, version, delta, deltaHash }, taskId))) {
+      if (delta !== undefined && !(await this.#commit(reply, { address, version, delta, deltaHash, burnt }, taskId))) {
         return undefined
       }
       if (snapshotDue) this.#takeSnapshot(address)
@@ -213,7 +215,7 @@ export class TaskEngine {
           while (pacer.due) await pacer.pause()
           const stateKey = this.#parts.stateKeys.get(address)
           if (stateKey === undefined) return []
-          const tip = (await this.#parts.store.load(address))?.tip
+          const tip = (await this.#parts.store.load(address)).contract?.tip
           if (tip === undefined) return []
           const { whole, snapshot, stateBytes } = await this.#rebuild({ address, stateKey, tip })
           if (snapshot !== undefined) await this.#keepSnapshot(address, snapshot)
@@ -270,7 +272,12 @@ export class TaskEngine {
     input: ComputeInput & { preCode?: Uint8Array },
     peer: string,
     { mayBegin, isAgain = false }: Turn = {},
-    run: (request: TaskRequest, identity: TaskIdentity, loaded: LoadedContract | undefined) => Promise<R | undefined>,
+    run: (
+      request: TaskRequest,
+      identity: TaskIdentity,
+      loaded: LoadedContract | undefined,
+      burnt: UserKeyName | undefined,
+    ) => Promise<R | undefined>,
   ): Promise<R> {
     const { store, userKeys, observer } = this.#parts
     const address = input.contractAddress
@@ -278,16 +285,19 @@ export class TaskEngine {
     const job = async (): Promise<R> => {
       const identity = await identityOf(type, input)
       const { taskId } = identity
-      let loaded = await store.load(address, taskId)
+      const userKey = readUserKey(input.userDHKey)
+      let { contract: loaded, userKey: stored } = await store.load(address, taskId, userKey)
       // The id names the type of the task, so what is kept under it is a reply of that type.
       let earlier = await this.#earlierReply(type, address, taskId, loaded)
       if (earlier !== undefined) return earlier as R
       if (type === 'ComputeTask') codeOf(loaded, address)
 
-      const userKey = parseUserKey(input.userDHKey)
+      if (userKey === undefined) throw enclaveError('KeysError')
       mayBegin?.()
-      const sharedKey = userKeys.take(userKey)
-      if (sharedKey === undefined) throw enclaveError('KeysError')
+      const taken = userKeys.take(userKey, stored)
+      if (taken === undefined) throw enclaveError('KeysError')
+      const { sharedKey, burnt } = taken
+      let isUnused = false
       try {
         for (let reruns = 0; ; reruns++) {
           // Each run has copies of its own: they are given to its thread.
@@ -300,8 +310,10 @@ export class TaskEngine {
             stateKey: await this.#stateKey(address),
             gasLimit: input.gasLimit,
           }
-          const reply = await run(request, identity, loaded)
+          const reply = await run(request, identity, loaded, burnt)
           if (reply !== undefined) {
+            // Another task may have used it meanwhile, at another core.
+            if (!hasDelta(reply) && !(await taken.use())) throw enclaveError('KeysError')
             this.#replies.keep(taskId, address, reply)
             observer?.taskEnded({ address, type, ...endOf(reply) })
             return reply
@@ -314,15 +326,20 @@ export class TaskEngine {
               maximum: mostReruns,
             })
           }
-          loaded = await store.load(address, taskId)
+          ;({ contract: loaded, userKey: stored } = await store.load(address, taskId, userKey))
           earlier = await this.#earlierReply(type, address, taskId, loaded)
           if (earlier !== undefined) return earlier as R
+          if (burnt !== undefined && (stored === undefined || !equalBytes(stored.id, burnt.id)))
+            throw enclaveError('KeysError')
         }
       } catch (error) {
         observer?.taskEnded({ address, type, outcome: 'error', usedGas: 0n })
         // Documented refusals burn the key (crypto.md, section 3); a fault of ours leaves the task to be tried again.
-        if (!isWorkerError(error) || error.retryable) userKeys.giveBack(userKey, sharedKey)
+        isUnused = !isWorkerError(error) || error.retryable
+        if (!isUnused) await taken.use()
         throw error
+      } finally {
+        taken.end(isUnused)
       }
     }
     return isAgain ? this.#queue.run(peer, names, job) : this.#queue.runWithinShare(peer, names, job)
@@ -410,7 +427,7 @@ export class TaskEngine {
   }
 
   async #isStill(address: Uint8Array, { sequence, revision }: ContractVersion): Promise<boolean> {
-    const now = (await this.#parts.store.load(address))?.version
+    const now = (await this.#parts.store.load(address)).contract?.version
     return now?.sequence === sequence && now.revision === revision
   }
 
@@ -476,11 +493,11 @@ export class TaskEngine {
   }
 }
 
-function parseUserKey(userKey: Uint8Array): Uint8Array {
+function readUserKey(userKey: Uint8Array): Uint8Array | undefined {
   try {
     return copy(parsePublicKey(userKey))
-  } catch (error) {
-    throw enclaveError('KeysError', error)
+  } catch {
+    return undefined
   }
 }
 
@@ -515,6 +532,11 @@ function shortKey(userKey: Uint8Array): Uint8Array {
   } catch {
     return userKey
   }
+}
+
+/** Whether a reply's task has stored anything. */
+function hasDelta(reply: TaskReply): boolean {
+  return reply.kind !== 'failed' && reply.result.delta.data !== undefined
 }
 
 /** The reply to a task without a result; throws if it is none to answer for. */

@@ -20,7 +20,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { readerNamed } from '../../test/readers.ts'
 import { Dispatcher } from '../dispatch.ts'
 import { StateKeys } from '../keys/stateKeys.ts'
-import { UserKeys } from '../keys/userKeys.ts'
+import { MemoryUserKeys } from '../keys/userKeys.ts'
 import { defaultRoomLimits, type ReplyRoom, ReplyRooms, type RoomLimits } from '../server/replyRoom.ts'
 import type { WorkerContext } from './handler.ts'
 import { HeldTasks } from './heldTasks.ts'
@@ -69,7 +69,7 @@ async function start(limits: Partial<RoomLimits> = {}, backend = openMemory()) {
   const stateKeys = new StateKeys(worker.secretKey, addressOf(principal.publicKey))
   const keyFetcher = { want: (addresses: Uint8Array[]) => seen.push(`want ${addresses.map(name)}`) }
   const context = {
-    ...{ store, engine, stateKeys, keyFetcher, logger, userKeys: new UserKeys(worker.secretKey) },
+    ...{ store, engine, stateKeys, keyFetcher, logger, userKeys: new MemoryUserKeys(worker.secretKey) },
     ...{
       readings: readingsOf(store),
       omissions: new TipOmissions(logger),

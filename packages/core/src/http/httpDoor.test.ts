@@ -55,7 +55,7 @@ async function fill(storeFolder: string): Promise<void> {
   const receipt = { taskId: new Uint8Array(32), reply: utf8ToBytes('{"usedGas":"4711"}') }
   const second = { key: 1, data: Uint8Array.of(5, 6) }
   const address = hexToBytes(whole)
-  const version = (await store.load(address))?.version
+  const version = (await store.load(address)).contract?.version
   await store.commitTask({ address, version, delta: second, deltaHash: keccak256(second.data), receipt })
   await store.putSnapshot(hexToBytes(whole), { key: 1, data: new Uint8Array(70) }, keccak256(second.data))
   await rows(deltasOnly, [[3, Uint8Array.of(7)]])

@@ -36,7 +36,7 @@ const [code, first, second] = [randomBytes(300_000), randomBytes(3), randomBytes
 async function fill(store: ContractStore) {
   await store.putContract(address, code, { key: 0, data: first })
   const receipt = { taskId: randomBytes(32), reply: new TextEncoder().encode('{"usedGas":"4711"}') }
-  const version = (await store.load(address))?.version
+  const version = (await store.load(address)).contract?.version
   await store.commitTask({ address, version, delta: { key: 1, data: second }, deltaHash: keccak256(second), receipt })
   await store.putSnapshot(address, { key: 0, data: randomBytes(70) }, keccak256(first))
 }

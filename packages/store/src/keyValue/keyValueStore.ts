@@ -17,6 +17,7 @@ import {
   type Delta,
   type DeltaRow,
   keptReceipts,
+  type Loaded,
   type LoadedContract,
   type Snapshot,
   type TaskCommit,
@@ -149,9 +150,13 @@ export class KeyValueStore extends KeyValueReader implements ContractStore {
     })
   }
 
-  async load(address: Uint8Array, taskId?: Uint8Array): Promise<LoadedContract | undefined> {
+  async load(address: Uint8Array, taskId?: Uint8Array): Promise<Loaded> {
     assertAddress(address)
     if (taskId !== undefined) assertTaskId(taskId)
+    return { contract: await this.#loadContract(address, taskId), userKey: undefined }
+  }
+
+  async #loadContract(address: Uint8Array, taskId: Uint8Array | undefined): Promise<LoadedContract | undefined> {
     for (;;) {
       const stored = await this.backend.get(contractKey(address))
       if (stored === undefined) return undefined

@@ -71,6 +71,15 @@ create table cores (
   draining boolean not null
 );
 
+-- What the next task of a user is to be opened with, sealed by the cores. It goes with the task, and some time later without one.
+create table user_keys (
+  user_key bytea primary key,
+  id bytea not null,
+  sealed bytea not null,
+  made_at timestamptz not null default now()
+);
+create index user_keys_made_at on user_keys (made_at);
+
 -- Ciphertext does not compress, and a length is found without reading what it is of.
 alter table deltas alter column data set storage external;
 alter table receipts alter column reply set storage external;

@@ -5,6 +5,8 @@ import {
   assertRange,
   assertTask,
   assertTaskId,
+  assertUserKey,
+  assertUserKeyName,
   groupByAddress,
   nameOf,
 } from '../arguments.ts'
@@ -15,9 +17,12 @@ import type {
   ContractVersion,
   Delta,
   DeltaRow,
+  Loaded,
   LoadedContract,
+  SealedUserKey,
   Snapshot,
   TaskCommit,
+  UserKeyName,
 } from '../contractStore.ts'
 import { OutcomeUnknown } from '../errors.ts'
 import { KeyedQueue } from '../keyedQueue.ts'
@@ -38,7 +43,7 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
   readonly #hash: ContractStoreOptions['hash']
   readonly #onChange: (change: ContractChange) => void
   readonly #queue = new KeyedQueue()
-  /** In turn by contract, so that none is in two at a time. */
+  /** In turn by contract and by one-time key: neither is in two at a time, nor twice in one. */
   readonly #deployments = new Batches<Hashed, boolean>(sizeOfDeployment, (puts) => this.#deploy(puts))
   readonly #computations = new Batches<Computation, boolean>(sizeOfTask, (tasks) => this.#compute(tasks))
   #looks = 0
@@ -62,15 +67,25 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
     await this.connections.whileOpen(() => this.connections.write('probe', []))
   }
 
-  async load(address: Uint8Array, taskId?: Uint8Array): Promise<LoadedContract | undefined> {
+  async load(address: Uint8Array, taskId?: Uint8Array, userKey?: Uint8Array): Promise<Loaded> {
     assertAddress(address)
     if (taskId) assertTaskId(taskId)
-    const [row] = await this.select<LoadColumns>('load', [address, taskId])
-    if (row === undefined) return undefined
+    if (userKey) assertUserKey(userKey)
+    const [row] = await this.select<LoadColumns & UserKeyColumns>('load', [address, taskId, userKey])
+    const { user_key_id: id, sealed } = row!
+    return {
+      contract: await this.#contractIn(row!),
+      userKey: userKey && id !== null ? { userKey, id, sealed } : undefined,
+    }
+  }
+
+  async #contractIn(row: LoadColumns): Promise<LoadedContract | undefined> {
+    const { sequence, revision } = row
+    if (sequence === null) return undefined
     const key = numberOf(row.tip)
     const hash = row.tip_hash ?? (row.data && (await this.#hash(row.data)))
     return {
-      version: versionOf(row),
+      version: versionOf({ sequence, revision }),
       tip: key === undefined || hash === null ? undefined : { key, hash },
       hasBytecode: row.code_hash !== null,
       codeHash: row.code_hash ?? undefined,
@@ -80,8 +95,9 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
 
   async commitTask(task: TaskCommit): Promise<'committed' | 'moved'> {
     assertTask(task)
-    const { address, version } = task
-    return this.#inTurn([nameOf(address)], async () => {
+    const { address, version, burnt } = task
+    const names = [nameOf(address), ...(burnt ? [nameOf(burnt.userKey)] : [])]
+    return this.#inTurn(names, async () => {
       const isStored =
         version === undefined
           ? await this.#deployments.add(deploymentOf(task))
@@ -161,6 +177,32 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
       this.#onChange({ address, kind: 'changed', firstDelta: undefined, bytecode: false, snapshot: true })
       return []
     })
+  }
+
+  /**
+   * Keeps what a user's next task is opened with, in place of what was kept before. It may be lost when the database fails: the
+   * user makes another exchange then.
+   */
+  async putUserKey({ userKey, id, sealed }: SealedUserKey): Promise<void> {
+    assertUserKeyName({ userKey, id })
+    await this.connections.whileOpen(() => this.connections.write('putUserKey', [userKey, id, sealed]))
+  }
+
+  /**
+   * Uses up a one-time key whose task stores nothing.
+   *
+   * @returns whether it was there; also `false` if that cannot be told, so that none serves twice
+   */
+  async burnUserKey(name: UserKeyName): Promise<boolean> {
+    assertUserKeyName(name)
+    const { userKey, id } = name
+    const { result } = await this.#inTurn([nameOf(userKey)], () => this.connections.write('burnUserKey', [userKey, id]))
+    return result.length > 0
+  }
+
+  /** Removes one-time keys that nobody has used for a day, and the oldest of more than 100 000. */
+  async sweepUserKeys(): Promise<void> {
+    await this.connections.whileOpen(() => this.connections.write('sweepUserKeys', []))
   }
 
   async #deploy(deployments: Hashed[]): Promise<boolean[]> {
@@ -274,6 +316,7 @@ export class SqlContractStore extends SqlContractReader implements ContractStore
       list(receipts.map(({ tip }) => tip!.key)),
       byteArrays(receipts.map(({ receipt }) => receipt!.taskId)),
       byteArrays(receipts.map(({ receipt }) => receipt!.reply)),
+      ...burntValues(puts),
     ])
     return { result: byName(result), isRepeated }
   }
@@ -402,7 +445,7 @@ interface Put {
 }
 
 /** The same with the hashes that the database needs. */
-interface Hashed extends Pick<Put, 'address' | 'deltas'>, Pick<TaskCommit, 'code' | 'receipt'> {
+interface Hashed extends Pick<Put, 'address' | 'deltas'>, Pick<TaskCommit, 'code' | 'receipt' | 'burnt'> {
   /** The contract's tip behind it, if that is in it. */
   tip: { key: number; hash: Uint8Array } | undefined
 }
@@ -434,12 +477,20 @@ interface VersionColumns {
   revision: string
 }
 
-interface LoadColumns extends VersionColumns {
+/** `sequence` is null where there is no contract. */
+interface LoadColumns {
+  sequence: string | null
+  revision: string
   tip: string | null
   tip_hash: Uint8Array | null
   code_hash: Uint8Array | null
   data: Uint8Array | null
   has_receipt: boolean
+}
+
+interface UserKeyColumns {
+  user_key_id: Uint8Array | null
+  sealed: Uint8Array
 }
 
 interface FoundColumns extends VersionColumns {
@@ -519,8 +570,8 @@ function deltaOfTask({ address, delta }: TaskCommit): Pick<Hashed, 'address' | '
 }
 
 function deploymentOf(task: TaskCommit): Hashed {
-  const { delta, deltaHash, code, receipt } = task
-  return { ...deltaOfTask(task), tip: { key: delta.key, hash: deltaHash }, code, receipt }
+  const { delta, deltaHash, code, receipt, burnt } = task
+  return { ...deltaOfTask(task), tip: { key: delta.key, hash: deltaHash }, code, receipt, burnt }
 }
 
 function createdBy({ address, deltas, code }: Hashed): ContractChange {
@@ -535,6 +586,15 @@ function commitValues(tasks: readonly Computation[]): unknown[] {
     byteArrays(tasks.map(({ delta }) => delta.data)),
     byteArrays(tasks.map(({ receipt }) => receipt?.taskId ?? null)),
     byteArrays(tasks.map(({ receipt }) => receipt?.reply ?? null)),
+    ...burntValues(tasks),
+  ]
+}
+
+/** Parameters: users' keys and ids, of the keys that are used up. */
+function burntValues(tasks: readonly Pick<TaskCommit, 'burnt'>[]): unknown[] {
+  return [
+    byteArrays(tasks.map(({ burnt }) => burnt?.userKey ?? null)),
+    byteArrays(tasks.map(({ burnt }) => burnt?.id ?? null)),
   ]
 }
 

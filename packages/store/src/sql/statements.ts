@@ -1,5 +1,20 @@
 import { keptReceipts } from '../contractStore.ts'
 
+/** Of a user's key. Only the database's clock is asked. */
+const isFresh = "u.made_at > now() - interval '1 day'"
+
+/** Keys that are kept; those made longest ago go. */
+const mostUserKeys = 100_000
+
+/** The one-time keys of a write, locked in the order of their bytes and before the contracts, as far as they are there. */
+function lockedKeys(userKeys: string, ids: string): string {
+  return `keys as (
+      select u.user_key from unnest(${userKeys}::bytea[], ${ids}::bytea[]) as g (user_key, id)
+      join user_keys u on u.user_key = g.user_key and u.id = g.id and ${isFresh}
+      order by u.user_key for update of u
+    )`
+}
+
 /**
  * The statements of the store, each of them right by itself under READ COMMITTED and anything stronger.
  *
@@ -15,17 +30,19 @@ import { keptReceipts } from '../contractStore.ts'
  */
 export const statements = {
   /**
-   * A contract as a task finds it. The tip's data comes only where its hash is not known: the database cannot make it.
-   * $1 address, $2 task or null
+   * A contract and a user's key as a task finds them; nulls for what is not there. The tip's data comes only where its hash is not
+   * known: the database cannot make it. $1 address, $2 task or null, $3 user's key or null
    */
   load: `
     select c.sequence, c.revision, c.tip, c.tip_hash, c.code_hash, d.data,
       exists (
         select 1 from receipts r where r.address = c.address and r.task = $2 and r.key >= c.receipts_from
-      ) as has_receipt
-    from contracts c
+      ) as has_receipt,
+      u.id as user_key_id, u.sealed
+    from (select 1) as one
+    left join contracts c on c.address = $1
     left join deltas d on c.tip_hash is null and d.address = c.address and d.key = c.tip
-    where c.address = $1`,
+    left join user_keys u on u.user_key = $3 and ${isFresh}`,
 
   /** $1 address */
   tipKey: `select tip from contracts where address = $1`,
@@ -128,12 +145,15 @@ export const statements = {
    * New contracts, where nobody else was quicker. They get their numbers in the order in which they are given, and go in
    * in the order of their addresses, so that two statements with the same ones do not wait for each other.
    * Contracts: $1 addresses, $2 tips, $3 their hashes, $4 hashes of bytecode. Deltas: $5 addresses, $6 numbers, $7 data.
-   * Bytecodes: $8 addresses, $9 code. Receipts: $10 addresses, $11 numbers, $12 tasks, $13 replies.
+   * Bytecodes: $8 addresses, $9 code. Receipts: $10 addresses, $11 numbers, $12 tasks, $13 replies. One-time keys that the
+   * contracts use up, or nulls: $14 users' keys, $15 ids.
    */
   createContracts: `
-    with given as (
-      select * from unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[])
-        with ordinality as given (address, tip, tip_hash, code_hash, n)
+    with ${lockedKeys('$14', '$15')}, given as (
+      select g.* from unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $14::bytea[])
+        with ordinality as g (address, tip, tip_hash, code_hash, user_key, n)
+      left join keys k on k.user_key = g.user_key
+      where g.user_key is null or k.user_key is not null
     ), numbered as (
       select *, nextval('contract_sequence') as sequence from (select * from given order by n) as ordered
     ), written as (
@@ -154,6 +174,8 @@ export const statements = {
       select r.address, r.key % ${keptReceipts}, r.key, r.task, r.reply
       from unnest($10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[]) as r (address, key, task, reply)
       join written w on w.address = r.address
+    ), burnt_keys as (
+      delete from user_keys u using given g join written w on w.address = g.address where u.user_key = g.user_key
     )
     select address from written`,
 
@@ -205,16 +227,19 @@ export const statements = {
     from written w left join old_snapshots s on s.address = w.address`,
 
   /**
-   * What tasks made, on contracts whose tip is still below it.
-   * $1 addresses, $2 sequences, $3 revisions, $4 numbers, $5 hashes of the deltas, $6 deltas, $7 tasks or null, $8 replies
+   * What tasks made, on contracts whose tip is still below it, with the one-time keys that they used up. No two of one
+   * statement may have the same key: each part sees it still there.
+   * $1 addresses, $2 sequences, $3 revisions, $4 numbers, $5 hashes of the deltas, $6 deltas, $7 tasks or null, $8 replies,
+   * $9 users' keys or null, $10 their ids
    */
   commitTasks: `
-    with locked as (
-      select c.address, g.key, g.hash
-      from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
-        as g (address, sequence, revision, key, hash)
+    with ${lockedKeys('$9', '$10')}, locked as (
+      select c.address, g.key, g.hash, g.user_key
+      from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $9::bytea[])
+        as g (address, sequence, revision, key, hash, user_key)
       join contracts c on c.address = g.address and c.sequence = g.sequence and c.revision = g.revision
-      where c.tip is null or c.tip < g.key
+      left join keys k on k.user_key = g.user_key
+      where (c.tip is null or c.tip < g.key) and (g.user_key is null or k.user_key is not null)
       order by c.address for update of c
     ), written as (
       update contracts c set
@@ -236,6 +261,8 @@ export const statements = {
       join written w on w.address = r.address
       where r.task is not null
       on conflict (address, place) do update set key = excluded.key, task = excluded.task, reply = excluded.reply
+    ), burnt_keys as (
+      delete from user_keys u using locked l join written w on w.address = l.address where u.user_key = l.user_key
     )
     select address from written`,
 
@@ -378,6 +405,26 @@ export const statements = {
       on conflict (address) do update set key = excluded.key, delta_hash = excluded.delta_hash, data = excluded.data
     )
     select address from written`,
+
+  /** Keeps what a user's next task is opened with; it waits for no disk. $1 user's key, $2 id, $3 sealed */
+  putUserKey: `
+    with unhurried as (
+      select set_config('synchronous_commit', 'off', true)
+    )
+    insert into user_keys (user_key, id, sealed) select $1::bytea, $2::bytea, $3::bytea from unhurried
+    on conflict (user_key) do update set id = excluded.id, sealed = excluded.sealed, made_at = excluded.made_at`,
+
+  /** $1 user's key, $2 id */
+  burnUserKey: `delete from user_keys u where u.user_key = $1 and u.id = $2 and ${isFresh} returning u.id`,
+
+  /** Removes keys that are too old, and the oldest of too many. */
+  sweepUserKeys: `
+    with unhurried as (
+      select set_config('synchronous_commit', 'off', true)
+    )
+    delete from user_keys u using unhurried where not (${isFresh}) or u.made_at < (
+      select made_at from user_keys order by made_at desc offset ${mostUserKeys - 1} limit 1
+    )`,
 
   oldestWriter: `select oldest_writer from cluster`,
 
