@@ -8,10 +8,10 @@ import { encodeZ85, randomBytes, SecretKey } from '@bletchley/crypto'
 import { clusterCurveKeyPair, generateCurveKeyPair } from '@bletchley/crypto/curve-key-file'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Dealer } from 'zeromq'
+import { Dealer, Router } from 'zeromq'
 import { Link } from '../src/cluster/link.ts'
 import { type HandedOnHandler, serveLink } from '../src/cluster/serveLink.ts'
-import { defaultServerLimits, type RouterServer, type ServerLimits } from '../src/server/router.ts'
+import { defaultServerLimits, type RouterServer, type ServerLimits, serveRouter } from '../src/server/router.ts'
 import { collectGarbage } from './collectGarbage.ts'
 import { RawPeer } from './rawPeer.ts'
 
@@ -208,17 +208,22 @@ describe('the link between cores', () => {
     expect(second.heard.every((frame) => frame.includes('again'))).toBe(true)
   })
 
-  it('uses a core again that had another key before', async () => {
-    const first = await serve()
-    const stranger = new SecretKey(new Uint8Array(32).fill(8))
-    const one = link(stranger)
-    expect(await one.hand(first.endpoint, task())).toBeUndefined()
-    await first.server.close(0)
-    const { refuse, reuse, answerHandedOn } = first.handler
-    const handler = { stopping: false, refuse, reuse, answerHandedOn }
-    const second = await serveLink(first.endpoint, handler, stranger, logger)
-    open.push(() => second.close(0))
-    await expect.poll(() => one.hand(first.endpoint, task())).toBeDefined()
+  it.each([
+    [
+      'had another key',
+      { secretKey: generateCurveKeyPair().secretKey.bytes, clients: { has: () => true, onChange() {} } },
+    ],
+    ['had none', undefined],
+  ])('uses a core whose endpoint somebody had before who %s', async (_, curve) => {
+    const answer = async (frame: Uint8Array) => frame
+    const handler = { answer, refuse: () => new Uint8Array(), reuse() {} }
+    const other = await serveRouter([loopback], handler, { logger, ...(curve && { curve }) })
+    const [endpoint] = other.endpoints
+    const one = link()
+    expect(await one.hand(endpoint!, task())).toBeUndefined()
+    await other.close(0)
+    await serve(undefined, { endpoint: endpoint! })
+    await expect.poll(() => one.hand(endpoint!, task())).toBeDefined()
   })
 
   it('gives up what was handed on to those who are gone, and nothing else', async () => {
@@ -240,15 +245,53 @@ describe('the link between cores', () => {
     expect(await one.hand(stays.endpoint, task())).toBeUndefined()
   })
 
-  it('settles what waits for a connection when it closes', async () => {
-    // Takes connections, and says nothing.
-    const silent = createServer().listen(0, '127.0.0.1')
+  it('waits for nobody who takes connections and says nothing, and not at all when it closes', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1')
     open.push(() => silent.close())
     await expect.poll(() => silent.listening).toBe(true)
-    const one = link()
-    const handed = one.hand(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`, task())
+    const endpoint = `tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const [one, two] = [link(), link()]
+    const handed = one.hand(endpoint, task())
+    const given = two.hand(endpoint, task())
     one.close()
     expect(await handed).toBeUndefined()
+    expect(await given).toBeUndefined()
+  })
+
+  it('makes nothing of replies that nobody waits for', async () => {
+    const { secretKey } = clusterCurveKeyPair(signingKey)
+    const router = new Router({ linger: 0, curveServer: true, curveSecretKey: encodeZ85(secretKey.bytes) })
+    open.push(() => router.close())
+    await router.bind('tcp://127.0.0.1:*')
+    const one = link()
+    const first = one.hand(router.lastEndpoint!, task('1'))
+    const [peer, id] = (await router.receive()) as [Buffer, Buffer]
+    for (const strange of [['x', '', 'reply'], ['x'], [id], [id, ''], ['', 'reply'], [id, 'x', 'reply'], ['']]) {
+      await router.send([peer, ...strange])
+    }
+    await router.send([peer, id, '', 'the reply'])
+    expect(String(await first)).toBe('the reply')
+    // A second one comes to nothing as well, and takes no other's place.
+    const second = one.hand(router.lastEndpoint!, task('2'))
+    await router.send([peer, id, '', 'late'])
+    const [, next, , message] = (await router.receive()) as Buffer[]
+    expect(String(message!.subarray(1))).toBe(String(task('2')))
+    await router.send([peer, next!, '', 'the second'])
+    expect(String(await second)).toBe('the second')
+  })
+
+  it('tells cores from each other, at whichever door of the process they are', async () => {
+    const peers: string[] = []
+    const [one, two] = [await serve(), await serve()]
+    for (const { handler, endpoint } of [one, two]) {
+      handler.answerHandedOn = async (frame, room) => {
+        peers.push(room.peer)
+        return frame
+      }
+      await link().hand(endpoint, task())
+      await link().hand(endpoint, task())
+    }
+    expect(new Set(peers).size).toBe(4)
   })
 
   it('is not disturbed by garbage of who has the key', async () => {

@@ -7,7 +7,10 @@ import { joinWithPauses } from '../largeBytes.ts'
 import { within } from '../within.ts'
 import { handedOnMark, mayBeHandedOn } from './handedOn.ts'
 
-/** A core that is not heard of for so long is silent, be it while its connection opens or later. */
+/**
+ * A core that is not heard of for so long is silent, be it while its connection opens or later. A reply that takes as long to come
+ * through counts as silence, too.
+ */
 const silenceMs = 2000
 const heartbeatMs = 500
 
@@ -40,12 +43,18 @@ export class Link {
    */
   async hand(endpoint: string, frame: Uint8Array): Promise<Uint8Array | undefined> {
     if (this.#isClosed || !mayBeHandedOn(frame)) return undefined
-    let peer = this.#peers.get(endpoint)
-    if (peer === undefined) {
-      peer = new Peer(endpoint, this.#keys, this.#logger)
-      this.#peers.set(endpoint, peer)
+    try {
+      let peer = this.#peers.get(endpoint)
+      if (peer === undefined) {
+        peer = new Peer(endpoint, this.#keys, this.#logger)
+        this.#peers.set(endpoint, peer)
+      }
+      return await peer.hand(frame)
+    } catch (err) {
+      // No files, no memory.
+      this.#logger.error({ err, endpoint }, 'a task could not be handed on')
+      return undefined
     }
-    return peer.hand(frame)
   }
 
   /** Gives up all other cores, and what was handed on to them. */
@@ -208,7 +217,7 @@ class Peer {
 
   /** libzmq gives up on a core that refuses; another one may listen there soon. */
   #refused(): void {
-    this.#silent('it has another signing key')
+    this.#silent('it is no core of this worker')
     this.#connectAgain()
   }
 
@@ -218,7 +227,7 @@ class Peer {
   }
 
   #connectAgain(change = (): void => {}): void {
-    // Events may come behind the end.
+    // Events that come behind the end find a socket that throws.
     if (this.#isClosed) return
     this.#reconnect ??= setTimeout(() => {
       this.#reconnect = undefined
