@@ -128,7 +128,7 @@ describe.skipIf(!hasServer)('what a connection leaves unknown is found out', () 
     await eachDisturbed(() => proxy.cut(cut), isHeld ? () => database.query(others) : undefined)
   })
 
-  const commits = /^\s*with (locked|given|found)/
+  const commits = /^\s*with (keys|locked|found)/
   const errors: Pick<Injection, 'sqlState' | 'severity' | 'passOn'>[] = [
     { sqlState: '40001' },
     { sqlState: '40P01' },
