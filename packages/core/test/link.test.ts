@@ -11,7 +11,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Dealer, Router } from 'zeromq'
 import { Link } from '../src/cluster/link.ts'
 import { type HandedOnHandler, serveLink } from '../src/cluster/serveLink.ts'
-import { defaultServerLimits, type RouterServer, type ServerLimits, serveRouter } from '../src/server/router.ts'
+import { defaultServerLimits, type RouterServer, type ServerLimits } from '../src/server/router.ts'
 import { collectGarbage } from './collectGarbage.ts'
 import { RawPeer } from './rawPeer.ts'
 
@@ -209,21 +209,18 @@ describe('the link between cores', () => {
   })
 
   it.each([
-    [
-      'had another key',
-      { secretKey: generateCurveKeyPair().secretKey.bytes, clients: { has: () => true, onChange() {} } },
-    ],
-    ['had none', undefined],
-  ])('uses a core whose endpoint somebody had before who %s', async (_, curve) => {
-    const answer = async (frame: Uint8Array) => frame
-    const handler = { answer, refuse: () => new Uint8Array(), reuse() {} }
-    const other = await serveRouter([loopback], handler, { logger, ...(curve && { curve }) })
-    const [endpoint] = other.endpoints
+    ['with another key', { curveServer: true, curveSecretKey: encodeZ85(generateCurveKeyPair().secretKey.bytes) }],
+    ['without any', {}],
+  ])('uses a core at whose endpoint another socket was before, %s', async (_, keys) => {
+    const other = new Router({ linger: 0, ...keys })
+    open.push(() => other.close())
+    await other.bind('tcp://127.0.0.1:*')
+    const endpoint = other.lastEndpoint!
     const one = link()
-    expect(await one.hand(endpoint!, task())).toBeUndefined()
-    await other.close(0)
-    await serve(undefined, { endpoint: endpoint! })
-    await expect.poll(() => one.hand(endpoint!, task())).toBeDefined()
+    expect(await one.hand(endpoint, task())).toBeUndefined()
+    await other.unbind(endpoint)
+    await serve(undefined, { endpoint })
+    await expect.poll(() => one.hand(endpoint, task())).toBeDefined()
   })
 
   it('gives up what was handed on to those who are gone, and nothing else', async () => {
