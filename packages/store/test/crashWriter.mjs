@@ -7,12 +7,12 @@ const hash = (data) => new Uint8Array(createHash('sha256').update(data).digest()
 const store = await KeyValueStore.open(await openLmdb({ folder: process.argv[2] }), { hash })
 const address = new Uint8Array(32).fill(1)
 
-const first = await store.load(address, address)
-for (let key = first ? first.tip.key + 1 : 0; ; key++) {
+const { contract } = await store.load(address)
+for (let key = contract ? contract.tip.key + 1 : 0; ; key++) {
   const data = new Uint8Array(3000).fill(key)
   await store.commitTask({
     address,
-    version: (await store.load(address, address))?.version,
+    version: (await store.load(address)).contract?.version,
     delta: { key, data },
     deltaHash: hash(data),
     code: key === 0 ? { bytecode: data, hash: hash(data) } : undefined,
