@@ -11,7 +11,8 @@ import {
   type StateErrorCode,
   sealState,
 } from '@bletchley/state'
-import { BoundedMap, type CacheSize } from '@bletchley/store'
+// Not all of the store: this runs on compute threads, and native code that is being loaded in a thread that is ended ends the process.
+import { BoundedMap, type CacheSize } from '@bletchley/store/bounded-map'
 
 /** One stored delta. */
 export interface StoredDelta {
